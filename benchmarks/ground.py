@@ -1,0 +1,119 @@
+"""The ground benchmarks stand on: an embedded PostgreSQL of their own, one account, and psql as the baseline."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table. `ratio` is what the goal is about; `goal` says it in words, `holds` whether it is met."""
+
+    what: str
+    ours: str
+    baseline: str
+    ratio: str
+    goal: str
+    holds: bool
+
+
+class Ground:
+    """Starts everything; a context manager."""
+
+    def __enter__(self):
+        os.environ.pop("DATABASE_URL", None)
+        os.environ.pop("BROKER_URL", None)
+        self.folder = Path(tempfile.mkdtemp(prefix="backhaul-bench-"))
+        self.folder.chmod(0o755)
+        os.environ["DATA_DIR"] = str(self.folder)
+        from connector import embedded
+
+        self.services = embedded.start(self.folder, holder="the benchmarks")
+        os.environ.update(self.services.environment())
+        os.environ["DJANGO_SETTINGS_MODULE"] = "connector.settings"
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        self.account = self._account()
+        return self
+
+    def __exit__(self, *_):
+        from django.db import connections
+
+        connections.close_all()
+        self.services.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _account(self):
+        from connector.accounts.models import Account, Application, User
+
+        owner = User.objects.create(username="bench")
+        application = Application.objects.create(owner=owner, name="bench", client_id="c", client_secret="s")
+        return Account.objects.create(
+            owner=owner, application=application, name="bench", kind="seller", region="NA", marketplaces=["US"],
+            refresh_token="r", authorized_at=datetime.now(UTC),
+        )  # fmt: skip
+
+    def dataset(self, slug, report, options, mode):
+        """A dataset of the account; its rows come from a file, not from Amazon."""
+        from connector.catalogue import index
+        from datasets.models import Dataset
+
+        return Dataset.objects.create(
+            slug=slug, name=slug, owner=self.account.owner, account=self.account, report=report, mode=mode,
+            options=index.check_answers(report, options), start="2026-10-01", end="2026-10-30",
+        )  # fmt: skip
+
+    def psql(self, *commands):
+        """Runs psql with these commands; answers the seconds it took."""
+        from connector.embedded import binaries
+
+        program = next(binaries.postgres_servers()).bin / "psql"
+        arguments = [part for command in commands for part in ("-c", command)]
+        began = time.perf_counter()
+        subprocess.run([program, os.environ["DATABASE_URL"], "-qX", "-v", "ON_ERROR_STOP=1", *arguments], check=True)
+        return time.perf_counter() - began
+
+    def sql(self, statement, parameters=()):
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else None
+
+    def child(self, module, *arguments):
+        """Runs a module as a process of its own, as a worker would; answers the words of its last line."""
+        done = subprocess.run(
+            [sys.executable, "-m", module, *map(str, arguments)],
+            cwd=PROJECT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip().splitlines()[-1].split()
+
+
+def machine():
+    """What this ran on."""
+    import django
+    import psycopg
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        server = cursor.fetchone()[0]
+    return (
+        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}, "
+        f"PostgreSQL {server}, Django {django.__version__}, psycopg {psycopg.__version__}"
+    )

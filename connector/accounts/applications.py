@@ -1,0 +1,61 @@
+"""The installation's own Amazon application: LWA_CLIENT_ID and its kin, kept in step with the row without an owner."""
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from connector.accounts.models import Application
+from connector.accounts.sealing import CannotOpen
+from connector.env import Misconfigured
+
+NAME = "This installation's application"
+
+
+def check_environment():
+    """A client id without its secret, or the reverse, is a mistake that is better told at the start."""
+    if settings.LWA_CLIENT_ID and not settings.LWA_CLIENT_SECRET:
+        raise Misconfigured("LWA_CLIENT_SECRET", "LWA_CLIENT_ID is set but its secret is not. Set both, or neither.")
+    if settings.LWA_CLIENT_SECRET and not settings.LWA_CLIENT_ID:
+        raise Misconfigured("LWA_CLIENT_ID", "LWA_CLIENT_SECRET is set but its client id is not. Set both, or neither.")
+
+
+def default():
+    """The application that everybody may use, or None where the environment names none."""
+    if not settings.LWA_CLIENT_ID:
+        return None
+    found = Application.objects.filter(owner=None, client_id=settings.LWA_CLIENT_ID).first()
+    if found:
+        return in_step(found)
+    try:
+        with transaction.atomic():
+            return Application.objects.create(
+                owner=None,
+                name=NAME,
+                client_id=settings.LWA_CLIENT_ID,
+                client_secret=settings.LWA_CLIENT_SECRET,
+                application_id=settings.SPAPI_APPLICATION_ID,
+            )
+    except IntegrityError:  # another process was as quick
+        return Application.objects.get(owner=None, client_id=settings.LWA_CLIENT_ID)
+
+
+def in_step(application):
+    """Takes over a secret or an application id that the environment has changed since; others are left alone."""
+    if application.owner_id is not None or application.client_id != settings.LWA_CLIENT_ID:
+        return application
+    if application.application_id != settings.SPAPI_APPLICATION_ID:
+        application.application_id = settings.SPAPI_APPLICATION_ID
+        application.save(update_fields=["application_id"])
+    try:
+        stored = application.client_secret
+    except CannotOpen:  # said where the secret is needed; a key that is missing is no reason to write over it
+        return application
+    if stored != settings.LWA_CLIENT_SECRET:
+        application.mark_ready(settings.LWA_CLIENT_SECRET)
+    return application
+
+
+def choices(user):
+    """What this person can connect with, the installation's own first."""
+    first = default()
+    others = Application.objects.of(user).exclude(pk=first.pk) if first else Application.objects.of(user)
+    return ([first] if first else []) + list(others.order_by("name"))

@@ -1,0 +1,41 @@
+"""Trying an account out on a person's request: does Amazon take its token, and what does it say of the seller?"""
+
+from dataclasses import dataclass
+
+from connector.accounts import applications, clients, sellers
+from connector.spapi.errors import SpapiError
+
+
+@dataclass(frozen=True)
+class Finding:
+    name: str
+    good: bool
+    sentence: str
+
+
+def examine(account):
+    """What was found, one thing after another; stops at the first that Amazon refuses. Marketplaces that are new are added."""
+    applications.in_step(account.application)
+    token = clients.AccessToken(account.pk, asked_by_person=True)
+    try:
+        token(force_refresh=True)
+    except SpapiError as problem:
+        return [Finding("Token", False, problem.message)]
+    findings = [Finding("Token", True, "Amazon gives out an access token: the consent and the secret are good.")]
+    if not account.is_seller:
+        return [
+            *findings,
+            Finding("Marketplaces", True, "Amazon keeps no list for vendors, so there is nothing to compare."),
+        ]
+    seen = sellers.look(account, clients.client_with(token, account))
+    if doubts := seen.doubts(account.marketplaces):
+        findings.append(Finding("Marketplaces", False, doubts))
+    else:
+        findings.append(Finding("Marketplaces", True, f"The seller takes part in {', '.join(seen.countries)}."))
+    new = [country for country in seen.countries if country not in account.marketplaces]
+    if new:
+        account.add_marketplaces(new)
+        findings.append(
+            Finding("New marketplaces", True, f"{', '.join(new)}: added to the account, reports can be asked for them.")
+        )
+    return findings

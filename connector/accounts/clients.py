@@ -1,0 +1,186 @@
+"""The only place that builds a client which speaks to Amazon in somebody's name.
+
+Access tokens are kept sealed with the account and shared by all workers. From 80 % of a token's life on, the first one
+to need it gets a new one under the account's row lock, on a connection of its own, while the others wait for it: ten
+workers make one call. What was decided there (a new token, a consent that is lost) stays, whatever the caller's
+transaction does. So never ask Amazon inside a transaction that has changed the account: it would wait for itself.
+"""
+
+import os
+import time
+from contextlib import contextmanager
+
+import psycopg
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from connector.accounts import applications
+from connector.accounts.models import Account
+from connector.spapi import tokens
+from connector.spapi.client import Client
+from connector.spapi.errors import ConsentLost, SecretRejected, Unreachable
+from connector.spapi.marketplaces import REGIONS
+from connector.spapi.operations import OPERATIONS
+from connector.spapi.quota import Quota
+
+OWN = "accounts-own"  # the alias of the short connections of this file
+LOCK_PATIENCE = 25  # seconds; a little longer than the sign-in service is waited for
+COME_BACK = 15.0
+
+
+def client_for(account):
+    """A client in this account's name. Marks the account or its application when Amazon turns them away, and re-raises."""
+    applications.in_step(account.application)
+    return client_with(AccessToken(account.pk), account)
+
+
+def client_with(access_token, account):
+    """A client with a source of tokens of its own, for an account that is not saved yet."""
+
+    def bucket(operation):
+        return bucket_of(account, operation.name)
+
+    return Client(
+        settings.SPAPI_ENDPOINTS.get(account.region) or REGIONS[account.region],
+        access_token,
+        lambda operation: _quota("take", bucket(operation), operation.rate, operation.burst),
+        on_throttled=lambda operation, seconds: _quota("drain", bucket(operation), seconds),
+        on_rate=lambda operation, rate: _quota("adapt", bucket(operation), rate),
+        document_hosts=settings.SPAPI_DOCUMENT_HOSTS,
+    )
+
+
+# Tokens
+
+
+class AccessToken:
+    """An account's access token; forced, another one than Amazon has just refused."""
+
+    def __init__(self, account_id, *, asked_by_person=False):
+        self._account_id = account_id
+        self._asked_by_person = asked_by_person  # who may want to try again what Amazon has refused before
+        self._token = None
+        self._until = 0.0
+
+    def __call__(self, force_refresh=False):
+        if force_refresh:
+            self._renew(refused=self._token, whatever_is_stored=self._token is None)
+        elif time.monotonic() >= self._until and not self._read(DEFAULT_DB_ALIAS):
+            self._renew()
+        return self._token
+
+    def _read(self, using, refused=None):
+        """Takes over the stored token if it is fresh, by the database's clock, and not the one that was refused."""
+        fresh = Account.objects.using(using).filter(access_fresh_until__gt=Now(), state=Account.State.CONNECTED)
+        account = fresh.annotate(left=F("access_fresh_until") - Now()).filter(pk=self._account_id).first()
+        if account is None or account.access_token == refused:
+            return False
+        self._token, self._until = account.access_token, time.monotonic() + account.left.total_seconds()
+        return True
+
+    def _renew(self, refused=None, whatever_is_stored=False):
+        try:
+            with own_connection(), transaction.atomic(using=OWN):
+                account = self._locked()
+                if not whatever_is_stored and self._read(OWN, refused):
+                    return  # somebody else got it while this one waited
+                failure = self._ask(account)
+                if failure is None:
+                    self._read(OWN)
+        except OperationalError as problem:
+            if not isinstance(problem.__cause__, psycopg.errors.LockNotAvailable):
+                raise
+            raise Unreachable(
+                "Amazon's sign-in service is slow, and another worker is still waiting for it. Nothing was lost; this "
+                "one tries again later.",
+                wait=COME_BACK,
+            ) from problem
+        if failure:
+            raise failure
+
+    def _locked(self):
+        accounts = Account.objects.using(OWN).select_related("application")
+        account = accounts.select_for_update(of=("self",), no_key=True).filter(pk=self._account_id).first()
+        if account is None:
+            raise ConsentLost("The account was removed here. Nothing more is loaded with it.")
+        if not self._asked_by_person and account.needs_consent:
+            raise ConsentLost(account.message)
+        if not self._asked_by_person and not account.application.is_ready:
+            raise SecretRejected(account.application.message)
+        return account
+
+    @staticmethod
+    def _ask(account):
+        """Stores what Amazon's sign-in service answers; its refusal is given back, so that the note of it is kept."""
+        application = account.application
+        try:
+            found = tokens.refresh(
+                application.client_id, application.client_secret, account.refresh_token, url=settings.LWA_TOKEN_URL
+            )
+        except ConsentLost as problem:
+            account.mark_needs_consent(problem.message)
+            return problem
+        except SecretRejected as problem:
+            application.mark_needs_secret()
+            return SecretRejected(application.message, code=problem.code)
+        account.mark_answered(found.refresh_token, found.access_token, found.expires_in)
+        if not application.is_ready:
+            application.mark_ready()
+        return None
+
+
+@contextmanager
+def own_connection():
+    """A second connection of this thread, by its alias, for as long as the block lasts."""
+    own = connections[OWN] = connections[DEFAULT_DB_ALIAS].copy(alias=OWN)
+    try:
+        with own.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = '{LOCK_PATIENCE}s'")
+        yield own
+    finally:
+        own.close()
+        del connections[OWN]
+
+
+# Request quota
+
+
+def bucket_of(account, operation):
+    """The name of the quota that a call counts against: Amazon counts by application, selling partner and operation."""
+    return f"{account.application.client_id}:{account.quota_name}:{operation}"
+
+
+def quota_left(account, operation):
+    """(seconds until the next call of this operation may be made, calls that may be made at once); takes nothing."""
+    row = OPERATIONS[operation]
+    return _quota("peek", bucket_of(account, operation), row.rate, row.burst)
+
+
+def _quota(verb, *facts):
+    """One statement on this process's own connection; once more on a new one if the old one had died."""
+    for last in (False, True):
+        try:
+            return getattr(Quota(_quota_connection, settings.SPAPI_RATE_FACTOR), verb)(*facts)
+        except psycopg.OperationalError as problem:
+            _connections.clear()
+            if last:
+                raise OperationalError(*problem.args) from problem
+
+
+_connections = {}
+
+
+def _quota_connection():
+    """In autocommit, so that a taken request stays taken whatever becomes of the caller's transaction; and without waiting
+    for the disk, as a crash may give a second's worth of quota back."""
+    facts = connections[DEFAULT_DB_ALIAS].get_connection_params()
+    mine = (os.getpid(), facts["dbname"])
+    found = _connections.get(mine)
+    if found is None or found.closed:
+        facts = {name: value for name, value in facts.items() if name not in ("context", "cursor_factory")}
+        _connections.clear()  # also those of the process that this one was forked from: they are left alone, not closed
+        found = _connections[mine] = psycopg.connect(**facts, autocommit=True)
+        found.execute("SET synchronous_commit = off")
+    return found

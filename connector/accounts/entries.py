@@ -1,0 +1,116 @@
+"""Reading what a person or a program entered: each reader gives a clean value, or notes a sentence under the field's name."""
+
+import re
+
+from connector.accounts import applications
+from connector.accounts.models import Account, Application
+from connector.spapi import marketplaces as amazon
+
+MOST_NAME = 200
+MOST_SECRET = 4096  # Amazon's tokens have at most 2048
+PARTNER_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+CLIENT_ID = re.compile(r"[\x21-\x7e]{1,255}")
+SECRET = re.compile(r"[\x21-\x7e]+")
+
+
+def read_name(user, given, problems, but=None):
+    """A name that none of this person's other accounts has: scripts find accounts by it."""
+    name = given.strip() if isinstance(given, str) else ""
+    if not name:
+        problems["name"] = "Give the account a name, for example the seller's name and region."
+    elif len(name) > MOST_NAME or not name.isprintable():
+        problems["name"] = f"A name has at most {MOST_NAME} characters, all of them visible."
+    elif Account.objects.of(user).named(name).exclude(pk=but.pk if but else None).exists():
+        problems["name"] = f"You already have an account named {name}. Choose another name."
+    return name
+
+
+def read_kind(given, problems):
+    if given not in Account.Kind.values:
+        problems["kind"] = "Say seller or vendor."
+    return given
+
+
+def read_countries(given, problems, field="marketplaces"):
+    """Amazon's country codes, each once, all of one region. Amazon's answers and many people say GB for UK."""
+    if not isinstance(given, list | tuple) or not given or not all(isinstance(code, str) for code in given):
+        problems[field] = "Name at least one marketplace by its country code, for example US."
+        return []
+    countries, unknown = [], []
+    for code in given:
+        try:
+            country = amazon.by_country(code.strip()).country
+        except KeyError:
+            unknown.append(code.strip()[:20])
+            continue
+        if country not in countries:
+            countries.append(country)
+    if unknown:
+        known = ", ".join(place.country for place in amazon.MARKETPLACES)
+        problems[field] = f"Amazon has no marketplace {', '.join(unknown)}. It has: {known}."
+        return []
+    regions = sorted({amazon.by_country(country).region for country in countries})
+    if len(regions) > 1:
+        problems[field] = (
+            f"These marketplaces are of different regions ({', '.join(regions)}), and Amazon gives its consent for one "
+            "region at a time. Make one account for each region."
+        )
+        return []
+    return countries
+
+
+def read_partner_id(given, problems):
+    given = given or ""
+    if not isinstance(given, str) or (given.strip() and not PARTNER_ID.fullmatch(given.strip())):
+        problems["selling_partner_id"] = (
+            "A seller's or vendor's id has up to 64 letters and digits, for example A1B2C3D4E5F6G7. Leave it out if unknown."
+        )
+        return ""
+    return given.strip()
+
+
+def read_secret(given, field, words, problems):
+    """A token or secret without the line breaks and blanks that copying brings along at its ends."""
+    secret = given.strip() if isinstance(given, str) else ""
+    if not secret:
+        problems[field] = f"Paste the {words}."
+    elif len(secret) > MOST_SECRET or not SECRET.fullmatch(secret):
+        problems[field] = f"This is not a {words}: it has blanks or line breaks inside, or is too long. Copy it again."
+    return secret
+
+
+def read_client_id(given, problems):
+    client_id = given.strip() if isinstance(given, str) else ""
+    if not CLIENT_ID.fullmatch(client_id):
+        problems["client_id"] = "Give the application's client id, as Amazon's developer page shows it."
+    return client_id
+
+
+def read_application(user, client_id, client_secret, problems):
+    """The application that goes with a client id: one already known, with a new secret perhaps, or a new one, none of it saved."""
+    if not client_id and not client_secret:
+        application = applications.default()
+        if application is None:
+            problems["client_id"] = (
+                "This installation has no Amazon application of its own. Give the client id and secret of yours, "
+                "or ask the operator to set LWA_CLIENT_ID and LWA_CLIENT_SECRET."
+            )
+        return application
+    client_id = read_client_id(client_id, problems)
+    if "client_id" in problems:
+        return None
+    known = {found.owner_id: found for found in Application.objects.of(user).filter(client_id=client_id)}
+    if not client_secret:
+        application = known.get(user.pk) or known.get(None)
+        if application is None:
+            problems["client_secret"] = "This application is new here. Give its client secret too."
+        return application
+    client_secret = read_secret(client_secret, "client_secret", "client secret", problems)
+    if "client_secret" in problems:
+        return None
+    for application in known.values():
+        if application.client_secret == client_secret:
+            return application
+    application = known.get(user.pk) or Application(owner=user, client_id=client_id, name=client_id[-40:])
+    application.client_secret = client_secret
+    return application

@@ -1,0 +1,338 @@
+"""Applications, accounts, consent and people: who may speak to Amazon for whom. Only this file changes a state."""
+
+import hashlib
+import uuid
+from datetime import timedelta
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower, Now
+from django.urls import reverse
+
+from connector.accounts.sealing import Fresh, SealedField, tail
+from connector.spapi import marketplaces
+
+CONSENT_LIFE = timedelta(minutes=10)
+LINK_LIFE = timedelta(hours=24)
+FRESH = 0.8  # of an access token's life; from then on the next caller gets a new one
+
+
+def digest(secret):
+    """What is stored of a random secret that travels through a browser."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+class User(AbstractUser):
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="one_user_per_email", condition=~Q(email=""))]
+
+
+class OneTimeQuerySet(models.QuerySet):
+    """Rows that may be used once, before they expire."""
+
+    def open(self, now):
+        return self.filter(used_at=None, expires_at__gt=now)
+
+    def use(self, now):
+        """Marks the one open row of this queryset as used; of several callers at the same moment, one gets it, the others None.
+
+        The update names the row's own columns only: with a join it would become a subquery, which PostgreSQL does not
+        look at again after waiting for the other caller.
+        """
+        row = self.open(now).first()
+        if row is None or not self.model._base_manager.filter(pk=row.pk, used_at=None).update(used_at=now):
+            return None
+        return row
+
+    def over(self, now):
+        """Past any use."""
+        return self.filter(expires_at__lte=now)
+
+
+class LoginLink(models.Model):
+    """A one-time way in; without a user it opens the page that makes the first administrator."""
+
+    token_hash = models.BinaryField(unique=True)
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    objects = OneTimeQuerySet.as_manager()
+
+    def __str__(self):
+        return f"one-time link for {self.user or 'the first administrator'}"
+
+
+class LoginAttempt(models.Model):
+    """A try to sign in that has not succeeded; enough of them in a while, and the next ones have to wait."""
+
+    address = models.CharField(max_length=64)
+    name_hash = models.BinaryField()  # people type their password into the wrong field
+    tried_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["address", "tried_at"], name="login_attempt_by_address")]
+
+    def __str__(self):
+        return f"try from {self.address}"
+
+
+class ApplicationQuerySet(models.QuerySet):
+    def of(self, user):
+        """Those this person may connect accounts with: their own and the installation's default one."""
+        return self.filter(Q(owner=user) | Q(owner=None))
+
+
+class Application(models.Model):
+    """An Amazon (SP-API) app. The one without an owner comes from the environment and is everybody's."""
+
+    class State(models.TextChoices):
+        READY = "ready"
+        NEEDS_SECRET = "needs_secret"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, null=True, on_delete=models.CASCADE)
+    name = models.CharField(max_length=200)
+    client_id = models.CharField(max_length=255)
+    client_secret = SealedField()
+    application_id = models.CharField(max_length=255, blank=True)
+    secret_expires_on = models.DateField(null=True)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.READY)
+    message = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ApplicationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("client_id", "owner", name="one_application_per_owner", nulls_distinct=False),
+        ]
+
+    def __str__(self):
+        return self.name
+
+    def get_absolute_url(self):
+        return reverse("application", args=[self.pk])
+
+    @property
+    def is_ready(self):
+        return self.state == self.State.READY
+
+    @property
+    def is_stored(self):
+        """Its secret is the one in the database, not one that is being tried."""
+        return not self._state.adding and not isinstance(self.__dict__.get("client_secret"), Fresh)
+
+    @property
+    def cure(self):
+        if self.owner_id is None:
+            return "Set LWA_CLIENT_SECRET to the current secret and restart."
+        return "Enter the current secret under Accounts, Applications."
+
+    @property
+    def secret_tail(self):
+        return tail(self, "client_secret")
+
+    def describe(self, name, application_id):
+        self.name, self.application_id = name, application_id
+        self.save(update_fields=["name", "application_id"])
+
+    def mark_needs_secret(self):
+        """Amazon refused the secret: nothing is asked in this application's name until there is another one."""
+        self.state = self.State.NEEDS_SECRET
+        self.message = (
+            f"Amazon does not take the client secret of {self.name}: it was replaced, or has run out. Rows that are in "
+            f"stay, nothing new is loaded with its accounts. {self.cure} All its accounts then go on by themselves."
+        )
+        self.save(update_fields=["state", "message"])
+
+    def mark_ready(self, client_secret=None):
+        """Amazon took the secret, or there is a new one to try."""
+        self.state, self.message = self.State.READY, ""
+        fields = ["state", "message"]
+        if client_secret is not None:
+            self.client_secret = client_secret
+            fields.append("client_secret")
+        self.save(update_fields=fields)
+
+
+class AccountQuerySet(models.QuerySet):
+    def of(self, user):
+        """The accounts this person may see and use."""
+        return self.filter(owner=user)
+
+    def named(self, name):
+        return self.filter(name__iexact=name)
+
+
+class Account(models.Model):
+    """One selling partner's consent for one region, with its marketplaces; seller or vendor."""
+
+    class Kind(models.TextChoices):
+        SELLER = "seller"
+        VENDOR = "vendor"
+
+    class State(models.TextChoices):
+        CONNECTED = "connected"
+        NEEDS_CONSENT = "needs_consent"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="accounts")
+    application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="accounts")
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    region = models.CharField(max_length=2)  # NA, EU or FE
+    marketplaces = ArrayField(models.CharField(max_length=2))  # Amazon's country codes, the home one first
+    selling_partner_id = models.CharField(max_length=64, blank=True)
+    refresh_token = SealedField()
+    access_token = SealedField(blank=True)  # a cache of at most an hour, shared by all workers
+    access_fresh_until = models.DateTimeField(
+        null=True
+    )  # 80 % of its life; from then on the next caller gets a new one
+    state = models.CharField(max_length=20, choices=State.choices, default=State.CONNECTED)
+    message = models.TextField(blank=True)  # what happened and what to do, for the person who reads the Accounts tab
+    authorized_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("owner", Lower("name"), name="one_account_per_name")]
+
+    def __str__(self):
+        return self.name
+
+    def get_absolute_url(self):
+        return reverse("account", args=[self.pk])
+
+    @property
+    def home(self):
+        """The marketplace whose clock the account's days follow."""
+        return marketplaces.by_country(self.marketplaces[0])
+
+    @property
+    def zone(self):
+        return self.home.zone
+
+    @property
+    def marketplace_ids(self):
+        return [marketplaces.by_country(country).id for country in self.marketplaces]
+
+    @property
+    def is_seller(self):
+        return self.kind == self.Kind.SELLER
+
+    @property
+    def needs_consent(self):
+        return self.state == self.State.NEEDS_CONSENT
+
+    @property
+    def works(self):
+        """Amazon can be asked in this account's name."""
+        return not self.needs_consent and self.application.is_ready
+
+    @property
+    def state_words(self):
+        if self.needs_consent:
+            return "Needs re-authorisation"
+        return "Connected" if self.application.is_ready else "Application's secret rejected"
+
+    @property
+    def partner(self):
+        """The selling partner as pages name it."""
+        shown = self.selling_partner_id
+        if not shown:
+            return self.kind
+        return f"{self.kind} {shown[:4]}…" if len(shown) > 4 else f"{self.kind} {shown}"
+
+    @property
+    def refresh_token_tail(self):
+        return tail(self, "refresh_token")
+
+    @property
+    def quota_name(self):
+        """Whose request rate a call counts against: Amazon counts by selling partner, however often one is connected."""
+        return f"{self.region}-{self.selling_partner_id}" if self.selling_partner_id else str(self.pk)
+
+    def mark_connected(self, refresh_token, access_token, expires_in, *, now, message=""):
+        """The selling partner has consented (again): the tokens are new; name, owner and datasets stay."""
+        self.refresh_token = refresh_token
+        self.state, self.message, self.authorized_at = self.State.CONNECTED, message, now
+        self._keep(access_token, expires_in)
+        fields = ["refresh_token", "access_token", "access_fresh_until", "state", "message", "authorized_at"]
+        self.save(update_fields=None if self._state.adding else [*fields, "selling_partner_id", "marketplaces"])
+        self.refresh_from_db(fields=["access_fresh_until"])
+
+    def mark_answered(self, refresh_token, access_token, expires_in):
+        """Amazon took the refresh token: whatever was said against it is over."""
+        if self.needs_consent or self.access_fresh_until is None:
+            self.message = ""
+        self.state = self.State.CONNECTED
+        self._keep(access_token, expires_in)
+        fields = ["access_token", "access_fresh_until", "state", "message"]
+        if refresh_token != self.refresh_token:
+            self.refresh_token = refresh_token
+            fields.append("refresh_token")
+        self.save(update_fields=fields)
+        self.refresh_from_db(fields=["access_fresh_until"])
+
+    def mark_needs_consent(self, message):
+        """Amazon no longer takes the refresh token: nothing is asked in this account's name until it is authorised again."""
+        self.state, self.message = self.State.NEEDS_CONSENT, message
+        self._keep("", 0)
+        self.save(update_fields=["state", "message", "access_token", "access_fresh_until"])
+
+    def add_marketplaces(self, countries):
+        """The seller takes part in more of them now. The home one stays first."""
+        self.marketplaces = [*self.marketplaces, *countries]
+        self.save(update_fields=["marketplaces"])
+
+    def rename(self, name):
+        self.name = name
+        self.save(update_fields=["name"])
+
+    def _keep(self, access_token, expires_in):
+        self.access_token = access_token
+        self.access_fresh_until = Now() + timedelta(seconds=FRESH * expires_in) if access_token else None
+
+
+class Consent(models.Model):
+    """One journey to Amazon's consent page and back: one-time, ten minutes, bound to session and user."""
+
+    state_hash = models.BinaryField(unique=True)  # SHA-256 of the 256-bit state that travels in the browser
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    session_hash = models.BinaryField()
+    application = models.ForeignKey(Application, on_delete=models.CASCADE)
+    account = models.ForeignKey(Account, null=True, on_delete=models.CASCADE)  # set when re-authorising
+    kind = models.CharField(max_length=10, choices=Account.Kind.choices)
+    marketplace = models.CharField(max_length=2)
+    name = models.CharField(max_length=200, blank=True)
+    return_to = models.TextField(blank=True)  # a path of ours: the wizard that asked
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    objects = OneTimeQuerySet.as_manager()
+
+    def __str__(self):
+        return f"consent of a {self.kind} in {self.marketplace}"
+
+
+class Quota(models.Model):
+    """One leaky bucket (GCRA) per application, account and operation, shared by all workers; written by connector.spapi.quota."""
+
+    bucket = models.TextField(primary_key=True)  # "application:account:operation"
+    tat = models.FloatField(default=0)  # theoretical arrival time, seconds since the epoch on the database's clock
+    rate = models.FloatField()  # requests a second, as published
+    header_rate = models.FloatField(null=True)  # as Amazon last stated it in a header, which then holds
+    throttles = models.PositiveIntegerField(default=0)  # 429s since the last answer, each of which doubles the pause
+    burst = models.FloatField()
+
+    class Meta:
+        db_table = "quota"
+
+    def __str__(self):
+        return self.bucket

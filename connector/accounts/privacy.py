@@ -1,0 +1,33 @@
+"""What keeps a person's way to itself: headers of pages that are nobody else's business, and paths that stay here."""
+
+from functools import wraps
+
+from django.utils.http import url_has_allowed_host_and_scheme
+
+MOST_PATH = 4000
+
+
+def kept_private(referrer="strict-origin"):
+    """No cache keeps the answer, and its address does not travel on as a referrer.
+
+    A page with a form cannot say no-referrer: browsers would send the form with `Origin: null`, which is refused as forged.
+    """
+
+    def decorate(view):
+        @wraps(view)
+        def private(request, *args, **kwargs):
+            response = view(request, *args, **kwargs)
+            response.headers["Cache-Control"] = "no-store"
+            response.headers.setdefault("Referrer-Policy", referrer)
+            return response
+
+        return private
+
+    return decorate
+
+
+def path_of_ours(path):
+    """The path, if it is one of this site; nothing otherwise, so that no link leads a person astray on the way."""
+    path = path or ""
+    ours = path.startswith("/") and len(path) <= MOST_PATH and path.isprintable()
+    return path if ours and url_has_allowed_host_and_scheme(path, allowed_hosts=None) else ""

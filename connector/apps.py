@@ -1,0 +1,14 @@
+"""The roof as a Django app: its checks, its beat entries and its note of which workers live."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class ConnectorConfig(AppConfig):
+    name = "connector"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self):
+        from connector import beat, celery, checks, liveness  # noqa: F401 (celery, checks and liveness register themselves)
+
+        post_migrate.connect(beat.install, dispatch_uid="beat entries")

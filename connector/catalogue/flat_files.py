@@ -1,0 +1,97 @@
+"""Reports that Amazon builds as tab-separated documents, all behind Create and Download Report."""
+
+from datetime import timedelta
+
+from connector.catalogue.options import Option
+from connector.catalogue.report import Column, Days, Document, Report, safe_name
+
+QUOTE = Option(
+    "csv_report_quote_character",
+    "CSV Report Quote Character",
+    choices=(("double", "Double quote"), ("single", "Single quote"), ("null", "Null character (no quoting)")),
+    default="double",
+    help="How a value that holds tabs or line breaks is fenced in. A quote inside a value never shifts the columns, "
+    "whatever is chosen here; choose the null character to keep every quote exactly as Amazon sent it.",
+)
+MARKETPLACES = Option(
+    "marketplaces",
+    "Marketplaces",
+    kind="marketplaces",
+    help="All marketplaces of the account when none is chosen.",
+    also={"GB": "UK"},
+)
+
+# Types of the columns we know, by Amazon's own header; any other column arrives as text.
+_TYPES = {
+    "purchase-date": "timestamptz",
+    "last-updated-date": "timestamptz",
+    "quantity": "bigint",
+    "item-price": "numeric",
+    "item-tax": "numeric",
+    "shipping-price": "numeric",
+    "shipping-tax": "numeric",
+    "gift-wrap-price": "numeric",
+    "gift-wrap-tax": "numeric",
+    "item-promotion-discount": "numeric",
+    "ship-promotion-discount": "numeric",
+    "is-business-order": "boolean",
+}
+
+_ALL_ORDERS = """
+    amazon-order-id merchant-order-id purchase-date last-updated-date order-status fulfillment-channel sales-channel
+    order-channel ship-service-level product-name sku asin item-status quantity currency item-price item-tax
+    shipping-price shipping-tax gift-wrap-price gift-wrap-tax item-promotion-discount ship-promotion-discount ship-city
+    ship-state ship-postal-code ship-country promotion-ids is-business-order purchase-order-number price-designation
+"""
+
+
+def columns(headers):
+    return tuple(Column(safe_name(name), _TYPES.get(name, "text"), name, name) for name in headers.split())
+
+
+# One row of Amazon's file is an order's item, but the file need not hold the item's id: no key is sure, so no merge.
+_TYPES_OF_REPORT = {
+    "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL": {
+        "title": "All orders by order date",
+        "day_column": "purchase_date",
+    },
+    "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL": {
+        "title": "All orders by last update",
+        "day_column": "last_updated_date",
+    },
+}
+
+REPORT_TYPE = Option(
+    "report_type",
+    "Report Type",
+    choices=tuple((name, entry["title"]) for name, entry in _TYPES_OF_REPORT.items()),
+    required=True,
+)
+
+_FIRST = "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"
+
+CREATE_AND_DOWNLOAD = Report(
+    key="create_and_download_report",
+    title="Create and Download Report",
+    group="Reports",
+    audience=("seller",),
+    summary="Reports that Amazon builds on request: one row for each item of each order, without buyer data.",
+    source=Document(_FIRST, quote=QUOTE.name),
+    options=(REPORT_TYPE, QUOTE, MARKETPLACES),
+    window=Days(30),
+    reach_days=730,
+    lag=timedelta(minutes=30),
+    settling_days=3,
+    cooldown=timedelta(minutes=30),
+    day_column="purchase_date",
+    columns=columns(_ALL_ORDERS),
+    modes=("append", "replace"),
+    regional=True,
+    channel_column="sales_channel",
+    variants={
+        REPORT_TYPE.name: {
+            name: {"source": Document(name, quote=QUOTE.name), "day_column": entry["day_column"]}
+            for name, entry in _TYPES_OF_REPORT.items()
+        }
+    },
+)

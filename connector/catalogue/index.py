@@ -1,0 +1,64 @@
+"""All reports. To add one: a row in its group's file, a sample, a line in the docs."""
+
+import difflib
+
+from connector.catalogue import flat_files, orders, sellers
+
+REPORTS = (*orders.REPORTS, *sellers.REPORTS, flat_files.CREATE_AND_DOWNLOAD)
+
+_BY_KEY = {report.key: report for report in REPORTS}
+
+
+class Invalid(ValueError):
+    """Answers that a report does not take: a sentence for each option."""
+
+    def __init__(self, sentences):
+        super().__init__(" ".join(sentences.values()))
+        self.sentences = sentences
+
+
+def get(key):
+    """The report of this key; KeyError names the nearest one there is."""
+    if isinstance(key, str) and key in _BY_KEY:
+        return _BY_KEY[key]
+    near = difflib.get_close_matches(str(key), _BY_KEY, n=1, cutoff=0)
+    raise KeyError(f"There is no report '{str(key)[:60]}'. The nearest one is '{near[0]}'.")
+
+
+def effective(key, answers):
+    """The report as these answers make it: its request, columns and the column that a row's day is read from."""
+    return get(key).varied(answers)
+
+
+def check_answers(key, answers, marketplaces=None):
+    """The answers as they are kept, defaults filled in; Invalid with a sentence for each option that is wrong.
+
+    `marketplaces` are the country codes of the account, where one is chosen already.
+    """
+    if not isinstance(answers, dict):
+        raise Invalid({"options": "The options must be an object of names and answers."})
+    report = get(key)
+    cleaned, wrong = {}, {}
+    for name in report.variants:  # these answers decide which further options there are
+        _answer(report.option(name), answers, marketplaces, cleaned, wrong)
+    report = report.varied(cleaned)
+    for option in report.options:
+        if option.name not in report.variants:
+            _answer(option, answers, marketplaces, cleaned, wrong)
+    known = [option.name for option in report.options]
+    for name in answers:
+        if name not in known:
+            wrong[str(name)] = f"{report.title} has no option '{str(name)[:60]}'. Its options are {', '.join(known)}."
+    if wrong:
+        raise Invalid(wrong)
+    return cleaned
+
+
+def _answer(option, answers, marketplaces, cleaned, wrong):
+    try:
+        value = option.clean(answers.get(option.name), marketplaces)
+    except ValueError as problem:
+        wrong[option.name] = str(problem)
+    else:
+        if value is not None:
+            cleaned[option.name] = value

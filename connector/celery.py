@@ -1,0 +1,74 @@
+"""Celery: carries hints that there is work. What has to be done stands in PostgreSQL, so that losing or doubling a message
+changes nothing, and a broker that is down breaks no page."""
+
+import os
+from urllib.parse import urlsplit
+
+from celery import Celery
+from django.conf import settings
+from kombu import Exchange, Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connector.settings")
+
+QUEUES = ("clock", "backfill")
+TASK_LIMIT = 720  # seconds; a step takes less than two minutes as a rule
+VISIBILITY = 1800  # above the longest task: Redis hands a message out again after this
+
+
+def transport_options(broker_url):
+    """What each kind of broker is told; both give up on a dead one within seconds."""
+    if urlsplit(broker_url).scheme.startswith("amqp"):
+        return {"confirm_publish": True, "read_timeout": 30, "write_timeout": 10, "max_retries": 1}
+    return {
+        "visibility_timeout": VISIBILITY,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 3,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+        "max_retries": 1,
+    }
+
+
+app = Celery("connector")
+app.set_default()  # for every thread of the web server, not only for the one that imported this
+app.conf.update(
+    broker_url=settings.BROKER_URL,
+    broker_transport_options=transport_options(settings.BROKER_URL),
+    broker_connection_timeout=3,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    task_publish_retry_policy={"max_retries": 1, "interval_start": 0.2, "interval_max": 0.5},
+    task_serializer="json",
+    accept_content=["json"],
+    enable_utc=True,
+    timezone="UTC",
+    result_backend=None,
+    result_expires=None,  # nothing is kept, so beat needs no entry that clears it
+    task_ignore_result=True,
+    # A worker takes from all of these unless it is told -Q. Each is bound under its own name: bound under the default
+    # queue's, every message would reach both.
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
+    task_default_queue="backfill",
+    task_routes={"datasets.tasks.tick": {"queue": "clock"}, "datasets.tasks.housekeeping": {"queue": "clock"}},
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_acks_on_failure_or_timeout=True,  # a failure stands in the ledger, the broker need not remember it
+    task_soft_time_limit=TASK_LIMIT - 120,
+    task_time_limit=TASK_LIMIT,
+    worker_prefetch_multiplier=1,
+    worker_concurrency=2,
+    worker_pool="prefork",
+    worker_max_tasks_per_child=2000,
+    worker_max_memory_per_child=400_000,  # kB
+    worker_cancel_long_running_tasks_on_connection_loss=False,  # the fence makes a double run harmless, a cut one is not
+    worker_soft_shutdown_timeout=20,
+    worker_enable_soft_shutdown_on_idle=False,
+    worker_send_task_events=False,
+    task_send_sent_event=False,
+    worker_hijack_root_logger=False,  # our own logging keeps secrets out
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    beat_max_loop_interval=3,
+)
+app.autodiscover_tasks(["datasets"])

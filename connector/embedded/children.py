@@ -1,0 +1,134 @@
+"""Child processes that end when we end, and the leftovers of an earlier us that did not get to end them."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+BEGIN = "-- started"  # each start's first line in its log
+MARK = "BACKHAUL_GROUP"  # names the data folder in the environment of every part we start
+SEES_ALL = Path("/proc/self/cwd").exists()  # Linux shows what every process works in
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def tie(last_word=signal.SIGTERM):
+    """A `preexec_fn`: if we are killed, the kernel sends the child this signal (Linux).
+
+    Call from the main thread: for the kernel it is the thread that is the parent.
+    """
+    parent = os.getpid()
+
+    def tie_to_parent():
+        if _libc:
+            _libc.prctl(PR_SET_PDEATHSIG, last_word)
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return tie_to_parent
+
+
+def spawn(command, *, log=None, last_word=signal.SIGTERM, environment=None, identity=None, **arguments):
+    """Starts a process in a session of its own, so that Ctrl-C reaches us alone and we end things in order."""
+    output = log.open("ab", buffering=0) if log else subprocess.DEVNULL
+    if log:
+        output.write(f"{BEGIN} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}\n".encode())
+    try:
+        return subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=tie(last_word),
+            **(identity.popen_arguments() if identity else {}),
+            **arguments,
+        )
+    finally:
+        if log:
+            output.close()
+
+
+def stop(process, steps):
+    """Asks with one signal after the other, each with its patience in seconds, until the process is gone."""
+    for asked, patience in steps:
+        if process.poll() is not None:
+            return
+        process.send_signal(asked)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+
+
+def _processes():
+    with suppress(OSError):
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                yield int(entry)
+
+
+def is_gone(pid):
+    """No such process, or a zombie that nobody has collected (a container without an init)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        with suppress(OSError):
+            os.kill(pid, 0)
+            return SEES_ALL  # elsewhere the signal's word counts
+        return True
+    return state in "ZX"
+
+
+def working_in(folder):
+    """The processes whose working folder this is: PostgreSQL and Valkey stay in their data folder all their life."""
+    wanted = os.path.realpath(folder)
+    found = []
+    for pid in _processes():
+        with suppress(OSError):
+            if os.readlink(f"/proc/{pid}/cwd") == wanted and pid != os.getpid() and not is_gone(pid):
+                found.append(pid)
+    return found
+
+
+def marked(folder):
+    """The processes that were started as parts of this folder's group, and their children."""
+    mark = f"{MARK}={folder}".encode()
+    found = []
+    for pid in _processes():
+        with suppress(OSError):
+            if (
+                mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                and pid != os.getpid()
+                and not is_gone(pid)
+            ):
+                found.append(pid)
+    return found
+
+
+def reclaim(find, steps):
+    """Ends what `find` finds, leftovers of a killed parent; returns False if something will not go."""
+    for asked, patience in steps:
+        for pid in find():
+            with suppress(ProcessLookupError):
+                os.kill(pid, asked)
+        deadline = time.monotonic() + patience
+        while find():
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        else:
+            return True
+    return not find()
+
+
+def last_lines(log, count=12):
+    """The end of what a log holds of the latest start, for a message that says why a part did not start."""
+    with suppress(OSError):
+        latest = log.read_text(errors="replace").rpartition(BEGIN)[2]
+        return "\n".join(latest.splitlines()[1:][-count:])
+    return ""

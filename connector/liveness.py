@@ -1,0 +1,97 @@
+"""Each worker notes every few seconds that it lives, and when it last took a message: a worker can live and yet take none."""
+
+import threading
+import time
+
+from celery import signals
+from celery.worker import state
+from django.db import DatabaseError, connection
+
+REPORT_EVERY = 5  # seconds
+SILENT_AFTER = 30  # no report: the worker is gone
+IDLE_AFTER = 60  # alive, without work, and yet no tick taken: it is cut off from the broker, or nobody ticks
+TICK = "datasets.tasks.tick"
+
+REPORT = """
+    INSERT INTO connector_worker (name, seen_at, took_at, ticked_at, busy)
+    VALUES (%(name)s, now(), now() - make_interval(secs => %(took)s), now() - make_interval(secs => %(ticked)s), %(busy)s)
+    ON CONFLICT (name) DO UPDATE SET seen_at = now(), busy = excluded.busy,
+        took_at = coalesce(excluded.took_at, connector_worker.took_at),
+        ticked_at = coalesce(excluded.ticked_at, connector_worker.ticked_at)
+"""
+FORGET = "DELETE FROM connector_worker WHERE seen_at < now() - interval '1 day'"
+
+_last = {"took": None, "ticked": None}
+_news = threading.Event()  # the first tick is reported at once: somebody may wait for it
+
+
+@signals.task_received.connect
+def _note(request=None, **_):
+    _last["took"] = time.monotonic()
+    if request is not None and request.name == TICK:
+        if _last["ticked"] is None:
+            _news.set()
+        _last["ticked"] = _last["took"]
+
+
+@signals.worker_ready.connect
+def _begin(sender=None, **_):
+    threading.Thread(target=_report_for_ever, args=[sender.hostname], daemon=True, name="liveness").start()
+
+
+@signals.worker_shutdown.connect
+def _end(sender=None, **_):
+    """A worker that stops in good order is not missed."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM connector_worker WHERE name = %s", [sender.hostname])
+    except DatabaseError:
+        pass
+    finally:
+        connection.close()
+
+
+def _report_for_ever(name):
+    while True:
+        try:
+            report(name, busy=len(state.active_requests), **{key: _ago(moment) for key, moment in _last.items()})
+        except DatabaseError:
+            pass  # the database's absence is told by others; it is tried again
+        finally:
+            connection.close()  # pool children are forked from this process and must inherit no connection
+        _news.wait(REPORT_EVERY)
+        _news.clear()
+
+
+def _ago(moment):
+    return None if moment is None else time.monotonic() - moment
+
+
+def report(name, *, busy, took, ticked):
+    """Notes that this worker lives; `took` and `ticked` are seconds ago."""
+    with connection.cursor() as cursor:
+        cursor.execute(REPORT, {"name": name, "busy": busy, "took": took, "ticked": ticked})
+        cursor.execute(FORGET)
+
+
+def ages():
+    """(seconds since a worker reported, since one took a message, since one took a tick, tasks at work); None for never."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT extract(epoch FROM now() - max(seen_at))::float, extract(epoch FROM now() - max(took_at))::float,
+                      extract(epoch FROM now() - max(ticked_at))::float,
+                      coalesce(sum(busy) FILTER (WHERE seen_at > now() - make_interval(secs => %s)), 0)::int
+               FROM connector_worker""",
+            [SILENT_AFTER],
+        )
+        return cursor.fetchone()
+
+
+def problem():
+    """Why no work would be done at present, in words; None when workers live and take work."""
+    seen, took, _, busy = ages()
+    if seen is None or seen > SILENT_AFTER:
+        return "No worker is running. Start one: celery -A connector worker."
+    if not busy and (took is None or took > IDLE_AFTER):
+        return "A worker lives but takes no work. Is beat running, and do both use the same BROKER_URL?"
+    return None

@@ -1,0 +1,434 @@
+"""One account's calls to Amazon: quota first, then one request, and an error class that says what to do.
+
+Nothing is tried again here but one call with a fresh access token; whoever calls comes back later by `wait`.
+"""
+
+import json
+import math
+import os
+import random
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import httpx2
+import orjson
+
+from connector.spapi import transport as wire
+from connector.spapi.errors import (
+    AnswerTooLarge,
+    DocumentExpired,
+    DocumentRefused,
+    Forbidden,
+    PageTokenDied,
+    Refused,
+    Throttled,
+    Unreachable,
+)
+from connector.spapi.operations import OPERATIONS
+
+CALL_SECONDS = 90.0
+STEP_SECONDS = 30.0  # for one connect, read or write within the call
+MOST_ANSWER = 64 << 20
+DOWNLOAD_SECONDS = 3600.0
+LONGEST_SLEEP = 1.0
+LONGEST_PAUSE = 300.0
+
+# Where Amazon keeps documents: the host names of its storage service, with or without a bucket and a region.
+_STORAGE = re.compile(
+    r"(?:[a-z0-9][a-z0-9.-]*\.)?s3(?:[.-](?:dualstack|accelerate|fips|external-1|[a-z]{2}(?:-[a-z]+)+-\d))*\.amazonaws\.com"
+)
+_TOKEN_WORDING = re.compile(r"token|expired|revoked|malformed", re.IGNORECASE)
+_SIZE_WORDING = re.compile(r"(?:response|result|payload).{0,40}(?:size|large|big|exceed)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`replaced` counts characters that no database keeps (NUL, half surrogates) and that became U+FFFD."""
+
+    json: object
+    headers: httpx2.Headers
+    status: int
+    request_id: str
+    replaced: int = 0
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    path: Path
+    content_type: str
+    bytes: int
+
+
+class Client:
+    """`access_token(force_refresh)` gives a token; `quota_take(operation)` takes one request or says how long to wait.
+
+    `on_throttled(operation, seconds)` hears of a 429 and may answer with a better pause; `on_rate(operation, rate)` hears
+    of the rate in an answer's header.
+    """
+
+    def __init__(
+        self,
+        endpoint,
+        access_token,
+        quota_take,
+        on_throttled=None,
+        on_rate=None,
+        *,
+        document_hosts=(),
+        transport=None,
+        call_seconds=CALL_SECONDS,
+        sleep=time.sleep,
+    ):
+        self._endpoint = endpoint.rstrip("/")
+        self._access_token = access_token
+        self._quota_take = quota_take
+        self._on_throttled = on_throttled or (lambda operation, seconds: None)
+        self._on_rate = on_rate or (lambda operation, rate: None)
+        self._document_hosts = frozenset(host.lower() for host in document_hosts)
+        self._call_seconds = call_seconds
+        self._sleep = sleep
+        self._http = httpx2.Client(
+            transport=transport or wire.shared(),
+            timeout=httpx2.Timeout(STEP_SECONDS),
+            follow_redirects=False,
+            trust_env=False,
+            headers={"User-Agent": wire.USER_AGENT, "Accept-Encoding": "identity"},
+        )
+
+    def call(self, name, path=None, query=None, body=None):
+        """The answer to one operation, or an error of connector.spapi.errors."""
+        operation = OPERATIONS[name]
+        request = self._request(operation, path or {}, query or {}, body)
+        self._take(operation)
+        answer, failure = self._exchange(operation, request, self._access_token())
+        if failure and failure.status in (401, 403) and _TOKEN_WORDING.search(failure.words):
+            self._take(operation)
+            answer, failure = self._exchange(operation, request, self._access_token(force_refresh=True))
+        if failure:
+            raise self._meaning(operation, query or {}, failure)
+        return answer
+
+    # Quota
+
+    def _take(self, operation):
+        slept = 0.0
+        while True:
+            wait = self._quota_take(operation)
+            if not wait:
+                return
+            if slept + wait > LONGEST_SLEEP:
+                raise Throttled(
+                    f"Amazon's limit for {operation.name} is used up for the moment; the next request may go out in "
+                    f"{_duration(wait)}. Nothing is lost, the work goes on by itself.",
+                    wait=wait,
+                )
+            self._sleep(wait)
+            slept += wait
+
+    # One exchange
+
+    def _request(self, operation, path, query, body):
+        filled = {name: quote(str(value), safe="") for name, value in path.items()}
+        url = self._endpoint + operation.path.format(**filled)
+        if query:
+            url += "?" + encoded(query)
+        content = None if body is None else orjson.dumps(body)
+        headers = {"Accept": "application/json"}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        return operation.method, url, content, headers
+
+    def _exchange(self, operation, request, access_token):
+        """(Answer, None), or (None, _Failure) for an answer that is no success."""
+        method, url, content, headers = request
+        host = urlsplit(url).hostname
+        try:
+            with (
+                wire.deadline(self._call_seconds),
+                self._http.stream(
+                    method, url, content=content, headers=headers | {"x-amz-access-token": access_token}
+                ) as response,
+            ):
+                content = _whole(response)
+        except wire.FAILURES as problem:
+            raise wire.unreachable(problem, host) from None
+        request_id = response.headers.get("x-amzn-RequestId", "")
+        self._hear_rate(operation, response.headers.get("x-amzn-RateLimit-Limit"))
+        if response.status_code // 100 != 2:
+            return None, _Failure(response.status_code, request_id, content)
+        parsed, replaced = _parsed(content, request_id) if content.strip() else (None, 0)
+        if operation.method != "DELETE" and not isinstance(parsed, (dict, list)):
+            raise Unreachable(
+                f"Amazon's answer to {operation.name} was empty. Nothing was lost; it is asked for again later.",
+                wait=wire.RETRY_SECONDS,
+                status=response.status_code,
+                request_id=request_id,
+            )
+        if _is_only_errors(parsed):
+            return None, _Failure(400, request_id, content)
+        return Answer(parsed, response.headers, response.status_code, request_id, replaced), None
+
+    def _hear_rate(self, operation, text):
+        try:
+            rate = float(text)
+        except (TypeError, ValueError):
+            return
+        self._on_rate(operation, rate)
+
+    # What an answer without success means
+
+    def _meaning(self, operation, query, failure):
+        facts = failure.facts()
+        status, said = failure.status, failure.said
+        if status == 429:
+            pause = min(LONGEST_PAUSE, max(1.0, 1 / operation.rate)) * random.uniform(1.0, 1.25)
+            wait = self._on_throttled(operation, pause) or pause
+            return Throttled(
+                f"Amazon asks for a pause with {operation.name} (429); it goes on in {_duration(wait)}. Nothing is lost.",
+                wait=wait,
+                **facts,
+            )
+        if status >= 500 or status == 408:
+            return Unreachable(
+                f"Amazon is out of order at the moment ({status} for {operation.name}). Nothing was lost; the same "
+                "request is sent again later.",
+                wait=wire.RETRY_SECONDS,
+                **facts,
+            )
+        if 300 <= status < 400:
+            return Refused(
+                f"The answer to {operation.name} points to another address ({status}), which is not followed. Nothing "
+                "was loaded. Check the addresses that this installation is set up with.",
+                **facts,
+            )
+        if status in (401, 403):
+            return Forbidden(
+                f"Amazon refuses {operation.name} to this account ({status}{said}). Nothing was loaded, and it stays so "
+                "until one of these is mended: the application lacks the role for this data (add it in the developer "
+                "console, then re-authorise the account); the account was connected for another region; it is a "
+                "vendor's account where a seller's is needed, or the reverse; the application's client secret was not "
+                "replaced in time.",
+                **facts,
+            )
+        if operation.pager and operation.pager.size in query and (status == 413 or _SIZE_WORDING.search(failure.words)):
+            return AnswerTooLarge(
+                f"A page of {operation.name} with {query[operation.pager.size]} entries is larger than Amazon sends "
+                f"({status}{said}). These days were not loaded; the next run asks for smaller pages.",
+                **facts,
+            )
+        if status == 400 and operation.pager and operation.pager.send in query:
+            return PageTokenDied(
+                f"Amazon no longer takes the token of the next page ({status}{said}). What was read of these days is "
+                "read again from the first page.",
+                **facts,
+            )
+        return Refused(
+            f"Amazon does not answer this request to {operation.name} ({status}{said}). These days were not loaded; "
+            "the others go on. Check the dataset's options.",
+            **facts,
+        )
+
+    # Documents
+
+    def download(self, url, path, max_bytes, deadline=DOWNLOAD_SECONDS):
+        """The document behind the address, whole, as a file at `path`; no token and no cookie is sent along."""
+        host = self._checked_host(url)
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        try:
+            with wire.deadline(deadline), self._http.stream("GET", url, headers={"Accept": "*/*"}) as response:
+                if response.status_code != 200:
+                    raise _document_meaning(response)
+                size = _save(response, part, max_bytes)
+            os.replace(part, path)
+        except wire.FAILURES as problem:
+            raise wire.unreachable(problem, host) from None
+        finally:
+            part.unlink(missing_ok=True)
+        return Downloaded(path, response.headers.get("Content-Type", ""), size)
+
+    def _checked_host(self, url):
+        parts = urlsplit(url)
+        try:
+            host, port = (parts.hostname or "").lower(), parts.port
+        except ValueError:
+            host, port = "", None
+        if parts.username is None and parts.password is None and "\\" not in url:
+            named = {host, f"{host}:{port or (443 if parts.scheme == 'https' else 80)}"}
+            if parts.scheme in ("http", "https") and host and named & self._document_hosts:
+                return host
+            if parts.scheme == "https" and port in (None, 443) and _STORAGE.fullmatch(host):
+                return host
+        raise DocumentRefused(
+            f"The report's document lies at {host or 'an address that cannot be read'}, which is not one of Amazon's "
+            "storage hosts, so it was not fetched. If that host is meant to be used, name it in SPAPI_DOCUMENT_HOSTS."
+        )
+
+
+class _Failure:
+    """An answer that is no success, with what Amazon says in it; its message may be missing or null."""
+
+    def __init__(self, status, request_id, content):
+        self.status, self.request_id = status, request_id
+        try:
+            parsed = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            parsed = None
+        listed = parsed.get("errors") if isinstance(parsed, dict) else parsed
+        first = next((entry for entry in listed if isinstance(entry, dict)), {}) if isinstance(listed, list) else {}
+        self.code = _line(first.get("code"), 60)
+        self.message_of_amazon = _line(first.get("message"), 300)
+        self.details = _line(first.get("details"), 300)
+
+    @property
+    def words(self):
+        return f"{self.message_of_amazon} {self.details}"
+
+    @property
+    def said(self):
+        words = ", ".join(filter(None, (self.code, self.message_of_amazon, self.details)))
+        return f", {words}" if words else ""
+
+    def facts(self):
+        return {"status": self.status, "code": self.code, "request_id": self.request_id, "details": self.details}
+
+
+def encoded(query):
+    """The query string: lists joined by commas, and every other odd character percent-encoded exactly once."""
+    pairs = []
+    for name, value in query.items():
+        values = value if isinstance(value, (list, tuple)) else [value]
+        pairs.append(quote(name, safe="") + "=" + ",".join(quote(_word(item), safe="") for item in values))
+    return "&".join(pairs)
+
+
+def _word(value):
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _whole(response):
+    if len(response.headers.raw) > wire.MOST_HEADERS:
+        raise httpx2.RemoteProtocolError("too many headers")
+    parts, size = [], 0
+    for part in response.iter_bytes():
+        size += len(part)
+        if size > MOST_ANSWER:
+            raise httpx2.ReadError(f"the answer is longer than {MOST_ANSWER} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _parsed(content, request_id):
+    """(JSON, characters replaced). Half surrogates and NUL are legal in JSON, but no database keeps them."""
+    try:
+        parsed = orjson.loads(content)
+        is_plain = b"\\u0000" not in content
+    except orjson.JSONDecodeError:
+        parsed, is_plain = None, False
+    if is_plain:
+        return parsed, 0
+    try:
+        if parsed is not None:
+            return _kept(parsed)
+        return _kept(json.loads(content.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite))
+    except (ValueError, RecursionError):
+        raise Unreachable(
+            "Amazon's answer could not be read as JSON. Nothing was lost; it is asked for again later.",
+            wait=wire.RETRY_SECONDS,
+            request_id=request_id,
+            details=f"{len(content)} bytes",  # never the bytes themselves: they may hold buyers' names
+        ) from None
+
+
+def _no_constant(word):
+    raise ValueError(f"{word} is no JSON")
+
+
+def _finite(text):
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is beyond all measure")
+    return number
+
+
+_UNKEPT = re.compile("[\x00\ud800-\udfff]")
+
+
+def _kept(value):
+    if isinstance(value, str):
+        return _UNKEPT.subn("�", value)
+    if isinstance(value, list):
+        pairs = [_kept(item) for item in value]
+        return [item for item, _ in pairs], sum(count for _, count in pairs)
+    if isinstance(value, dict):
+        pairs = {_kept(key)[0]: _kept(item) for key, item in value.items()}
+        return {key: item for key, (item, _) in pairs.items()}, sum(count for _, count in pairs.values())
+    return value, 0
+
+
+def _is_only_errors(parsed):
+    return (
+        isinstance(parsed, dict)
+        and bool(parsed.get("errors"))
+        and not any(v for k, v in parsed.items() if k != "errors")
+    )
+
+
+def _line(value, most):
+    text = "" if value is None else _UNKEPT.sub("\ufffd", str(value))
+    return " ".join(text.split())[:most]
+
+
+def _duration(seconds):
+    return f"{max(1, round(seconds))} s" if seconds < 120 else f"{round(seconds / 60)} min"
+
+
+def _document_meaning(response):
+    status = response.status_code
+    said = b"".join(part for part, _ in zip(response.iter_raw(4096), range(4), strict=False))
+    if status == 403 or (status == 400 and b"xpired" in said):
+        return DocumentExpired(
+            "The document's address has run out; Amazon is asked for a new one.", status=status, details=str(status)
+        )
+    if status >= 500 or status in (408, 429):
+        return Unreachable(
+            f"Amazon's storage is out of order at the moment ({status}). The document is fetched again later.",
+            wait=wire.RETRY_SECONDS,
+            status=status,
+        )
+    return DocumentRefused(
+        f"Amazon's storage does not give out the report's document ({status}). These days were not loaded; the next run "
+        "asks for the report again.",
+        status=status,
+    )
+
+
+def _save(response, part, max_bytes):
+    """Writes the body as it is on the wire; a body that ends early never becomes a file."""
+    told = response.headers.get("Content-Length")
+    if told and told.isdigit() and int(told) > max_bytes:
+        raise _too_large(max_bytes)
+    size = 0
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        for piece in response.iter_raw():
+            size += len(piece)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    if told is None and "chunked" not in response.headers.get("Transfer-Encoding", "").lower():
+        with part.open("rb") as file:
+            if file.read(2) != b"\x1f\x8b":  # a gzip file tells by itself whether it is whole; nothing else would
+                raise httpx2.RemoteProtocolError("an answer of unknown length")
+    return size
+
+
+def _too_large(max_bytes):
+    return DocumentRefused(
+        f"The report's document is larger than the {max_bytes >> 20:,} MiB that this installation takes. Nothing of it "
+        "was loaded. Choose fewer days, or raise the limit."
+    )

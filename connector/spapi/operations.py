@@ -1,0 +1,64 @@
+"""Amazon's operations as data: path, published rate and burst, and how pages follow one another."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pager:
+    """`alone`: the token must be the only parameter. `items`: where a page keeps its list, so that a page without one is noticed.
+    `size` names the parameter for the most entries of a page."""
+
+    send: str
+    receive: str
+    items: str
+    alone: bool = False
+    size: str = ""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`rate` is requests a second, as published for one application and account; `burst` is how many may be saved up.
+    `items` says where an answer that is no page keeps its list."""
+
+    name: str
+    method: str
+    path: str
+    rate: float
+    burst: int
+    pager: Pager | None = None
+    restricted: bool = False
+    items: str = ""
+
+
+_ORDERS = "/orders/2026-01-01/orders"
+_REPORTS = "/reports/2021-06-30"
+
+OPERATIONS = {
+    operation.name: operation
+    for operation in (
+        Operation(
+            "searchOrders",
+            "GET",
+            _ORDERS,
+            0.0056,
+            20,
+            Pager("paginationToken", "pagination.nextToken", "orders", size="maxResultsPerPage"),
+        ),
+        Operation("getOrder", "GET", _ORDERS + "/{orderId}", 0.5, 30),
+        Operation(
+            "getMarketplaceParticipations", "GET", "/sellers/v1/marketplaceParticipations", 0.016, 15, items="payload"
+        ),
+        Operation("createReport", "POST", _REPORTS + "/reports", 0.0167, 15),
+        Operation("getReport", "GET", _REPORTS + "/reports/{reportId}", 2, 15),
+        Operation(
+            "getReports",
+            "GET",
+            _REPORTS + "/reports",
+            0.0222,
+            10,
+            Pager("nextToken", "nextToken", "reports", alone=True),
+        ),
+        Operation("getReportDocument", "GET", _REPORTS + "/documents/{reportDocumentId}", 0.0167, 15),
+        Operation("cancelReport", "DELETE", _REPORTS + "/reports/{reportId}", 0.0222, 10),
+    )
+}

@@ -1,0 +1,92 @@
+"""Follows a chain of pages, one token after another; stops where it would run in circles."""
+
+import hashlib
+
+import orjson
+
+from connector.spapi.errors import Refused, Unreachable
+from connector.spapi.operations import OPERATIONS
+from connector.spapi.transport import RETRY_SECONDS
+
+MOST_PAGES = 5000
+_REMEMBERED = 64  # of the tokens and pages seen, in the cursor; a longer circle ends at MOST_PAGES
+
+
+def pages(client, operation, query, cursor=None, replaced=None):
+    """Yields (page, next cursor), the cursor being None after the last page.
+
+    A cursor is plain JSON: kept, it lets another worker go on from there, with the same query. `replaced(count)` hears
+    of characters that no database keeps and that became U+FFFD.
+    """
+    kind = OPERATIONS[operation]
+    pager = kind.pager
+    cursor = dict(cursor or {})
+    while True:
+        token = cursor.get("token")
+        sent = query if token is None else {pager.send: token} if pager.alone else {**query, pager.send: token}
+        answer = client.call(operation, query=sent)
+        page = answer.json
+        content = _content(page, _at(page, pager.items) if pager else _unpaged(page, kind.items))
+        if content is None:
+            raise Unreachable(
+                f"A page of Amazon's answer to {operation} came without its list. Nothing was lost; the page is read "
+                "again later.",
+                wait=RETRY_SECONDS,
+                status=answer.status,
+                request_id=answer.request_id,
+            )
+        if answer.replaced and replaced:
+            replaced(answer.replaced)
+        cursor = _next(cursor, _at(page, pager.receive), content, operation) if pager else None
+        yield page, cursor
+        if cursor is None:
+            return
+
+
+def _unpaged(page, path):
+    return page if isinstance(page, list) else _at(page, path)  # Amazon's own example is a bare list
+
+
+def _content(page, items):
+    """The page's list as bytes, by which a page is known again; None where it has none, or one that cannot be kept."""
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        return None
+    try:
+        orjson.dumps(page)
+        return orjson.dumps(items) if items else b""
+    except TypeError:  # nested without measure, or numbers that no column holds
+        return None
+
+
+def _next(cursor, token, content, operation):
+    seen, count = cursor.get("seen", []), cursor.get("pages", 0) + 1
+    marks = [_mark(content)] if content else []
+    if marks and marks[0] in seen:
+        raise _circle(operation, "the same page twice")
+    if token in (None, ""):
+        return None
+    if not isinstance(token, str):
+        raise _circle(operation, "a page token that is no text")
+    marks.append(_mark(token.encode("utf-8", "surrogatepass")))
+    if marks[-1] in seen:
+        raise _circle(operation, "the same page token twice")
+    if count >= MOST_PAGES:
+        raise _circle(operation, f"more than {MOST_PAGES:,} pages")
+    return {"token": token, "pages": count, "seen": [*seen, *marks][-_REMEMBERED:]}
+
+
+def _mark(content):
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _circle(operation, what):
+    return Refused(
+        f"Amazon's answer to {operation} does not come to an end: it gave {what}. These days were not loaded; the next "
+        "run tries again. Fewer days at a time may help."
+    )
+
+
+def _at(page, path):
+    for step in path.split("."):
+        page = page.get(step) if isinstance(page, dict) else None
+    return page

@@ -1,0 +1,118 @@
+"""The Reports API, one step at a time: ask, look, find again, fetch. No step waits."""
+
+from datetime import UTC, datetime
+
+from connector.spapi import pages
+from connector.spapi.errors import DocumentExpired, NothingThere, NotReady, ReportCancelled, ReportFailed, Unreachable
+from connector.spapi.transport import RETRY_SECONDS
+
+POLL_SECONDS = 15.0
+MOST_BYTES = 20 << 30
+ADDRESSES = 3  # one document's address is asked for so often; each lives five minutes
+_LONGEST = {"reportId": 200, "reportDocumentId": 500, "url": 1 << 14}
+_MOST_MARKETPLACES = 10  # that getReports takes as a filter
+
+
+def create(client, report_type, marketplace_ids, start=None, end=None, options=None):
+    """The id of a new report. Amazon never notices that it was asked for the same one before."""
+    body = {"reportType": report_type, "marketplaceIds": list(marketplace_ids)}
+    if start is not None:
+        body["dataStartTime"] = _written(start)
+    if end is not None:
+        body["dataEndTime"] = _written(end)
+    if options:
+        body["reportOptions"] = dict(options)
+    return _text(client.call("createReport", body=body), "reportId")
+
+
+def check(client, report_id):
+    """The id of the finished report's document; raises what else may have become of it."""
+    report = client.call("getReport", path={"reportId": report_id}).json
+    status = report.get("processingStatus") if isinstance(report, dict) else None
+    document_id = (report.get("reportDocumentId") or None) if isinstance(report, dict) else None
+    if document_id is not None and not _is_id(document_id, "reportDocumentId"):
+        document_id, status = None, "" if status == "DONE" else status  # not an id: looked at again later
+    if status == "DONE":
+        if document_id:
+            return document_id
+        raise NothingThere("Amazon has made the report and there is nothing in it.")
+    if status == "CANCELLED":
+        raise ReportCancelled(
+            "Amazon cancelled the report: it has nothing to tell for these days, or the same report was asked for too "
+            "soon before."
+        )
+    if status == "FATAL":
+        raise ReportFailed("Amazon could not make the report.", document_id=document_id)
+    raise NotReady(
+        "Amazon is still making the report; it is looked for again by itself.", wait=POLL_SECONDS, code=status or ""
+    )
+
+
+def find(client, report_type, marketplace_ids, start=None, end=None, since=None):
+    """[(report id, status, when it was asked for)] of the reports Amazon holds for exactly this question, newest first."""
+    query = {"reportTypes": [report_type], "pageSize": 100}
+    if len(marketplace_ids) <= _MOST_MARKETPLACES:
+        query["marketplaceIds"] = list(marketplace_ids)
+    if since is not None:
+        query["createdSince"] = _written(since)
+    found = []
+    for page, _ in pages.pages(client, "getReports", query):
+        for report in page["reports"]:
+            places = report.get("marketplaceIds") or list(marketplace_ids)
+            same_places = isinstance(places, list) and sorted(map(str, places)) == sorted(marketplace_ids)
+            same_window = _same(report.get("dataStartTime"), start) and _same(report.get("dataEndTime"), end)
+            report_id = report.get("reportId")
+            if (
+                report.get("reportType") == report_type
+                and same_places
+                and same_window
+                and _is_id(report_id, "reportId")
+            ):
+                found.append((report_id, report.get("processingStatus"), _read(report.get("createdTime"))))
+    oldest = datetime.min.replace(tzinfo=UTC)
+    return sorted(found, key=lambda entry: entry[2] or oldest, reverse=True)
+
+
+def fetch_document(client, document_id, path, max_bytes=MOST_BYTES):
+    """The document as a file at `path`: its address is asked for and used in one step, anew where it has run out."""
+    for attempt in range(1, ADDRESSES + 1):
+        url = _text(client.call("getReportDocument", path={"reportDocumentId": document_id}), "url")
+        try:
+            return client.download(url, path, max_bytes)
+        except DocumentExpired:
+            if attempt == ADDRESSES:
+                raise
+
+
+def _text(answer, name):
+    value = answer.json.get(name) if isinstance(answer.json, dict) else None
+    if not _is_id(value, name):
+        raise Unreachable(
+            f"Amazon's answer came without its {name}. Nothing was lost; it is asked for again later.",
+            wait=RETRY_SECONDS,
+            status=answer.status,
+            request_id=answer.request_id,
+        )
+    return value
+
+
+def _is_id(value, name):
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST[name]
+
+
+def _written(moment):
+    moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds") + "Z"
+
+
+def _read(text):
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _same(text, moment):
+    """Whether Amazon's moment is the one we asked for, to the second."""
+    told = _read(text)
+    return moment is None or (told is not None and abs((told - moment).total_seconds()) < 1)

@@ -1,0 +1,124 @@
+"""Login with Amazon: consent codes and refresh tokens in, access tokens out."""
+
+from dataclasses import dataclass, field
+
+import httpx2
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.httpx_client import OAuth2Client
+
+from connector.spapi import transport as wire
+from connector.spapi.errors import ConsentLost, Forbidden, SecretRejected, Throttled, Unreachable
+
+TOKEN_URL = "https://api.amazon.com/auth/o2/token"
+SECONDS = 20.0
+MOST_BYTES = 256 * 1024
+
+_CONSENT_IS_GONE = ("invalid_grant", "unauthorized_client", "access_denied")
+_LATER = ("server_error", "temporarily_unavailable")
+_TOO_OFTEN = ("too_many_requests", "slow_down")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: int
+
+
+def exchange_code(client_id, client_secret, code, redirect_uri, *, url=TOKEN_URL, transport=None):
+    """Tokens for the code that Amazon's consent page sent back; it lives five minutes and works once."""
+    return _ask(
+        client_id, client_secret, url, transport, grant_type="authorization_code", code=code, redirect_uri=redirect_uri
+    )
+
+
+def refresh(client_id, client_secret, refresh_token, *, url=TOKEN_URL, transport=None):
+    """A new access token. Amazon answers with the same refresh token."""
+    return _ask(client_id, client_secret, url, transport, grant_type="refresh_token", refresh_token=refresh_token)
+
+
+def client_credentials(client_id, client_secret, scope, *, url=TOKEN_URL, transport=None):
+    """A token of the application itself, for calls that need no seller's consent."""
+    return _ask(client_id, client_secret, url, transport, grant_type="client_credentials", scope=scope)
+
+
+def _ask(client_id, client_secret, url, transport, *, grant_type, **parameters):
+    session = OAuth2Client(
+        client_id,
+        client_secret,
+        token_endpoint_auth_method="client_secret_post",
+        transport=wire.Bounded(transport or wire.shared(), MOST_BYTES),
+        timeout=SECONDS,
+        trust_env=False,
+        headers={"User-Agent": wire.USER_AGENT},
+    )
+    host = httpx2.URL(url).host
+    try:
+        with wire.deadline(SECONDS):
+            answer = session.fetch_token(url, grant_type=grant_type, **parameters)
+    except OAuthError as problem:
+        raise _meaning(problem, grant_type) from None  # its cause may hold the request, and that holds the secret
+    except httpx2.HTTPStatusError as problem:
+        raise _of_status(problem.response.status_code) from None
+    except wire.FAILURES as problem:
+        raise wire.unreachable(problem, host) from None
+    except (ValueError, TypeError):
+        raise _unreadable() from None
+    access_token, life = answer.get("access_token"), answer.get("expires_in", 3600)
+    if not isinstance(access_token, str) or not access_token or not str(life).isdigit():
+        raise _unreadable()
+    return Tokens(access_token, answer.get("refresh_token") or parameters.get("refresh_token") or "", int(life))
+
+
+def _meaning(problem, grant_type):
+    code = str(problem.error)
+    if code in _CONSENT_IS_GONE:
+        if grant_type == "authorization_code":
+            message = (
+                "Amazon does not take the code that its consent page sent: it lives five minutes and works once. "
+                "Nothing was saved. Start the connection again."
+            )
+        else:
+            message = (
+                "Amazon no longer lets this application act for the account: the consent was withdrawn or has run out. "
+                "Rows that are in stay. Re-authorise the account under Accounts, and its datasets go on."
+            )
+        return ConsentLost(message, code=code)
+    if code == "invalid_client":
+        return SecretRejected(
+            "Amazon does not take the application's client id and secret: the secret was replaced or has run out. "
+            "Rows that are in stay. Enter the current secret, and all accounts of the application go on.",
+            code=code,
+        )
+    if code in _TOO_OFTEN:
+        return _of_status(429)
+    if code in _LATER:
+        return _of_status(503)
+    return Forbidden(
+        f"Amazon's sign-in service refused the request ({code[:60]}). Nothing was changed. Check the application's "
+        "settings in Amazon's developer console.",
+        code=code,
+    )
+
+
+def _of_status(status):
+    if status == 429:
+        return Throttled(
+            "Amazon's sign-in service asks for a pause; it is asked again in a minute.", wait=60.0, status=429
+        )
+    if 400 <= status < 500:
+        return Forbidden(
+            f"Amazon's sign-in service refused the request (HTTP {status}). Nothing was changed.", status=status
+        )
+    return Unreachable(
+        "Amazon's sign-in service is out of order. Nothing was lost; it is asked again later.",
+        wait=wire.RETRY_SECONDS,
+        status=status,
+    )
+
+
+def _unreadable():
+    return Unreachable(
+        "Amazon's sign-in service answered in a way that cannot be read. Nothing was lost; it is asked again later.",
+        wait=wire.RETRY_SECONDS,
+    )

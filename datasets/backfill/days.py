@@ -1,0 +1,33 @@
+"""Which days a run is to bring in. Pure: what the ledger says in, days out."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from datasets.backfill import window
+
+
+@dataclass(frozen=True)
+class Known:
+    """A day whose rows are in: when Amazon was asked for it, and up to which instant."""
+
+    day: date
+    read_until: datetime | None
+    landed_at: datetime | None
+
+
+def again(known, *, zone, now, settling_days):
+    """Of the days that are in, those to read once more, newest first.
+
+    A day that was still open when it was read is read again. A day that Amazon still restates is read again
+    once a calendar day, as long as it is younger than `settling_days`.
+    """
+    today = window.today(now, zone)
+    settling_from = today - timedelta(days=settling_days)
+    wanted = []
+    for day in known:
+        _, end = window.bounds(day.day, zone)
+        still_open = day.read_until is not None and day.read_until < end
+        settling = day.day >= settling_from and day.landed_at is not None and window.today(day.landed_at, zone) < today
+        if still_open or settling:
+            wanted.append(day.day)
+    return sorted(wanted, reverse=True)

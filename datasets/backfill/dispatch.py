@@ -1,0 +1,96 @@
+"""The tick: releases dead leases, starts what is due, and tells the broker. Any number may run at once."""
+
+from datetime import timedelta
+
+from django.db import connection, transaction
+
+from datasets import schedule
+from datasets.backfill import lease
+from datasets.models import RUN_LENGTH, Dataset, Request, Run
+
+CLAIM = 500  # datasets a statement; a tick goes on until none is due
+HINT_AGAIN = timedelta(seconds=30)  # a hint older than this is taken for lost: the broker may have been emptied
+HINT_AHEAD = timedelta(seconds=4)  # a little more than the time between two ticks
+MOST_INTERRUPTIONS = 3
+
+
+def release_dead_leases(now):
+    """Gives back the runs whose worker is gone. A request that has killed three workers in a row is parked with its days."""
+    with transaction.atomic():
+        held = Run.objects.select_for_update(skip_locked=True).filter(state=Run.State.RUNNING)
+        for run in held:
+            if run.lease_until > now and not lease.is_dead(run.lease_owner):
+                continue
+            run.mark_interrupted()
+            for request in Request.objects.filter(
+                dataset=run.dataset_id, generation=run.generation, state__in=Request.OPEN, in_hand=True
+            ):
+                if request.mark_interrupted() >= MOST_INTERRUPTIONS:
+                    request.fail(
+                        "The worker died three times over these days without getting on, so they are set aside. The "
+                        "other days go on. The next run tries again; if it stays so, tell the people who run this "
+                        "installation: the answer may be too large for the worker's memory.",
+                        run=run,
+                    )
+
+
+def start_due(now):
+    """A run for each dataset whose time has come; what was missed while nobody ticked becomes one run."""
+    started = 0
+    while True:
+        with transaction.atomic():
+            due = list(
+                Dataset.objects.due(now)
+                .filter(account__state="connected", account__application__state="ready")
+                .select_for_update(skip_locked=True, of=("self",))
+                .order_by("next_run_at")[:CLAIM]
+            )
+            runs = []
+            for dataset in due:
+                dataset.next_run_at = schedule.next_run(
+                    dataset.schedule_kind, dataset.schedule_at, dataset.schedule_zone, now
+                )
+                runs.append(
+                    Run(
+                        dataset=dataset,
+                        generation=dataset.building_generation(),
+                        trigger=Run.Trigger.SCHEDULE,
+                        queued_at=now,
+                        deadline=now + RUN_LENGTH,
+                    )
+                )
+            Run.objects.bulk_create(runs, ignore_conflicts=True)  # one that is still open catches up by itself
+            Dataset.objects.bulk_update(due, ["next_run_at"])
+        started += len(due)
+        if len(due) < CLAIM:
+            return started
+
+
+def to_hint(now):
+    """(id, seconds) of the runs that a worker may go on with now, or before the next tick; marks them as told.
+
+    The seconds say how long the worker is to leave it: a wait for Amazon then ends to the moment, not at the next tick.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE datasets_run SET hinted_at = %(now)s
+            WHERE id IN (
+                SELECT id FROM datasets_run
+                WHERE state IN ('queued', 'waiting') AND coalesce(not_before, '-infinity') <= %(soon)s
+                    AND (hinted_at IS NULL OR hinted_at < not_before - %(ahead)s::interval OR hinted_at < %(stale)s)
+                ORDER BY queued_at
+                FOR UPDATE SKIP LOCKED
+            )
+            RETURNING id, greatest(0, extract(epoch FROM not_before - %(now)s))::float8
+            """,
+            {"now": now, "soon": now + HINT_AHEAD, "ahead": HINT_AHEAD, "stale": now - HINT_AGAIN},
+        )
+        return [(run_id, wait or 0.0) for run_id, wait in cursor.fetchall()]
+
+
+def database_now():
+    """The database's clock: the only one that leases, schedules and waits are measured by."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cursor.fetchone()[0]

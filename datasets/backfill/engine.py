@@ -1,0 +1,386 @@
+"""The life of a run: which days, which requests, one step at a time, until done or there is only waiting left.
+
+`advance` may be called for any run, any number of times, by anybody: the lease decides who works, the fence
+who lands, and the Days are the only memory.
+"""
+
+import logging
+import time
+from datetime import timedelta
+
+import psycopg
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Avg, Q
+
+from connector.accounts.clients import client_for
+from connector.catalogue import index
+from connector.catalogue.report import NoWindow
+from connector.spapi import errors
+from datasets.backfill import days as ledger
+from datasets.backfill import fetch, land, lease, plan, sharing, window
+from datasets.backfill.dispatch import database_now
+from datasets.models import RUN_LENGTH, Dataset, Day, Request, Run
+from datasets.storage import modes
+
+log = logging.getLogger(__name__)
+
+TURN_SECONDS = 120  # a worker lets others have their turn after this long
+REPORTS_IN_FLIGHT = 4  # reports that Amazon builds at the same time for one dataset
+PATIENCE = timedelta(minutes=15)  # a newer request may hold up the landing of older days for so long
+MOST_REPORT_FAILURES = 3
+
+BUSY = {  # what PostgreSQL answers when the same statement may succeed later, in words for people
+    psycopg.errors.LockNotAvailable: "somebody reads the table",
+    psycopg.errors.DeadlockDetected: "another statement was in the way",
+    psycopg.errors.SerializationFailure: "another statement was in the way",
+    psycopg.errors.DiskFull: "its disk is full: make room",
+    psycopg.errors.QueryCanceled: "it took too long",
+}
+
+
+class AlreadyRunning(Exception):
+    """The dataset has an open run."""
+
+    def __init__(self, run):
+        super().__init__("A run is already under way.")
+        self.run = run
+
+
+def start(dataset, trigger, by=None, *, now):
+    """A queued run; raises AlreadyRunning while one is open."""
+    try:
+        with transaction.atomic():
+            held = Dataset.objects.select_for_update().get(pk=dataset.pk)
+            return Run.objects.create(
+                dataset=held,
+                generation=held.building_generation(),
+                trigger=trigger,
+                started_by=by,
+                queued_at=now,
+                deadline=now + RUN_LENGTH,
+            )
+    except IntegrityError:
+        raise AlreadyRunning(dataset.open_run()) from None
+
+
+def reload(dataset, first, last, by=None, *, now):
+    """These days are fetched again and replaced whole; until then their rows stay as they are. Raises AlreadyRunning."""
+    with transaction.atomic():
+        run = start(dataset, Run.Trigger.RELOAD, by, now=now)
+        Day.objects.filter(
+            dataset=dataset, generation=run.generation, day__range=(first, last), state__in=Day.IN
+        ).update(again=True)
+        return run
+
+
+def cancel(run):
+    """Asks the run to stop: at once where nobody works on it, else after the day in hand."""
+    Run.objects.filter(pk=run.pk).open().update(cancel_requested=True, not_before=None, hinted_at=None)
+
+
+def span_of(dataset, report, now):
+    """The days the dataset is to hold as of now."""
+    zone = window.zone_of(report, dataset.account)
+    today = window.today(now - report.lag, zone)  # a day that has only just begun cannot be asked for yet
+    if isinstance(report.window, NoWindow):
+        return window.Span(today, today)
+    return window.span(dataset.start, dataset.end, today=today, reach_days=report.reach_days)
+
+
+def advance(run_id):
+    """Works on the run until it is over, has to wait, or has had its turn. Answers in how many seconds to come back, or None."""
+    fence = lease.take(run_id)
+    if fence is None:
+        return None
+    run = Run.objects.select_related("dataset__account__application").get(pk=run_id)
+    with lease.heartbeat(run_id, fence) as lost:
+        try:
+            return _Turn(run, fence, lost).work()
+        except lease.LeaseLost:
+            log.warning("run %s: fenced off, another worker has it", run_id)
+            return None
+
+
+class _Turn:
+    """One worker's turn at one run."""
+
+    def __init__(self, run, fence, lost):
+        self.run, self.fence, self.lost = run, fence, lost
+        self.dataset, self.account = run.dataset, run.dataset.account
+        self.report = index.effective(self.dataset.report, self.dataset.options)
+        self.zone = window.zone_of(self.report, self.account)
+        self._client = None
+
+    @property
+    def client(self):
+        if self._client is None:
+            self._client = client_for(self.account)
+        return self._client
+
+    def work(self):
+        began = time.monotonic()
+        if self.run.first_day is None:
+            self._begin()
+        while True:
+            if self.lost.is_set():
+                raise lease.LeaseLost
+            now = database_now()
+            if self._is_cancelled():
+                return self._stop(
+                    Run.State.CANCELLED, "Cancelled. The days that are in stay; the next run goes on from here."
+                )
+            if now >= self.run.deadline:
+                return self._stop(
+                    Run.State.PARTIAL,
+                    "A run lasts 24 hours at the most, and these are over. What is in stays; the next run goes on from here.",
+                )
+            request = self._next(now)
+            if request is None:
+                return self._yield_or_end(now)
+            try:
+                self._step(request)
+            except (errors.ConsentLost, errors.SecretRejected) as problem:
+                request.wait(None, message=problem.message)
+                return self._stop(Run.State.FAILED, problem.message)
+            except errors.Forbidden as problem:  # so would every other request be
+                request.fail(problem.message, run=self.run)
+                return self._stop(Run.State.PARTIAL if self.run.days_done() else Run.State.FAILED, problem.message)
+            if time.monotonic() - began > TURN_SECONDS:
+                self.run.give_back(fence=self.fence, until=None, message=self._sentence())
+                return 0
+
+    # Which days
+
+    def _begin(self):
+        """Writes down which days this run is to bring in. Safe to repeat: it only adds what is missing."""
+        now = database_now()
+        span = span_of(self.dataset, self.report, now)
+        scope = {"dataset": self.dataset, "generation": self.run.generation}
+        with transaction.atomic():
+            if len(span):
+                with connection.cursor() as cursor:
+                    cursor.execute(
+                        """
+                        INSERT INTO datasets_day (dataset_id, generation, day, state, rows, checksum, attempts, message, again)
+                        SELECT %s, %s, day::date, 'wanted', 0, '', 0, '', false
+                        FROM generate_series(%s::date, %s::date, interval '1 day') AS day
+                        ON CONFLICT DO NOTHING
+                        """,
+                        [self.dataset.pk, self.run.generation, span.first, span.last],
+                    )
+            ours = Day.objects.filter(**scope, day__range=(span.first, span.last))
+            ours.filter(state=Day.State.FAILED).update(
+                state=Day.State.WANTED, attempts=0, not_before=None, request=None
+            )
+            # A day that another run asked for and that no open request carries any more is simply wanted again.
+            stale = ~Q(request__state__in=Request.OPEN) | Q(request=None)
+            ours.filter(stale, state=Day.State.ASKED).update(state=Day.State.WANTED, request=None)
+            ours.filter(~Q(request__state__in=Request.OPEN), again=True).update(request=None)
+            if self.dataset.mode == Dataset.Mode.REPLACE:
+                land.trim(self.dataset, self.run.generation, span.first, span.last)
+            known = [
+                ledger.Known(day.day, day.read_until, day.landed_at)
+                for day in ours.filter(state__in=Day.IN, again=False).only("day", "read_until", "landed_at")
+            ]
+            repeated = ledger.again(known, zone=self.zone, now=now, settling_days=self.report.settling_days)
+            ours.filter(day__in=repeated).update(again=True)
+            self.run.span(span.first, span.last, days_total=ours.filter(Day.still_open()).count())
+
+    def _requests(self):
+        return Request.objects.filter(dataset=self.dataset, generation=self.run.generation, state__in=Request.OPEN)
+
+    # Which request
+
+    def _next(self, now):
+        """The request to work on now: the newest that can get on, or a new one."""
+        is_held_up = False
+        waiting_to_ask = asked = 0
+        for request in self._requests().order_by("-last_day"):
+            due = request.not_before is None or request.not_before <= now
+            if due and not (is_held_up and request.state == Request.State.COLLECTED):
+                return request
+            if request.state == Request.State.PLANNED:
+                waiting_to_ask += 1
+            else:
+                asked += 1
+            if request.asked_at is None or now - request.asked_at < PATIENCE:
+                is_held_up = True  # newest first: older days wait for younger ones, but not for ever
+        if waiting_to_ask or asked >= (REPORTS_IN_FLIGHT if self.report.source.is_report else 1):
+            return None
+        return self._plan(now)
+
+    def _plan(self, now):
+        """The next request for the days that nobody has asked for, or None."""
+        wanted = list(self._unasked().values_list("day", flat=True))
+        if not wanted:
+            return None
+        if isinstance(self.report.window, NoWindow):
+            first, last = max(wanted), max(wanted)
+        else:
+            spare = self.report.source.burst if self.report.source.is_report else len(wanted) + 1
+            first, last = plan.windows(wanted, fits=self._fits(), edge=self.run.last_day, spare=spare)[0]
+            first, last = self._as_others_asked(last, now) or (first, last)
+        with transaction.atomic():
+            request = Request.objects.create(
+                dataset=self.dataset,
+                generation=self.run.generation,
+                first_day=first,
+                last_day=last,
+                kind="report" if self.report.source.is_report else "pages",
+                source=self._asking().source(),
+            )
+            days = self._unasked().filter(day__range=(first, last))
+            days.filter(again=True).update(request=request)
+            days.filter(state=Day.State.WANTED).update(request=request, state=Day.State.ASKED)
+        return request
+
+    def _unasked(self):
+        """Days nobody has asked for. One whose second reading failed in this run is left to the next."""
+        return Day.objects.of_run(self.run).unasked().exclude(again=True, run=self.run)
+
+    def _as_others_asked(self, newest, now):
+        """The window of another dataset's request that answers the newest wanted day too: then nothing has to be asked."""
+        if self.run.trigger == Run.Trigger.RELOAD:
+            return None
+        found = sharing.window_of(
+            self.dataset,
+            self._asking().source(),
+            newest,
+            zone=self.zone,
+            now=now,
+            settling_days=self.report.settling_days,
+        )
+        return (max(found[0], self.run.first_day), newest) if found else None
+
+    def _asking(self):
+        return fetch.Asking(self.run, self.fence, self.report, self.account, self.zone, self.client, self.lost)
+
+    def _fits(self):
+        if self.report.source.is_report:
+            return plan.whole_days(self.report.window, self.zone)
+        recent = Day.objects.of_run(self.run).filter(state__in=Day.IN).order_by("-day")[:30]
+        average = recent.aggregate(mean=Avg("rows"))["mean"]
+        source = self.report.source
+        return plan.at_most(
+            plan.widest_for_pages(self.report.window.most, rows_per_day=average, page_rows=source.page_rows)
+        )
+
+    # One step
+
+    def _step(self, request):
+        """One step of one request; what an error means for it is decided here."""
+        request.take_in_hand()
+        asking = self._asking()
+        try:
+            asking.step(request)
+        except errors.ComeBackLater as later:
+            known = isinstance(later, (errors.Throttled, errors.NotReady))
+            attempts = request.attempts if known else request.attempts + 1
+            wait = later.wait if known and later.wait else fetch.backoff(attempts)
+            request.wait(database_now() + timedelta(seconds=wait), message=later.message, attempts=attempts)
+        except (errors.ReportFailed, errors.ReportCancelled) as problem:
+            if isinstance(problem, errors.ReportFailed):
+                reason = asking.reason(problem) or "Amazon gave no reason."
+            else:
+                reason = "cancelled, too soon after another one like it."
+            if request.failures + 1 >= MOST_REPORT_FAILURES:
+                request.fail(
+                    f"Amazon could not build this report, {MOST_REPORT_FAILURES} times. Amazon says: {reason}",
+                    run=self.run,
+                )
+            else:
+                request.start_over(
+                    database_now() + fetch.scaled(self.report.cooldown),
+                    message=f"Amazon could not build this report; it is asked for again after its cool-down. Amazon says: {reason}",
+                )
+        except tuple(BUSY) as problem:
+            attempts = request.attempts + 1
+            request.wait(
+                database_now() + timedelta(seconds=fetch.backoff(attempts)),
+                message=f"The database could not take the rows just now ({BUSY[type(problem)]}); nothing was lost, it is tried "
+                "again by itself.",
+                attempts=attempts,
+            )
+        except modes.KeyNotUnique as problem:
+            request.fail(str(problem), run=self.run)
+        except errors.PageTokenDied:
+            self._halve(request)
+        except errors.Forbidden:
+            raise
+        except errors.Refused as problem:
+            request.fail(problem.message, run=self.run)
+
+    def _halve(self, request):
+        """A page token died: the days are asked for in two halves, so that the next chain is over sooner."""
+        if request.failures >= MOST_REPORT_FAILURES:
+            request.fail(
+                "Amazon's page tokens died three times before the last page was read. The next run tries again.",
+                run=self.run,
+            )
+            return
+        middle = request.first_day + (request.last_day - request.first_day) / 2
+        if request.last_day > request.first_day:
+            with transaction.atomic():
+                older = Request.objects.create(
+                    dataset=self.dataset,
+                    generation=self.run.generation,
+                    kind=request.kind,
+                    source=request.source,
+                    first_day=request.first_day,
+                    last_day=middle,
+                )
+                request.days.filter(day__lte=middle).update(request=older)
+                request.first_day = middle + timedelta(days=1)
+                request.start_over(None, message="A page token died; asked again in halves.")
+        else:
+            request.start_over(None, message="A page token died; asked again from the first page.")
+
+    # How it ends
+
+    def _is_cancelled(self):
+        return Run.objects.filter(pk=self.run.pk, cancel_requested=True).exists()
+
+    def _stop(self, state, message):
+        if state == Run.State.CANCELLED:
+            for request in self._requests():
+                request.let_go()
+        if not self.run.end(fence=self.fence, state=state, message=message):
+            raise lease.LeaseLost
+        return None
+
+    def _yield_or_end(self, now):
+        moments = [moment for moment in self._requests().values_list("not_before", flat=True) if moment is not None]
+        if self._requests().exists():
+            until = min(moments, default=now + timedelta(seconds=5))
+            if not self.run.give_back(fence=self.fence, until=until, message=self._sentence()):
+                raise lease.LeaseLost
+            return max(0.0, (until - now).total_seconds())
+        return self._finish()
+
+    def _finish(self):
+        failed = self.run.days_failed()
+        done = self.run.days_done()
+        if failed:
+            lacking = self.run.days.filter(Q(state=Day.State.FAILED) | Q(again=True))
+            first = lacking.exclude(message="").order_by("-day").first()
+            reason = first.message if first else ""
+            kept = (
+                " The rows that readers see are the old ones, since a replace shows nothing half done."
+                if self.dataset.mode == "replace"
+                else ""
+            )
+            message = f"{failed} of {failed + done} days could not be loaded; the next run tries them again.{kept} {reason}".strip()
+            return self._stop(Run.State.PARTIAL if done else Run.State.FAILED, message)
+        if self.dataset.mode == Dataset.Mode.REPLACE:
+            land.flip(self.run, self.fence)
+        rows = Run.objects.values_list("rows", flat=True).get(pk=self.run.pk)
+        if not self.run.days_total:
+            message = "Everything was in already; there was nothing to load."
+        else:
+            message = f"{done} {'day' if done == 1 else 'days'} loaded, {rows:,} rows."
+        return self._stop(Run.State.SUCCEEDED, message)
+
+    def _sentence(self):
+        """What the run waits for, for the person who looks at it."""
+        waiting = self._requests().exclude(message="").order_by("-last_day").first()
+        return waiting.message if waiting else ""

@@ -1,0 +1,86 @@
+"""Drops what nobody needs any more: old generations, old raw files, links and consents past use."""
+
+import re
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+from django.conf import settings
+from django.db import transaction
+
+from connector.accounts import housekeeping as accounts
+from datasets.backfill import land
+from datasets.models import Dataset, Day, Request
+from datasets.storage import read, table
+
+KEEP_GENERATION = timedelta(hours=1)  # a reader that began before the flip may still page through the old one
+KEEP_RAW = timedelta(days=30)
+
+
+def clean(now):
+    drop_old_generations(now)
+    drop_orphan_tables()
+    drop_old_raw(now)
+    accounts.sweep(now)
+
+
+def drop_old_generations(now):
+    """Tables that a replace or a clearing has left behind, an hour after; one that a reader still holds waits for the next time."""
+    shown = {
+        pk: (generation, changed)
+        for pk, generation, changed in Dataset.objects.values_list("pk", "generation", "changed_at")
+    }
+    for dataset_id, generation in _tables():
+        current, changed_at = shown.get(dataset_id, (0, None))
+        if generation < current and changed_at and changed_at < now - KEEP_GENERATION:
+            _drop(dataset_id, generation)
+
+
+def _tables():
+    """(dataset id, generation) of each table of rows there is."""
+    with land.cursor() as c:
+        c.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [read.SCHEMA])
+        found = [re.fullmatch(r"ds_(\d+)(?:_g(\d+))?", name) for (name,) in c.fetchall()]
+    return [(int(match[1]), int(match[2] or 1)) for match in found if match]
+
+
+def _drop(dataset_id, generation):
+    try:
+        with transaction.atomic(), land.cursor() as c:
+            c.execute("SET LOCAL lock_timeout TO '2s'")
+            table.drop(c, dataset_id, generation)
+            Day.objects.filter(dataset=dataset_id, generation=generation).delete()
+            Request.objects.filter(dataset=dataset_id, generation=generation).delete()
+    except psycopg.errors.LockNotAvailable:
+        pass  # somebody reads it still; the next time, then
+
+
+def drop_orphan_tables():
+    """Tables whose dataset is gone."""
+    known = set(Dataset.objects.values_list("pk", flat=True))
+    for dataset_id, generation in _tables():
+        if dataset_id not in known:
+            _drop(dataset_id, generation)
+
+
+def raw_folder(dataset_id, request_id=None):
+    """Where the raw answers of a dataset, or of one of its requests, lie on this machine."""
+    folder = Path(settings.DATA_DIR) / "raw" / str(dataset_id)
+    return folder / str(request_id) if request_id else folder
+
+
+def drop_old_raw(now):
+    """Raw answers older than their retention, and those of datasets that are gone."""
+    root = Path(settings.DATA_DIR) / "raw"
+    if not root.is_dir():
+        return
+    known = {str(pk) for pk in Dataset.objects.values_list("pk", flat=True)}
+    running = {str(pk) for pk in Request.objects.filter(state__in=Request.OPEN).values_list("pk", flat=True)}
+    for dataset in root.iterdir():
+        if dataset.name not in known:
+            shutil.rmtree(dataset, ignore_errors=True)
+            continue
+        for request in dataset.iterdir():
+            if request.name not in running and request.stat().st_mtime < (now - KEEP_RAW).timestamp():
+                shutil.rmtree(request, ignore_errors=True)

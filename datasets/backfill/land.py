@@ -1,0 +1,183 @@
+"""Lands one day: rows, checkpoint, counts and version in one transaction. The only file that writes rows."""
+
+from contextlib import contextmanager
+
+import psycopg
+from django.db import InterfaceError, OperationalError, connection, transaction
+from psycopg import sql
+
+from connector.spapi import errors
+from datasets.backfill.lease import LeaseLost
+from datasets.models import Change, Dataset, Day, Request, Run
+from datasets.storage import columns as column_types
+from datasets.storage import modes, read, stage, table
+
+
+@contextmanager
+def cursor():
+    """A plain psycopg cursor on Django's connection, so that rows and ledger commit together."""
+    connection.ensure_connection()
+    with psycopg.Cursor(connection.connection) as plain:
+        yield plain
+
+
+def prepare(dataset, generation, columns, key=()):
+    """Makes or grows the table before the first row, in a transaction of its own: no reader waits behind a long COPY.
+
+    Answers {name: type} of the columns it has now; a table that is full takes no further ones.
+    """
+    with transaction.atomic(), cursor() as c:
+        c.execute("SET LOCAL lock_timeout TO '5s'")
+        is_built_aside = dataset.mode == Dataset.Mode.REPLACE and generation != dataset.generation
+        table.create(c, dataset.pk, generation, columns, key, indexed=not is_built_aside)
+        found = read.describe(c, dataset.pk, generation)
+        if generation == dataset.generation:
+            dataset.columns = found
+            Dataset.objects.filter(pk=dataset.pk).update(columns=found)
+        return {column["name"]: column["type"] for column in found}
+
+
+def widen(run, report, names):
+    """Makes these columns text, since Amazon sent values of another type; answers the note for the days."""
+    for name in names:
+        if run.dataset.mode == Dataset.Mode.MERGE and name in (*report.key_columns, report.version_column):
+            raise errors.Refused(
+                f"Amazon sent a {name} that is not of its type. A merge tells rows and their versions apart by it, so "
+                "nothing of these days was changed; the other days go on, and the next run reads these ones again."
+            )
+    with transaction.atomic(), cursor() as c:
+        c.execute("SET LOCAL lock_timeout TO '5s'")
+        for name in names:
+            column_types.widen(c, run.dataset_id, run.generation, name)
+        if run.generation == run.dataset.generation:
+            found = read.describe(c, run.dataset_id, run.generation)
+            Dataset.objects.filter(pk=run.dataset_id).update(columns=found)
+    are = "are" if len(names) > 1 else "is"
+    return f"{', '.join(names)} {are} text from now on, since Amazon sent values that are not of their type."
+
+
+def land(run, fence, day, staged, report, *, names, null, read_until, note=""):
+    """Makes the staged rows the day's rows; answers how many there are.
+
+    `staged` is a storage.stage.Staged, or None for a day without rows. Raises LeaseLost when another worker
+    has taken the run over, in which case nothing was changed. Where it is unknown whether the commit went
+    through, the Day is read back. A value that does not fit its column widens the column to text, and the day is landed again.
+    """
+    while True:
+        try:
+            return _land(run, fence, day, staged, report, names, null, read_until, note)
+        except column_types.MISFITS as problem:
+            name = column_types.misfit(problem)
+            if name is None:
+                raise _refused(problem) from None
+            note = f"{note} {widen(run, report, [name])}".strip()
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as problem:
+            raise _refused(problem) from None
+        except (psycopg.OperationalError, OperationalError, InterfaceError):
+            connection.close()
+            if _is_in(run, fence, day, staged):
+                return staged.rows if staged else 0
+            raise
+
+
+def _refused(problem):
+    return errors.Refused(
+        f"The database does not take the rows that Amazon sent for this day (SQLSTATE {problem.sqlstate}): a value is "
+        "too long for a key, or not storable. What was in stays; the other days go on, and the next run tries again."
+    )
+
+
+def _land(run, fence, day, staged, report, names, null, read_until, note):
+    mode = run.dataset.mode
+    checksum = staged.checksum if staged else ""
+    with transaction.atomic(), cursor() as c:
+        c.execute(
+            "SELECT set_config('backhaul.day', %s, true), set_config('backhaul.batch', %s, true), "
+            "set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', true)",
+            [day.day.isoformat(), str(run.pk)],
+        )
+        same = checksum and day.checksum == checksum and day.state == Day.State.LANDED
+        # A day that was still open when it was read has not been restated: it has only come to its end.
+        restated = not same and day.state in Day.IN and mode != "merge" and day.read_until == read_until
+        before = read.totals(c, run.dataset_id, run.generation, day.day) if restated else {}
+        if same:  # Amazon sent what is there already: the rows stay as they are, only the ledger moves on
+            landed = modes.Landed(rows=day.rows, change=0)
+        elif staged or day.state == Day.State.LANDED or mode != "merge":
+            # A day that is built aside a second time is replaced whole, as in an append.
+            again = mode == Dataset.Mode.REPLACE and day.state in Day.IN
+            landed = modes.MODES[Dataset.Mode.APPEND if again else mode](
+                c,
+                run.dataset_id,
+                run.generation,
+                names,
+                report.key_columns,
+                report.version_column,
+                stage.chunks(staged.path) if staged else (),
+                null,
+            )
+        else:
+            landed = modes.Landed(rows=0, change=0)
+        # The fence comes last, so that a page that cancels or a heartbeat never waits behind a COPY.
+        c.execute("SELECT fence, state FROM datasets_run WHERE id = %s FOR UPDATE", [run.pk])
+        if c.fetchone() != (fence, "running"):
+            raise LeaseLost
+        rows = staged.rows if staged else 0
+        if restated:
+            Change.objects.create(
+                dataset_id=run.dataset_id,
+                run=run,
+                day=day.day,
+                rows_before=day.rows,
+                rows_after=rows,
+                totals_before=before,
+                totals_after=read.totals(c, run.dataset_id, run.generation, day.day),
+            )
+        day.mark_landed(run=run, rows=rows, checksum=checksum, read_until=read_until, note=note)
+        run.count(rows=0 if same else landed.rows)
+        run.dataset.touch(change=landed.change, active=run.generation == run.dataset.generation, changed=not same)
+    return rows
+
+
+def flip(run, fence):
+    """Replace: makes the generation that was built aside the one readers see, in one short transaction."""
+    with transaction.atomic(), cursor() as c:  # what takes long comes before, where it is in nobody's way
+        if read.exists(c, run.dataset_id, run.generation):
+            table.index(c, run.dataset_id, run.generation)
+    with transaction.atomic(), cursor() as c:
+        c.execute("SELECT fence, state FROM datasets_run WHERE id = %s FOR UPDATE", [run.pk])
+        if c.fetchone() != (fence, "running"):
+            raise LeaseLost
+        rows = Day.objects.of_run(run).total_rows()
+        run.dataset.show(run.generation, rows=rows, columns=read.describe(c, run.dataset_id, run.generation))
+
+
+def trim(dataset, generation, first, last):
+    """Replace: what an unfinished earlier effort built outside these days goes, so that the flip shows just the range."""
+    with transaction.atomic(), cursor() as c:
+        for request in Request.objects.filter(dataset=dataset, generation=generation, state__in=Request.OPEN).exclude(
+            first_day__lte=last, last_day__gte=first
+        ):
+            request.let_go()
+        strays = Day.objects.filter(dataset=dataset, generation=generation).exclude(day__range=(first, last))
+        if strays.exists():
+            strays.delete()
+            if read.exists(c, dataset.pk, generation):
+                c.execute(
+                    sql.SQL("DELETE FROM {} WHERE _day NOT BETWEEN %s AND %s").format(
+                        read.table(dataset.pk, generation)
+                    ),
+                    [first, last],
+                )
+
+
+def _is_in(run, fence, day, staged):
+    """After a commit of unknown outcome: whether the day is in by this very lease."""
+    found = Day.objects.get(pk=day.pk)
+    mine = Run.objects.filter(pk=run.pk, fence=fence).exists()
+    return (
+        mine
+        and found.run_id == run.pk
+        and found.checksum == (staged.checksum if staged else "")
+        and found.state in Day.IN
+        and not found.again
+    )

@@ -1,0 +1,108 @@
+"""Who works on a run: leases on the database's clock, a heartbeat, and the fence that makes a zombie harmless."""
+
+import os
+import socket
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from django.db import connection
+
+LEASE_SECONDS = 60
+HEARTBEAT_SECONDS = 10
+
+
+class LeaseLost(Exception):
+    """Another worker has the run now; whatever this one was about to land must not be."""
+
+
+def _boot():
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+    except OSError:
+        return "-"
+
+
+def _started(pid):
+    """When the process started, in clock ticks since boot; None where there is no such process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def owner():
+    """This process, so that a neighbour on the same host can tell whether it still lives."""
+    pid = os.getpid()
+    return f"{socket.gethostname()}/{_boot()}/{pid}/{_started(pid)}"
+
+
+def is_dead(owner):
+    """Whether the owner is certainly gone: a process of this very host and boot that is no more."""
+    host, _, rest = owner.rpartition("/")[0].partition("/")
+    boot, _, pid = rest.partition("/")
+    if not pid or host != socket.gethostname() or boot != _boot() or not Path("/proc/self/stat").exists():
+        return False
+    return _started(pid) != owner.rpartition("/")[2]
+
+
+def take(run_id):
+    """The fence of a fresh lease on the run, or None where it is over, not yet due, or another's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE datasets_run SET state = 'running', fence = fence + 1, lease_owner = %s, not_before = NULL,
+                lease_until = clock_timestamp() + make_interval(secs => %s), heartbeat_at = clock_timestamp(),
+                started_at = coalesce(started_at, clock_timestamp())
+            WHERE id = (
+                SELECT id FROM datasets_run
+                WHERE id = %s AND state IN ('queued', 'waiting') AND coalesce(not_before, '-infinity') <= clock_timestamp()
+                FOR UPDATE SKIP LOCKED
+            )
+            RETURNING fence
+            """,
+            [owner(), LEASE_SECONDS, run_id],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def heartbeat(run_id, fence):
+    """Prolongs the lease from a thread with a connection of its own; yields an Event that is set once the lease is lost."""
+    lost, over = threading.Event(), threading.Event()
+    parameters = connection.get_connection_params()
+    parameters.pop("cursor_factory", None)
+    parameters.pop("context", None)
+
+    def beat():
+        link = None
+        while not over.wait(HEARTBEAT_SECONDS):
+            try:
+                link = link or psycopg.connect(**parameters, autocommit=True)
+                found = link.execute(
+                    """
+                    UPDATE datasets_run
+                    SET lease_until = clock_timestamp() + make_interval(secs => %s), heartbeat_at = clock_timestamp()
+                    WHERE id = %s AND fence = %s AND state = 'running'
+                    """,
+                    [LEASE_SECONDS, run_id, fence],
+                ).rowcount
+            except psycopg.Error:
+                link = None  # a database that is away cannot tell us; the fence decides at the landing
+                continue
+            if not found:
+                lost.set()
+                return
+        if link:
+            link.close()
+
+    thread = threading.Thread(target=beat, name=f"heartbeat-{run_id}", daemon=True)
+    thread.start()
+    try:
+        yield lost
+    finally:
+        over.set()
+        thread.join(timeout=5)

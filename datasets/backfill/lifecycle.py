@@ -1,0 +1,96 @@
+"""Pause, resume, clear and remove a dataset, whatever is under way with it."""
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from datasets import schedule
+from datasets.backfill import engine
+from datasets.backfill.housekeeping import raw_folder
+from datasets.models import Dataset, Day, Request, Run
+
+
+def pause(dataset):
+    """No more scheduled runs; one that is under way ends by itself."""
+    Dataset.objects.filter(pk=dataset.pk).update(paused=True)
+
+
+def resume(dataset, now):
+    """Scheduled runs again, from the next time on; what was missed is caught up by that run."""
+    upcoming = schedule.next_run(dataset.schedule_kind, dataset.schedule_at, dataset.schedule_zone, now)
+    Dataset.objects.filter(pk=dataset.pk).update(paused=False, next_run_at=upcoming)
+
+
+def clear(dataset):
+    """All rows and the whole ledger go, the definition stays: the next run begins anew.
+
+    Readers who are in the middle of the old rows keep them until they are done; housekeeping drops the table later.
+    """
+    with transaction.atomic():
+        held = Dataset.objects.select_for_update().get(pk=dataset.pk)
+        last = _fence_off(held, "The dataset was cleared.")
+        Day.objects.filter(dataset=held).delete()
+        Request.objects.filter(dataset=held).delete()
+        Dataset.objects.filter(pk=held.pk).update(
+            generation=max(last, held.generation) + 1, rows=0, columns=[], version=F("version") + 1, changed_at=Now()
+        )
+    dataset.refresh_from_db()
+
+
+def remove(dataset):
+    """The dataset, its ledger and its tokens' hold on it go; housekeeping drops the rows."""
+    with transaction.atomic():
+        held = Dataset.objects.select_for_update().get(pk=dataset.pk)
+        _fence_off(held, "The dataset was deleted.")
+        held.delete()
+
+
+class NothingToReplay(Exception):
+    """No raw answer of these days is kept any more, or the dataset is of a kind that cannot be replayed."""
+
+
+def replay(dataset, first, last, by=None, *, now):
+    """Lands these days again from the raw answers that are kept on this machine, without a call to Amazon.
+
+    For when a reader of ours was mended. Raises engine.AlreadyRunning, or NothingToReplay with what to do instead.
+    """
+    if dataset.mode == Dataset.Mode.REPLACE:
+        raise NothingToReplay("A replace loads its whole range anew with each run. Press Run now instead.")
+    with transaction.atomic():
+        run = engine.start(dataset, Run.Trigger.RELOAD, by, now=now)
+        kept = [
+            request
+            for request in Request.objects.filter(
+                dataset=dataset, generation=run.generation, state=Request.State.DONE, spool__gt="",
+                first_day__lte=last, last_day__gte=first,
+            ).order_by("-asked_at")
+            if raw_folder(dataset.pk, request.pk).is_dir()
+        ]  # fmt: skip
+        days = Day.objects.filter(
+            dataset=dataset, generation=run.generation, state__in=Day.IN, day__range=(first, last)
+        )
+        found = 0
+        for request in kept:
+            covered = days.filter(again=False, day__range=(request.first_day, request.last_day))
+            if taken := covered.update(again=True, request=request, checksum=""):
+                request.reopen()
+                found += taken
+        if not found:
+            raise NothingToReplay(
+                "No raw answer of these days is kept on this machine any more. Reload them from Amazon instead."
+            )
+        run.span(first, last, days_total=found)
+    return run
+
+
+def _fence_off(dataset, message):
+    """Ends the open run so that nothing its worker still tries can land; answers the highest generation ever used."""
+    Run.objects.filter(dataset=dataset).open().update(
+        state=Run.State.CANCELLED,
+        fence=F("fence") + 1,
+        message=message,
+        ended_at=Now(),
+        lease_until=None,
+        lease_owner="",
+    )
+    return dataset.runs.order_by("-generation").values_list("generation", flat=True).first() or 0

@@ -1,0 +1,53 @@
+"""How wanted days are grouped into requests. Pure."""
+
+from datetime import timedelta
+
+from datasets.backfill.window import bounds
+
+EDGE_DAYS = 2  # today and yesterday arrive on their own, where a request can be spared for them
+
+
+def windows(wanted, *, fits, edge=None, spare=0):
+    """Windows (first, last) that cover the wanted days with the fewest requests, newest first.
+
+    `fits(first, last)` says whether one request may cover these days; whatever fits, its parts fit too.
+
+    The cover is laid from the oldest day on, so whatever is left over, the small window, is the newest one.
+    `edge` is the newest day the dataset is to hold: while it is wanted, and one more request fits into `spare`
+    (calls that Amazon answers without a wait), the newest days get a request to themselves.
+    """
+    covered = []
+    for day in sorted(set(wanted)):
+        if covered and fits(covered[-1][0], day):
+            covered[-1][1] = day
+        else:
+            covered.append([day, day])
+    found = [tuple(pair) for pair in reversed(covered)]
+    if not found or found[0][1] != edge or len(found) + 1 > spare:
+        return found
+    first, last = found[0]
+    if (last - first).days < EDGE_DAYS:
+        return found
+    split = last - timedelta(days=EDGE_DAYS - 1)
+    older = [day for day in wanted if first <= day < split]
+    return [(min(day for day in wanted if day >= split), last), (first, max(older)), *found[1:]]
+
+
+def at_most(days):
+    """Fits: no more than so many calendar days."""
+    return lambda first, last: (last - first).days < days
+
+
+def whole_days(window_rule, zone):
+    """Fits: Amazon takes the instants from the first day's beginning to the last day's end, whose days have 23 to 25 hours."""
+    return lambda first, last: window_rule.fits(bounds(first, zone)[0], bounds(last, zone)[1])
+
+
+def widest_for_pages(most, *, rows_per_day, page_rows, pages=5):
+    """How many days one page chain may cover, so that it is done after about `pages` pages.
+
+    Without knowledge of how busy a day is, the first chain stays small.
+    """
+    if rows_per_day is None:
+        return min(most, EDGE_DAYS)
+    return max(1, min(most, int(pages * page_rows / max(rows_per_day, 1))))

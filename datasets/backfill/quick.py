@@ -1,0 +1,154 @@
+"""Splits an ordinary flat file by day on its bytes: no text is made of it, and one pass is enough.
+
+The result is that of `connector.catalogue.readers.flat_file` and `storage.stage.DayFiles`, to the byte; a test
+holds the two together. What is not ordinary (another charset than UTF-8, a value that runs over lines, a ragged
+line) raises NotOrdinary, and the file is read the thorough way.
+"""
+
+import queue
+import re
+import threading
+
+from connector.catalogue import readers
+from datasets.backfill.window import hours
+from datasets.storage import stage
+
+MARKS = {"double": b'"', "single": b"'", "null": None}
+
+
+def may_try(content_type):
+    """Whether the label leaves it open that the file is UTF-8, of which ASCII is a part."""
+    found = re.search(r"charset\s*=\s*\"?([\w.:-]+)", content_type or "", re.IGNORECASE)
+    return found is None or found[1].lower().replace("_", "-") in ("utf-8", "utf8", "us-ascii", "ascii")
+
+
+class NotOrdinary(Exception):
+    """The file wants the thorough reader."""
+
+
+def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, foreign=frozenset()):
+    """Puts each line of the document into its day's file.
+
+    `pieces` are the document's bytes. `header(titles)` is told the titles and answers at which of them the day
+    stands, at which the sales channel, and the DayFiles to fill. Lines of a `foreign` channel are passed over.
+    `elsewhere(text)` decides about a moment that is not plainly within the days.
+    """
+    mark = MARKS[quote]
+    known = {hour.encode(): day in wanted and day for hour, day in hours(first, last, zone).items()}
+    others = frozenset(channel.encode() for channel in foreign)
+    tabs = None
+    for block in _blocks(pieces):
+        try:
+            block.decode()
+        except UnicodeDecodeError:
+            raise NotOrdinary from None
+        if b"\0" in block:
+            raise NotOrdinary
+        lines = block.split(b"\n")
+        lines.pop()  # what follows the last line feed: nothing
+        if tabs is None:
+            titles = lines.pop(0).removeprefix(b"\xef\xbb\xbf").removesuffix(b"\r").decode().split("\t")
+            if "\r" in "".join(titles) or (mark and mark.decode() in "".join(titles)) or not all(titles):
+                raise NotOrdinary
+            tabs = len(titles) - 1
+            place, channel, files = header([title.strip() for title in titles])
+            add, moments = files.add_line, [other for other in files.moments if other != place]
+            cuts = max([place, *moments]) + 1
+        odd = b"\\" in block or b"\r" in block or (mark is not None and mark in block)
+        for line in lines:
+            if odd:
+                line = _ordinary(line, mark, tabs)
+            if line.count(b"\t") != tabs:
+                if not line:
+                    continue
+                raise NotOrdinary
+            if others and line.split(b"\t", channel + 1)[channel].strip().lower() in others:
+                continue
+            cells = line.split(b"\t", cuts)
+            moment, day = cells[place], None
+            for other in moments:
+                if cells[other] and not cells[other][:1].isdigit():
+                    raise NotOrdinary  # PostgreSQL would take 'now' and 'epoch' for moments
+            if moment.endswith((b"+00:00", b"Z")) and len(moment) >= 20:
+                day = known.get(moment[:13])
+            if day is None:
+                day = elsewhere(moment.decode())
+            if day:
+                add(day, line)
+    if tabs is None:
+        raise NotOrdinary
+
+
+def _ordinary(line, mark, tabs):
+    """The line as COPY takes it: fences gone, backslashes doubled, without its carriage return."""
+    line = line.removesuffix(b"\r")
+    if b"\r" in line:
+        raise NotOrdinary
+    if mark is not None and (line.startswith(mark) or b"\t" + mark in line):
+        quote = mark.decode()
+        cells = line.decode().split("\t")
+        if readers.is_row(cells, tabs + 1, quote):
+            cells = [readers.unfenced(cell, quote) for cell in cells]
+        else:
+            cells, is_open = readers.split(line.decode(), quote)
+            if is_open or len(cells) != tabs + 1:
+                raise NotOrdinary
+        return "\t".join(map(stage.escaped, cells)).encode()
+    return line.replace(b"\\", b"\\\\") if b"\\" in line else line
+
+
+def ahead(pieces, most=4):
+    """The pieces, made in a thread of their own a little before they are wanted: unpacking needs no Python lock."""
+    waiting, over = queue.Queue(most), threading.Event()
+
+    def make():
+        last = None, None
+        try:
+            for piece in pieces:
+                while not over.is_set():
+                    try:
+                        waiting.put((piece, None), timeout=0.5)
+                        break
+                    except queue.Full:
+                        continue
+                if over.is_set():
+                    return
+        except BaseException as problem:  # it is the reader's, and is raised where the reader stands
+            last = None, problem
+        waiting.put(last)
+
+    maker = threading.Thread(target=make, name="unpacking", daemon=True)
+    maker.start()
+    try:
+        while True:
+            piece, problem = waiting.get()
+            if problem is not None:
+                raise problem
+            if piece is None:
+                return
+            yield piece
+    finally:
+        over.set()
+        while maker.is_alive():
+            try:
+                waiting.get(timeout=0.05)
+            except queue.Empty:
+                maker.join(timeout=0.05)
+
+
+def _blocks(pieces):
+    """Pieces cut at line feeds; the last one gets its own."""
+    rest = b""
+    for piece in ahead(pieces):
+        end = piece.rfind(b"\n")
+        if end < 0:
+            rest += piece
+            if len(rest) > stage.MOST_CELL:
+                raise NotOrdinary
+            continue
+        if len(rest) + piece.find(b"\n") > stage.MOST_CELL:
+            raise NotOrdinary
+        yield rest + piece[: end + 1]
+        rest = piece[end + 1 :]
+    if rest:
+        yield rest + b"\n"

@@ -1,0 +1,146 @@
+"""manage.py doctor: what is wrong with this installation and how to mend it, a line each."""
+
+import os
+import shutil
+import stat
+import sys
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+
+from connector import health, liveness
+from connector.accounts.models import Account, Application
+from connector.accounts.sealing import CannotOpen
+from connector.checks import LOOPBACK
+from connector.embedded.binaries import OLDEST_POSTGRES
+
+LEAST_FREE = 2_000_000_000  # bytes
+CLOCK_APART = 5  # seconds
+TICK_OLD = 60  # seconds
+
+
+class Command(BaseCommand):
+    help = "Names what is wrong with this installation and the fix, a line each. Exit code 1 if something is wrong."
+    requires_system_checks = []
+
+    def handle(self, **options):
+        wrong = 0
+        for name, check in CHECKS:
+            problem = check()
+            wrong += problem is not None
+            self.stdout.write(f"{'FIX ' if problem else 'ok  '}{name}" + (f": {problem}" if problem else ""))
+        if wrong:
+            sys.exit(1)
+
+
+def when_database_answers(check):
+    """Checks that read the database say nothing while it is away: one line tells that already."""
+
+    def careful():
+        try:
+            return check()
+        except DatabaseError as problem:
+            connection.close()
+            return f"not known, the database cannot be read ({type(problem).__name__}). Mend the lines above first."
+
+    return careful
+
+
+def version():
+    connection.ensure_connection()
+    found = connection.pg_version // 10000
+    if found < OLDEST_POSTGRES:
+        return f"this is PostgreSQL {found}. Upgrade it to {OLDEST_POSTGRES} or newer, or point DATABASE_URL at a newer one."
+    return None
+
+
+def worker():
+    return liveness.problem()
+
+
+def beat():
+    seen, _, ticked, busy = liveness.ages()
+    if ticked is not None and ticked < TICK_OLD:
+        return None
+    if busy and seen is not None and seen < liveness.SILENT_AFTER:
+        return None  # ticks wait behind the work
+    ago = "never" if ticked is None else f"{ticked:.0f} seconds ago"
+    return f"the last tick was taken {ago}. Start beat: celery -A connector beat; and see that its entry 'Tick' is enabled."
+
+
+def keys():
+    for name in ("secret_key", "field_keys"):
+        path = settings.DATA_DIR / name
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            return f"{path} can be read by others. Run: chmod 600 {path}"
+    return None
+
+
+def sealed_secrets():
+    """FIELD_KEYS open what they should."""
+    for account in Account.objects.all():
+        try:
+            _ = account.refresh_token
+        except CannotOpen:
+            return (
+                f"the secrets of account '{account.name}' cannot be opened with the present FIELD_KEYS. "
+                "Put the key that sealed them back into FIELD_KEYS, or re-authorise the account."
+            )
+    return None
+
+
+def public_url():
+    if settings.HTTPS or settings.PUBLIC_HOST in LOOPBACK:
+        return None
+    return f"PUBLIC_URL is {settings.PUBLIC_URL}, and Amazon sends people back to https addresses only. Set it to https://…"
+
+
+def application():
+    if settings.LWA_CLIENT_ID or Application.objects.exists():
+        return None
+    return (
+        "no Amazon application is known. Set LWA_CLIENT_ID, LWA_CLIENT_SECRET and SPAPI_APPLICATION_ID, "
+        "or add one on the Accounts page."
+    )
+
+
+def disk():
+    place = settings.DATA_DIR if settings.DATA_DIR.exists() else settings.BASE_DIR
+    free = shutil.disk_usage(place).free
+    if free < LEAST_FREE:
+        return f"only {free / 1e9:.1f} GB are free at {place}. Make room, or move DATA_DIR."
+    return None
+
+
+def data_dir():
+    if not settings.DATA_DIR.exists() or os.access(settings.DATA_DIR, os.W_OK):
+        return None
+    return f"{settings.DATA_DIR} cannot be written. Start as the user it belongs to, or set DATA_DIR."
+
+
+def clock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        apart = abs((cursor.fetchone()[0] - datetime.now(UTC)).total_seconds())
+    if apart > CLOCK_APART:
+        return f"this machine's clock and the database's are {apart:.0f} seconds apart. Set both by NTP."
+    return None
+
+
+CHECKS = (
+    ("database", health.database_problem),
+    (f"PostgreSQL {OLDEST_POSTGRES} or newer", when_database_answers(version)),
+    ("migrations", health.migrations_problem),
+    ("broker", health.broker_problem),
+    ("worker", when_database_answers(worker)),
+    ("beat", when_database_answers(beat)),
+    ("data folder", data_dir),
+    ("keys", keys),
+    ("sealed secrets", when_database_answers(sealed_secrets)),
+    ("public address", public_url),
+    ("Amazon application", when_database_answers(application)),
+    ("disk space", disk),
+    ("clock", when_database_answers(clock)),
+)

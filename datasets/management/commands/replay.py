@@ -1,0 +1,36 @@
+"""manage.py replay: lands days again from the raw answers that are kept, without a call to Amazon."""
+
+from django.core.management.base import BaseCommand, CommandError
+
+from datasets import tasks
+from datasets.backfill import engine, lifecycle, window
+from datasets.backfill.dispatch import database_now
+from datasets.models import Dataset
+
+
+class Command(BaseCommand):
+    help = "Lands days of a dataset again from Amazon's raw answers that are kept on this machine, without a call to Amazon."
+
+    def add_arguments(self, parser):
+        parser.add_argument("slug")
+        parser.add_argument("--from", dest="first", help="a date, or today-7; the first day that is in when left out")
+        parser.add_argument("--to", dest="last", help="a date, or yesterday; the last day that is in when left out")
+
+    def handle(self, *, slug, first, last, **options):
+        try:
+            dataset = Dataset.objects.get(slug=slug)
+        except Dataset.DoesNotExist:
+            raise CommandError(f"There is no dataset '{slug}'.") from None
+        known = dataset.days.filter(generation=dataset.generation).order_by("day").values_list("day", flat=True)
+        if not known:
+            raise CommandError(f"{slug} has no days yet.")
+        now = database_now()
+        today = window.today(now, dataset.account.zone)
+        try:
+            begin = window.resolve(first, today) if first else known.first()
+            end = window.resolve(last, today) if last else known.last()
+            run = lifecycle.replay(dataset, begin, end, now=now)
+        except (ValueError, lifecycle.NothingToReplay, engine.AlreadyRunning) as problem:
+            raise CommandError(str(problem)) from None
+        tasks.hint(run.pk)
+        self.stdout.write(f"Run {run.pk} lands {run.days_total} days of {slug} again, {begin} to {end}.")

@@ -1,0 +1,37 @@
+"""manage.py serve: web, worker and beat against Amazon itself, with servers of their own where none are given."""
+
+import sys
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from connector import running, simulated
+from connector.accounts import loginlinks
+from connector.embedded import Trouble
+
+
+class Command(BaseCommand):
+    help = "Runs web, worker and beat (and PostgreSQL and Valkey where no URL names others) until Ctrl-C."
+    requires_system_checks = []
+
+    def handle(self, **options):
+        try:
+            simulated.refuse_demo_folder(settings.DATA_DIR)
+        except Trouble as trouble:
+            sys.exit(str(trouble))
+        sys.exit(running.run("make run", welcome=welcome))
+
+
+def welcome():
+    lines = ["", f"  Backhaul runs at {settings.PUBLIC_URL}"]
+    if loginlinks.nobody_is_here():
+        link = settings.PUBLIC_URL + loginlinks.issue(None, timezone.now())
+        lines += [
+            "",
+            "  Nobody has an account here yet. Make the first administrator (this link works once):",
+            "",
+            f"    {link}",
+        ]
+    lines += ["", f"  Logs: {settings.DATA_DIR / 'logs'}", "  Ctrl-C stops everything.", ""]
+    return "\n".join(lines)

@@ -1,0 +1,470 @@
+"""Our rows' ledger: datasets, runs, days and requests. Only this file changes a state."""
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q, Sum
+from django.db.models.functions import Now
+
+from connector.accounts.models import Account
+
+RUN_LENGTH = timedelta(hours=24)  # Domo's rule: a run goes on for at most a day, the next one goes on from the days
+
+
+class DatasetQuerySet(models.QuerySet):
+    def of(self, user):
+        """The datasets this person may see; a stranger's are as if they did not exist."""
+        return self.filter(owner=user)
+
+    def due(self, now):
+        """Scheduled, not paused, and their time has come."""
+        return self.filter(paused=False, next_run_at__lte=now)
+
+
+class Dataset(models.Model):
+    """Account + report + answers + dates + update mode + schedule; owns one table of rows."""
+
+    class Mode(models.TextChoices):
+        APPEND = "append"
+        REPLACE = "replace"
+        MERGE = "merge"
+
+    class Schedule(models.TextChoices):
+        MANUAL = "manual"
+        DAILY = "daily"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    slug = models.CharField(max_length=50, unique=True)  # [a-z][a-z0-9_]*: also a legal SQL and OData name
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="datasets")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="datasets")
+    report = models.CharField(max_length=100)  # a key of the catalogue; plain text, so a new report is no migration
+    options = models.JSONField(default=dict)
+    start = models.CharField(
+        max_length=20, blank=True
+    )  # ISO date or today, yesterday, today-7; blank for reports without dates
+    end = models.CharField(max_length=20, blank=True)
+    mode = models.CharField(max_length=10, choices=Mode.choices)
+    schedule_kind = models.CharField(max_length=10, choices=Schedule.choices, default=Schedule.MANUAL)
+    schedule_at = models.TimeField(null=True)
+    schedule_zone = models.CharField(max_length=64, blank=True)
+    next_run_at = models.DateTimeField(null=True)
+    paused = models.BooleanField(default=False)
+    generation = models.PositiveIntegerField(default=1)  # which physical table readers see
+    version = models.BigIntegerField(default=0)  # rises by one with every landing; the ETag
+    rows = models.BigIntegerField(default=0)
+    columns = models.JSONField(default=list)  # [{"name", "title", "type"}] of the table that readers see, in order
+    changed_at = models.DateTimeField(null=True)  # when rows last changed
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = DatasetQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(slug__regex=r"^[a-z][a-z0-9_]*$"), name="slug_is_a_name"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_run_at"], name="dataset_due", condition=Q(paused=False, next_run_at__isnull=False)
+            )
+        ]
+
+    def __str__(self):
+        return self.name
+
+    def open_run(self):
+        """The run under way, if any."""
+        return self.runs.open().first()
+
+    def building_generation(self):
+        """The generation a new run lands into: the one readers see, or for a replace the one built aside."""
+        if self.mode != self.Mode.REPLACE:
+            return self.generation
+        last = self.runs.order_by("-pk").values_list("generation", flat=True).first() or 0
+        return max(last, self.generation + 1)
+
+    def touch(self, *, change, active, changed):
+        """A day has landed: counts and version follow, in the landing's own transaction."""
+        moved = {"version": F("version") + 1}
+        if active:
+            moved["rows"] = F("rows") + change
+        if changed:
+            moved["changed_at"] = Now()
+        Dataset.objects.filter(pk=self.pk).update(**moved)
+
+    def show(self, generation, *, rows, columns):
+        """Readers see this generation from now on."""
+        Dataset.objects.filter(pk=self.pk).update(
+            generation=generation, rows=rows, columns=columns, version=F("version") + 1, changed_at=Now()
+        )
+        self.refresh_from_db()
+
+    def read_all_again(self):
+        """Each day that is in is read once more by the next run, and replaced whole; until then its rows stay."""
+        self.days.filter(generation=self.generation, state__in=Day.IN).update(again=True, request=None)
+
+    def run_next(self, at):
+        """Puts the next scheduled run at this instant; None means none is scheduled."""
+        Dataset.objects.filter(pk=self.pk).update(next_run_at=at)
+        self.next_run_at = at
+
+
+class RunQuerySet(models.QuerySet):
+    def open(self):
+        return self.filter(state__in=Run.OPEN)
+
+
+class Run(models.Model):
+    """One effort to bring a dataset up to date; at most one open per dataset."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        WAITING = "waiting"
+        SUCCEEDED = "succeeded"
+        PARTIAL = "partial"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    OPEN = (State.QUEUED, State.RUNNING, State.WAITING)
+
+    class Trigger(models.TextChoices):
+        CREATED = "created"
+        MANUAL = "manual"
+        SCHEDULE = "schedule"
+        RELOAD = "reload"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="runs")
+    generation = models.PositiveIntegerField()  # the table this run lands into
+    trigger = models.CharField(max_length=10, choices=Trigger.choices)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    fence = models.BigIntegerField(default=0)  # rises with every lease; a landing with an older one changes nothing
+    lease_until = models.DateTimeField(null=True)
+    lease_owner = models.CharField(
+        max_length=200, blank=True
+    )  # host, boot and process, so a dead neighbour is seen at once
+    hinted_at = models.DateTimeField(null=True)  # when the broker was last told; only a hint
+    heartbeat_at = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
+    deadline = models.DateTimeField()
+    interruptions = models.PositiveIntegerField(default=0)  # leases that ran out without being given back
+    cancel_requested = models.BooleanField(default=False)
+    first_day = models.DateField(null=True)  # the days it is about, fixed when it begins
+    last_day = models.DateField(null=True)
+    rows = models.BigIntegerField(default=0)  # rows this run landed
+    days_total = models.PositiveIntegerField(default=0)
+    done_at_end = models.PositiveIntegerField(null=True)  # what it had come to; later runs land the same days again
+    failed_at_end = models.PositiveIntegerField(null=True)
+    message = models.TextField(blank=True)
+    queued_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "dataset", name="one_open_run", condition=Q(state__in=["queued", "running", "waiting"])
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["not_before"], name="run_open", condition=Q(state__in=["queued", "running", "waiting"])
+            )
+        ]
+
+    @property
+    def is_open(self):
+        return self.state in self.OPEN
+
+    def span(self, first, last, *, days_total):
+        """The run knows its days now."""
+        self.first_day, self.last_day, self.days_total = first, last, days_total
+        self.save(update_fields=["first_day", "last_day", "days_total"])
+
+    def count(self, *, rows):
+        Run.objects.filter(pk=self.pk).update(rows=F("rows") + rows)
+
+    def days_done(self):
+        """How many of its days it brought in."""
+        if self.done_at_end is not None:
+            return self.done_at_end
+        return self.days.filter(state__in=Day.IN, again=False).count()
+
+    def days_failed(self):
+        """How many of its days could not be had."""
+        if self.failed_at_end is not None:
+            return self.failed_at_end
+        return self.days.filter(Q(state=Day.State.FAILED) | Q(state__in=Day.IN, again=True)).count()
+
+    def give_back(self, *, fence, until, message=""):
+        """The worker lets go: somebody goes on at `until`, or at once where it is None. False when the lease was lost."""
+        return bool(
+            Run.objects.filter(pk=self.pk, fence=fence, state=self.State.RUNNING).update(
+                state=self.State.WAITING if until else self.State.QUEUED,
+                not_before=until,
+                lease_until=None,
+                lease_owner="",
+                hinted_at=None,
+                message=message,
+            )
+        )
+
+    def mark_interrupted(self):
+        """Its worker is gone: the lease is free, whatever that worker still tries is fenced off."""
+        self.state, self.fence, self.lease_until, self.lease_owner = self.State.QUEUED, self.fence + 1, None, ""
+        self.interruptions, self.hinted_at, self.not_before = self.interruptions + 1, None, None
+        self.save()
+
+    def end(self, *, fence, state, message):
+        """The run is over. False when the lease was lost, in which case nothing changed."""
+        return bool(
+            Run.objects.filter(pk=self.pk, fence=fence, state=self.State.RUNNING).update(
+                state=state,
+                message=message,
+                ended_at=Now(),
+                done_at_end=self.days_done(),
+                failed_at_end=self.days_failed(),
+                lease_until=None,
+                lease_owner="",
+                not_before=None,
+            )
+        )
+
+
+class Request(models.Model):
+    """One thing asked of Amazon (a report or a page chain), covering one or many days."""
+
+    class State(models.TextChoices):
+        PLANNED = "planned"  # nothing has been asked yet
+        ASKED = "asked"  # Amazon is building the report, or the page chain is under way
+        READY = "ready"  # Amazon has the document
+        COLLECTED = "collected"  # the raw answer lies in the spool
+        DONE = "done"
+        FAILED = "failed"
+
+    OPEN = (State.PLANNED, State.ASKED, State.READY, State.COLLECTED)
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="requests")
+    generation = models.PositiveIntegerField()
+    first_day = models.DateField()
+    last_day = models.DateField()
+    kind = models.CharField(max_length=10)  # pages or report
+    source = models.CharField(
+        max_length=64, blank=True
+    )  # what is asked, whatever the dates: equal ones can share an answer
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PLANNED)
+    from_at = models.DateTimeField(null=True)  # the window as it was asked, half-open
+    until_at = models.DateTimeField(null=True)
+    amazon_id = models.CharField(max_length=200, blank=True)
+    document_id = models.CharField(max_length=500, blank=True)
+    cursor = models.JSONField(default=dict)
+    spool = models.CharField(max_length=500, blank=True)
+    asked_at = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)  # that came to nothing, in a row: the line was down
+    failures = models.PositiveIntegerField(
+        default=0
+    )  # answers that were of no use, in all: FATAL, a dead token, a broken document
+    in_hand = models.BooleanField(default=False)  # a worker is at it; what a dead worker leaves behind
+    interruptions = models.PositiveIntegerField(default=0)  # workers that died at it without getting on
+    strays = models.BigIntegerField(default=0)  # rows that Amazon sent from outside the window
+    message = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["dataset", "state"], name="request_by_state"),
+            models.Index(fields=["source", "last_day"], name="request_by_source", condition=~Q(source="")),
+        ]
+
+    @property
+    def is_open(self):
+        return self.state in self.OPEN
+
+    def take_in_hand(self):
+        self.in_hand = True
+        self.save(update_fields=["in_hand"])
+
+    def got_on(self, **moved):
+        """A step is done: what Amazon gave is kept, and whatever went wrong before is forgotten."""
+        moved = {"not_before": None, "attempts": 0, "interruptions": 0, "in_hand": False, "message": ""} | moved
+        for name, value in moved.items():
+            setattr(self, name, value)
+        self.save(update_fields=list(moved))
+
+    def intend(self, *, asked_at, from_at, until_at):
+        """About to ask: written down first, so that an answer which gets lost can be looked for at Amazon."""
+        self.asked_at, self.from_at, self.until_at = asked_at, from_at, until_at
+        self.save(update_fields=["asked_at", "from_at", "until_at"])
+
+    def unintend(self):
+        """Amazon said no, or was not asked: there is no answer to look for."""
+        self.asked_at = None
+        self.save(update_fields=["asked_at"])
+
+    def wait(self, until, *, message, attempts=None):
+        """Nothing to do before `until`."""
+        self.not_before, self.message, self.in_hand = until, message, False
+        if attempts is not None:
+            self.attempts = attempts
+        self.save(update_fields=["not_before", "message", "in_hand", "attempts"])
+
+    def start_over(self, until, *, message):
+        """Asked anew, as if it had never been: what Amazon gave for it is of no more use."""
+        self.state, self.amazon_id, self.document_id, self.cursor, self.spool = self.State.PLANNED, "", "", {}, ""
+        self.asked_at, self.not_before, self.message, self.in_hand = None, until, message, False
+        self.failures += 1
+        self.save()
+
+    def reopen(self):
+        """Its raw answer is to be landed once more."""
+        self.state, self.not_before, self.message = self.State.COLLECTED, None, ""
+        self.save(update_fields=["state", "not_before", "message"])
+
+    def fail(self, message, *, run):
+        """Given up, with the reason; its days fail with it, and what was already in stays readable."""
+        self.state, self.message, self.in_hand = self.State.FAILED, message, False
+        self.save(update_fields=["state", "message", "in_hand"])
+        self.days.filter(state=Day.State.ASKED).update(
+            state=Day.State.FAILED, request=None, message=message, attempts=F("attempts") + 1, run=run
+        )
+        self.days.filter(again=True).update(request=None, message=message, attempts=F("attempts") + 1, run=run)
+
+    def mark_interrupted(self):
+        """A worker died at it; answers how many did without getting on."""
+        self.interruptions, self.in_hand = self.interruptions + 1, False
+        self.save(update_fields=["interruptions", "in_hand"])
+        return self.interruptions
+
+    def let_go(self):
+        """No longer wanted (the run was cancelled): its days are free to be asked for again."""
+        self.state, self.in_hand = self.State.FAILED, False
+        self.message = self.message or "Cancelled."
+        self.save(update_fields=["state", "in_hand", "message"])
+        self.days.filter(state=Day.State.ASKED).update(state=Day.State.WANTED, request=None)
+        self.days.filter(again=True).update(request=None)
+
+
+class DayQuerySet(models.QuerySet):
+    def of_run(self, run):
+        """The days of the table that the run lands into, within the run's span."""
+        found = self.filter(dataset=run.dataset_id, generation=run.generation)
+        return found.filter(day__range=(run.first_day, run.last_day)) if run.first_day else found
+
+    def to_bring_in(self):
+        """Wanted, or in and to be read once more."""
+        return self.filter(Q(state=Day.State.WANTED) | Q(again=True))
+
+    def unasked(self):
+        return self.to_bring_in().filter(request=None)
+
+    def total_rows(self):
+        return self.aggregate(total=Sum("rows"))["total"] or 0
+
+
+class Day(models.Model):
+    """The checkpoint: one calendar day of one dataset, in the report's own time zone."""
+
+    class State(models.TextChoices):
+        WANTED = "wanted"
+        ASKED = "asked"
+        LANDED = "landed"
+        EMPTY = "empty"
+        FAILED = "failed"
+
+    IN = (State.LANDED, State.EMPTY)
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="days")
+    generation = models.PositiveIntegerField()
+    day = models.DateField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WANTED)
+    request = models.ForeignKey(Request, null=True, on_delete=models.SET_NULL, related_name="days")
+    run = models.ForeignKey(
+        Run, null=True, on_delete=models.SET_NULL, related_name="days"
+    )  # the run that last touched it
+    rows = models.BigIntegerField(default=0)
+    checksum = models.CharField(max_length=64, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    not_before = models.DateTimeField(null=True)
+    message = models.TextField(blank=True)
+    again = models.BooleanField(default=False)  # its rows are in and stay readable, and it is to be read once more
+    read_until = models.DateTimeField(
+        null=True
+    )  # Amazon was asked up to here; before the day's end the day is still open
+    landed_at = models.DateTimeField(null=True)
+
+    objects = DayQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "generation", "day"], name="one_day_each")]
+        indexes = [models.Index(fields=["dataset", "generation", "state"], name="day_by_state")]
+
+    @classmethod
+    def still_open(cls):
+        """The condition for a day that is yet to come in, or to be read once more."""
+        return Q(state__in=[cls.State.WANTED, cls.State.ASKED]) | Q(again=True)
+
+    def mark_landed(self, *, run, rows, checksum, read_until, note):
+        """The day is in, with rows or empty by Amazon's word."""
+        self.state = self.State.LANDED if rows else self.State.EMPTY
+        self.run, self.rows, self.checksum, self.read_until, self.message = run, rows, checksum, read_until, note
+        self.again, self.request, self.attempts, self.landed_at = False, None, 0, Now()
+        self.save()
+
+
+class Change(models.Model):
+    """What Amazon restated: a day that was in and came back different."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="changes")
+    run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="changes")
+    day = models.DateField()
+    rows_before = models.BigIntegerField()
+    rows_after = models.BigIntegerField()
+    totals_before = models.JSONField()  # the sum of each column of numbers, as text
+    totals_after = models.JSONField()
+    seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["dataset", "-seen_at"], name="change_by_dataset")]
+
+    def differences(self):
+        """[(column, before, after)] of the sums that changed."""
+        names = self.totals_before | self.totals_after
+        pairs = [(name, self.totals_before.get(name), self.totals_after.get(name)) for name in names]
+        return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+class AccessToken(models.Model):
+    """A key to the HTTP API: only a hash is kept."""
+
+    class Kind(models.TextChoices):
+        API = "api"  # speaks for its owner, as far as its scopes go
+        LINK = "link"  # travels in a URL: one dataset, reading only
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_tokens")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.API)
+    name = models.CharField(max_length=200)
+    token_id = models.CharField(max_length=16, unique=True)  # the part that is no secret, to find the row by
+    secret_hash = models.BinaryField()  # SHA-256 of the whole token
+    scopes = ArrayField(models.CharField(max_length=30))
+    limited = models.BooleanField(
+        default=False
+    )  # only to `datasets`; a token whose last dataset is deleted opens nothing
+    datasets = models.ManyToManyField(Dataset, blank=True, related_name="+")
+    link_query = models.TextField(blank=True)  # the filters and columns that a link is fixed to, as a query string
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    last_used_by = models.CharField(max_length=200, blank=True)  # the client's User-Agent
+
+    class Meta:
+        ordering = [F("created_at").desc()]

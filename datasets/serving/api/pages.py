@@ -1,0 +1,48 @@
+"""Lists in pieces: `_limit`, an opaque `_cursor`, and the next piece in the Link header."""
+
+import re
+from typing import Annotated
+from urllib.parse import urlencode
+
+from django.core import signing
+from ninja import Query
+
+from datasets.serving.problems import BadParameters, shown
+from datasets.serving.wording import absolute
+
+PARAMETERS = ("_limit", "_cursor")
+Limit = Annotated[str | None, Query(None, alias="_limit", description="at most so many")]
+Cursor = Annotated[str | None, Query(None, alias="_cursor", description="from the Link of the piece before")]
+SIGNER = signing.Signer(salt="datasets.serving.api.pages")
+
+
+def limit_of(text, default, most):
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+        raise BadParameters([("_limit", f"_limit: a whole number from 1 to {most} is needed, not '{shown(text)}'.")])
+    return int(text)
+
+
+def cursor_of(text):
+    """The key behind which the list goes on, or None."""
+    if text is None:
+        return None
+    try:
+        return int(SIGNER.unsign(text))
+    except (signing.BadSignature, ValueError):
+        raise BadParameters(
+            [("_cursor", "_cursor: this is not a cursor that was handed out here. Begin without one.")]
+        ) from None
+
+
+def piece(items, limit, request, response, key):
+    """The first `limit` of the items; names the next piece in `response` where there is one. Give one item more than the limit."""
+    items = list(items)
+    if len(items) > limit:
+        items = items[:limit]
+        kept = [(name, value) for name, value in request.GET.items() if name != "_cursor"]
+        after = SIGNER.sign(str(key(items[-1])))
+        address = absolute(request, f"{request.path}?{urlencode([*kept, ('_cursor', after)])}")
+        response["Link"] = f'<{address}>; rel="next"'
+    return items

@@ -1,0 +1,140 @@
+"""Runs and days: start, watch, cancel, load days again."""
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from ninja import Router, Status
+
+from datasets import facts, tasks
+from datasets.backfill import window
+from datasets.models import Day, Run
+from datasets.serving.api import pages
+from datasets.serving.api.core import Needs
+from datasets.serving.api.shapes import ChangeAnswer, DayAnswer, Reload, RunAnswer, change_json, day_json, run_json
+from datasets.serving.find import find_dataset
+from datasets.serving.problems import BadParameters, Conflict, NotFound, nearest, shown
+
+router = Router(tags=["runs"])
+
+
+@router.post("/datasets/{slug}/runs", auth=Needs("runs:write"), response={202: RunAnswer})
+def start_run(request, response: HttpResponse, slug: str):
+    """Starts a run; 409 while one is under way."""
+    dataset = find_dataset(request.auth, slug)
+    run = tasks.start(dataset, trigger=Run.Trigger.MANUAL, by=request.auth.user)
+    return _accepted(response, dataset, run)
+
+
+@router.get("/datasets/{slug}/runs", auth=Needs("data:read", *pages.PARAMETERS), response=list[RunAnswer])
+def list_runs(request, response: HttpResponse, slug: str, limit: pages.Limit = None, cursor: pages.Cursor = None):
+    """The runs, newest first."""
+    dataset = find_dataset(request.auth, slug)
+    limit = pages.limit_of(limit, 50, 500)
+    before = pages.cursor_of(cursor)
+    found = dataset.runs.select_related("started_by").order_by("-pk")
+    if before is not None:
+        found = found.filter(pk__lt=before)
+    piece = pages.piece(found[: limit + 1], limit, request, response, key=lambda run: run.pk)
+    return [run_json(run) for run in piece]
+
+
+@router.get("/datasets/{slug}/runs/{run_id}", auth=Needs("data:read"), response=RunAnswer)
+def read_run(request, slug: str, run_id: str):
+    """One run."""
+    return run_json(_find_run(request, slug, run_id)[1])
+
+
+@router.post("/datasets/{slug}/runs/{run_id}/cancel", auth=Needs("runs:write"), response={202: RunAnswer})
+def cancel_run(request, response: HttpResponse, slug: str, run_id: str):
+    """Asks the run to stop after the day in hand. What is in stays."""
+    dataset, run = _find_run(request, slug, run_id)
+    if not run.is_open:
+        raise Conflict(f"This run is over already: {run.state}.", code="not_under_way")
+    tasks.cancel(run)
+    run.refresh_from_db()
+    return _accepted(response, dataset, run)
+
+
+@router.post("/datasets/{slug}/reload", auth=Needs("runs:write"), response={202: RunAnswer})
+def reload_days(request, response: HttpResponse, slug: str, body: Reload):
+    """Fetches these days again and replaces each of them whole; until then their rows stay as they are."""
+    dataset = find_dataset(request.auth, slug)
+    first, last = _days(body, facts.zone(dataset))
+    known = Day.objects.filter(dataset=dataset, generation=dataset.generation, day__range=(first, last))
+    if not known.exists():
+        raise BadParameters([("from", f"No day from {first} to {last} belongs to this dataset.")])
+    run = tasks.reload(dataset, first, last, by=request.auth.user)
+    return _accepted(response, dataset, run)
+
+
+@router.get("/datasets/{slug}/days", auth=Needs("data:read", "state", "from", "to"), response=list[DayAnswer])
+def list_days(request, slug: str, state: str | None = None):
+    """The ledger of days, newest first; `state` may name several, separated by commas; `from` and `to` narrow it."""
+    dataset = find_dataset(request.auth, slug)
+    last_run = dataset.runs.order_by("-pk").first()
+    found = Day.objects.filter(dataset=dataset, generation=last_run.generation if last_run else dataset.generation)
+    zone, given = facts.zone(dataset), request.GET
+    if state is not None:
+        found = found.filter(state__in=_states(state))
+    if "from" in given:
+        found = found.filter(day__gte=_day("from", given["from"], zone))
+    if "to" in given:
+        found = found.filter(day__lte=_day("to", given["to"], zone))
+    return [day_json(day) for day in found.order_by("-day")]
+
+
+@router.get("/datasets/{slug}/changes", auth=Needs("data:read", *pages.PARAMETERS), response=list[ChangeAnswer])
+def list_changes(request, response: HttpResponse, slug: str, limit: pages.Limit = None, cursor: pages.Cursor = None):
+    """Days that were in and came back different from Amazon, the latest first, with rows and sums before and after."""
+    dataset = find_dataset(request.auth, slug)
+    limit, before = pages.limit_of(limit, 50, 500), pages.cursor_of(cursor)
+    found = dataset.changes.order_by("-pk")
+    if before is not None:
+        found = found.filter(pk__lt=before)
+    piece = pages.piece(found[: limit + 1], limit, request, response, key=lambda change: change.pk)
+    return [change_json(change) for change in piece]
+
+
+def _states(text):
+    states = [state.strip() for state in text.split(",")]
+    for state in states:
+        if state not in Day.State.values:
+            raise BadParameters(
+                [
+                    (
+                        "state",
+                        f"There is no state '{shown(state)}'.{nearest(state, Day.State.values)}"
+                        f" There are: {', '.join(Day.State.values)}.",
+                    )
+                ]
+            )
+    return states
+
+
+def _days(body, zone):
+    first, last = _day("from", body.from_, zone), _day("to", body.to, zone)
+    if first > last:
+        raise BadParameters([("to", f"The last day, {last}, is before the first, {first}. Swap the two.")])
+    return first, last
+
+
+def _day(param, word, zone):
+    try:
+        return window.resolve(word, window.today(timezone.now(), zone))
+    except ValueError as problem:
+        raise BadParameters([(param, shown(problem, 200))]) from None
+
+
+def _find_run(request, slug, run_id):
+    dataset = find_dataset(request.auth, slug)
+    found = None
+    if run_id.isascii() and run_id.isdigit() and len(run_id) < 19:
+        found = dataset.runs.select_related("started_by").filter(pk=int(run_id)).first()
+    if found is None:
+        raise NotFound(f"{dataset.slug} has no run '{shown(run_id)}'.")
+    return dataset, found
+
+
+def _accepted(response, dataset, run):
+    response["Location"] = reverse("api:read_run", args=[dataset.slug, run.pk])
+    return Status(202, run_json(run))

@@ -1,0 +1,121 @@
+"""One consistent moment of a dataset: everything a reader is told and given comes from the same snapshot."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from psycopg import errors, sql
+
+from connector.catalogue import index
+from datasets import facts
+from datasets.storage import read
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What of a dataset is true in one snapshot."""
+
+    pk: int
+    slug: str
+    mode: str
+    generation: int
+    version: int
+    rows: int
+    columns: tuple[dict, ...]  # all that is served, in order, system columns last
+    changed_at: datetime | None
+    complete_through: date | None = None
+    has_table: bool = True
+
+    @property
+    def table(self):
+        return read.table(self.pk, self.generation)
+
+    @property
+    def types(self):
+        return {column["name"]: column["type"] for column in self.columns}
+
+    @property
+    def label(self):
+        return f"v{self.version}"
+
+
+def served(dataset, columns=None):
+    """The columns that readers see: the table's own, or as long as there is no table the catalogue's; then the system's."""
+    columns = columns if columns is not None else dataset.columns
+    if not columns:
+        try:
+            columns = [column.as_json() for column in index.effective(dataset.report, dataset.options).columns]
+        except KeyError:
+            columns = []
+    keys = ("name", "title", "type")
+    return tuple({key: column[key] for key in keys} for column in (*columns, *read.SYSTEM_COLUMNS))
+
+
+def glance(dataset):
+    """The moment as Django's models have just read it: enough for HEAD, 304 and the check of parameters."""
+    return Moment(
+        pk=dataset.pk,
+        slug=dataset.slug,
+        mode=dataset.mode,
+        generation=dataset.generation,
+        version=dataset.version,
+        rows=dataset.rows,
+        columns=served(dataset),
+        changed_at=dataset.changed_at,
+    )
+
+
+def snapshot(connection, dataset, *, now, seconds=0, generation=None):
+    """Opens a read-only snapshot on the connection and answers what is true in it; None when the dataset is gone.
+
+    A statement in it takes at most so many seconds (0: no limit). `generation` asks for an older table than the
+    current one; where that has been dropped, `has_table` is False.
+
+    The table is locked (against nothing but being rebuilt) before the snapshot is taken: a column that becomes text
+    rewrites the table, and to an older snapshot a rewritten table looks empty.
+    """
+    wanted = generation or dataset.generation
+    while True:
+        has_table = _begin(connection, read.table(dataset.pk, wanted), seconds)
+        found = _read(connection, dataset, now, has_table)
+        if found is None or wanted in (generation, found.generation):
+            return found if found is None or generation is None else replace(found, generation=wanted)
+        connection.rollback()
+        wanted = found.generation
+
+
+def _begin(connection, table, seconds):
+    """Whether the table is there; the connection is in a snapshot either way."""
+    opening = sql.SQL(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout TO {};"
+        " SET LOCAL lock_timeout TO '30s'; SET LOCAL max_parallel_workers_per_gather TO 0"
+    ).format(sql.Literal(f"{seconds}s"))
+    try:
+        connection.execute(sql.SQL("{}; LOCK TABLE {} IN ACCESS SHARE MODE").format(opening, table))
+        return True
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        connection.rollback()
+        connection.execute(opening)
+        return False
+
+
+def _read(connection, dataset, now, has_table):
+    row = connection.execute(
+        "SELECT generation, version, rows, columns, changed_at FROM datasets_dataset WHERE id = %s", [dataset.pk]
+    ).fetchone()
+    if row is None:
+        return None
+    dataset.generation, version, rows, columns, changed_at = row
+    with connection.cursor() as cursor:
+        through = facts.complete_through(dataset, now, cursor)
+    return Moment(
+        pk=dataset.pk,
+        slug=dataset.slug,
+        mode=dataset.mode,
+        generation=dataset.generation,
+        version=version,
+        rows=rows,
+        columns=served(dataset, columns),
+        changed_at=changed_at,
+        complete_through=through,
+        has_table=has_table,
+    )

@@ -1,0 +1,131 @@
+"""$select, $filter, $orderby, $top, $skip, $count, $format and $skiptoken: read into a Query. Pure.
+
+Whatever else begins with `$` is answered by 501: an option that is ignored returns other rows than were asked for.
+"""
+
+import re
+
+from datasets.serving import query
+from datasets.serving.odata import filters
+from datasets.serving.odata.answers import NotOffered
+from datasets.serving.odata.metadata import ROW_ID
+from datasets.serving.problems import BadParameters, nearest, shown
+
+OPTIONS = ("$select", "$filter", "$orderby", "$top", "$skip", "$count", "$format", "$skiptoken")
+PAGE_ROWS = 5000
+FORMATS = re.compile(r"(json|application/json)(\s*;[\s\w.=;-]*)?", re.IGNORECASE | re.ASCII)
+MOST = 10**15
+ID = {"name": "_id", "title": ROW_ID, "type": "bigint"}
+
+
+def read(pairs, known=OPTIONS):
+    """{option: text}; raises NotOffered for an option that is not served, BadParameters for what is none."""
+    found = {}
+    for name, value in pairs:
+        if name not in known:
+            if name.startswith("$"):
+                raise NotOffered(f"The option {shown(name)} is not offered here. There are: {', '.join(known)}.")
+            raise _wrong(
+                name, f"There is no parameter '{shown(name)}'.{nearest('$' + name, known)}", "unknown_parameter"
+            )
+        if name in found:
+            raise _wrong(name, f"{name} is given more than once.")
+        found[name] = value
+    check_format(found.get("$format"))
+    return found
+
+
+def check_format(text):
+    if text is not None and not FORMATS.fullmatch(text.strip()):
+        raise NotOffered(f"$format: '{shown(text)}' is not offered. There is: json.")
+
+
+def asked(options, columns, *, zone, now, page_rows=PAGE_ROWS):
+    """The Query of the options, and whether `_row_id` is among what is selected. `columns` hold `_id` as well."""
+    types = {_outer(column["name"]): (column["name"], column["type"]) for column in columns}
+    names = [name for name in types if name != ROW_ID]
+    selected = _select(options.get("$select"), types)
+    wanted = names if selected is None else [name for name in selected if name != ROW_ID]
+    top = _whole("$top", options.get("$top"))
+    found = query.Query(
+        filters=_filters(options.get("$filter"), types, query.comparing(columns, zone=zone, now=now)),
+        select=tuple(wanted) or ("_day",),  # the table is never asked for no column at all
+        sort=_sort(options.get("$orderby"), types),
+        limit=page_rows if top is None else min(top, page_rows),
+        offset=0 if "$skiptoken" in options else _whole("$skip", options.get("$skip")) or 0,
+        count="exact" if _flag("$count", options.get("$count")) else "none",
+        is_capped=top is not None and top <= page_rows,
+    )
+    return found, selected
+
+
+def selected_columns(selected, columns):
+    """The names that each row has, in order; `selected` as `asked` gave it."""
+    if selected is None:
+        return [ROW_ID, *(column["name"] for column in columns if column["name"] != ID["name"])]
+    return selected
+
+
+def _outer(name):
+    return ROW_ID if name == ID["name"] else name
+
+
+def _select(text, types):
+    """The names, each once; None for all."""
+    if text is None or text.strip() in ("", "*"):
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if "*" in names:
+        return None
+    for name in names:
+        _check_name("$select", name, types)
+    return list(dict.fromkeys(names))
+
+
+def _filters(text, types, build):
+    if text is None or not text.strip():
+        return ()
+    return (filters.parse(text, types, build),)
+
+
+def _sort(text, types):
+    if text is None or not text.strip():
+        return ()
+    found = {}
+    for part in text.split(","):
+        words = part.split()
+        if not words:
+            raise _wrong("$orderby", "$orderby: a column is missing.")
+        if "(" in part or "/" in part:
+            raise NotOffered("$orderby: only columns are offered, no expressions.")
+        _check_name("$orderby", words[0], types)
+        if len(words) > 2 or (len(words) == 2 and words[1].lower() not in ("asc", "desc")):
+            raise _wrong("$orderby", f"$orderby: '{shown(part.strip())}' is neither 'column asc' nor 'column desc'.")
+        column = types[words[0]][0]
+        found.setdefault(column, query.Sort(column, len(words) == 2 and words[1].lower() == "desc"))
+    return tuple(found.values())
+
+
+def _check_name(option, name, types):
+    if name not in types:
+        raise _wrong(option, f"{option}: there is no column '{shown(name)}'.{nearest(name, types)}", "unknown_column")
+
+
+def _whole(option, text):
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,15}", text.strip(), re.ASCII):
+        raise _wrong(option, f"{option}: a whole number from 0 to {MOST - 1} is needed, not '{shown(text)}'.")
+    return int(text)
+
+
+def _flag(option, text):
+    if text is None:
+        return False
+    if text.strip().lower() not in ("true", "false"):
+        raise _wrong(option, f"{option}: '{shown(text)}' is neither true nor false.")
+    return text.strip().lower() == "true"
+
+
+def _wrong(option, sentence, code=None):
+    return BadParameters([(shown(option), sentence)], code=code)

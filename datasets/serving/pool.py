@@ -1,0 +1,74 @@
+"""Connections for reading rows: each web process has its own few, apart from those that Django's models use."""
+
+import os
+import select
+import threading
+
+from django.conf import settings
+from django.db import connections
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+WAIT_SECONDS = 5  # for a free connection; then the answer is 503 and when to come back
+PER_PROCESS = 16
+
+_made = {}
+_making = threading.Lock()
+
+
+def pool():
+    """This process's pool, made on first use (once: threads wait for each other) and again after a fork."""
+    where = _where()
+    key = (os.getpid(), repr(where))
+    found = _made.get(key)
+    if found is None:
+        with _making:
+            found = _made.get(key)
+            if found is None:
+                found = _made[key] = ConnectionPool(
+                    kwargs=where | {"autocommit": True},
+                    min_size=1,
+                    max_size=getattr(settings, "READ_CONNECTIONS", PER_PROCESS),
+                    timeout=WAIT_SECONDS,
+                    configure=_configure,
+                    check=_check,
+                    name="reading",
+                    open=True,
+                )
+    return found
+
+
+def close():
+    """Gives all connections back to the database; the next reader opens new ones."""
+    with _making:
+        for key, found in list(_made.items()):
+            if key[0] == os.getpid():
+                found.close(timeout=1)
+            del _made[key]
+
+
+def _check(connection):
+    """Whether the database has hung up since: then its end of the idle connection can be read. Costs no round trip."""
+    watch = select.poll()
+    watch.register(connection.pgconn.socket, select.POLLIN | select.POLLHUP | select.POLLERR)
+    if watch.poll(0):
+        ConnectionPool.check_connection(connection)
+
+
+def _where():
+    """Django's own database, as psycopg wants to hear it."""
+    wanted = dict(connections["default"].get_connection_params())
+    for own in ("cursor_factory", "context", "prepare_threshold", "pool"):
+        wanted.pop(own, None)
+    return wanted
+
+
+def _configure(connection: Connection):
+    """What every reader relies on: UTC, ISO dates, no writing, and rows in the order in which they lie."""
+    connection.execute(
+        """
+        SET TimeZone TO 'UTC'; SET DateStyle TO 'ISO, YMD'; SET client_encoding TO 'UTF8';
+        SET default_transaction_read_only TO on; SET synchronize_seqscans TO off;
+        SET application_name TO 'backhaul reading'
+        """
+    )

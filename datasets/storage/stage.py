@@ -1,0 +1,164 @@
+"""Rows on their way in: split by day into files that COPY takes as they are."""
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from datasets.storage.fit import Fit
+
+FLUSH_LINES = 500
+MOST_CELL = 1 << 20  # characters; what is longer is cut, and the raw file has it whole
+MOST_PENDING = 32  # blocks on their way to the disk
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": "\ufffd"})
+NULL = "\\N"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One day's rows in a file in COPY's text format."""
+
+    path: Path
+    rows: int
+    checksum: str
+
+
+class DayFiles:
+    """One file a day below a folder. Close it to get what was staged.
+
+    `names` are the columns of each row; they are part of the checksum, since the same bytes under other
+    columns are other rows. With `null=""` an empty cell is null, as in Amazon's flat files. `types` are those of the
+    table; `unfit` gathers the columns that a value does not fit, `cut` counts the cells that were too long.
+    """
+
+    def __init__(self, folder, names, *, null=NULL, types=None):
+        self.folder, self.names, self.null = Path(folder), list(names), null
+        self._fit, self.cut = Fit(self.names, types or {}), 0
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._days = {}
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="staging")  # hashing and writing need no Python lock
+        self._room = threading.BoundedSemaphore(MOST_PENDING)
+
+    @property
+    def unfit(self):
+        return self._fit.unfit
+
+    @property
+    def moments(self):
+        """Places of the columns that hold dates and instants."""
+        return self._fit.moments
+
+    def add(self, day, values):
+        self._fit.look(values)
+        row = text_line(values) if self.null == "" else line(values, self.null)
+        if len(row) > MOST_CELL and any(len(value) > MOST_CELL for value in values if type(value) is str):
+            values = [self._short(value) for value in values]
+            row = text_line(values) if self.null == "" else line(values, self.null)
+        self.add_line(day, row.encode())
+
+    def _short(self, value):
+        if type(value) is not str or len(value) <= MOST_CELL:
+            return value
+        self.cut += 1
+        return value[:MOST_CELL]
+
+    def add_line(self, day, row):
+        """A row that is in COPY's text format already, as bytes without a line feed."""
+        file = self._days.get(day)
+        if file is None:
+            file = self._days[day] = _DayFile(self.folder / f"{day.isoformat()}.copy", self.names)
+        file.lines.append(row)
+        if len(file.lines) >= FLUSH_LINES:
+            self._flush(file)
+
+    def _flush(self, file):
+        block = file.take()
+        self._room.acquire()
+        self._writer.submit(file.write, block).add_done_callback(self._written)
+
+    def _written(self, done):
+        self._room.release()
+        self._problem = self._problem or done.exception()
+
+    _problem = None
+
+    def discard(self):
+        """Ends the writing; what was staged is of no use. Others may stage in the same folder afterwards."""
+        self._writer.shutdown(wait=True, cancel_futures=True)
+        for file in self._days.values():
+            file.close()
+
+    def close(self):
+        """{day: Staged} of the days that have rows."""
+        for file in self._days.values():
+            if file.lines:
+                self._flush(file)
+        self._writer.shutdown(wait=True)
+        if self._problem:
+            raise self._problem
+        return {day: file.close() for day, file in self._days.items()}
+
+
+def line(values, null=NULL):
+    """One row of values in COPY's text format."""
+    return "\t".join([null if value is None else escaped(value) for value in values])
+
+
+def escaped(value):
+    """A value as one cell."""
+    cell = value if type(value) is str else text(value)
+    if "\\" in cell or "\t" in cell or "\n" in cell or "\r" in cell or "\x00" in cell:
+        return cell.translate(ESCAPES)
+    return cell
+
+
+def text_line(cells):
+    """One row of text in COPY's text format; quick for the ordinary row, which holds nothing to escape."""
+    plain = "\t".join(cells)
+    if "\\" in plain or "\n" in plain or "\r" in plain or "\x00" in plain or plain.count("\t") != len(cells) - 1:
+        return "\t".join([cell.translate(ESCAPES) for cell in cells])
+    return plain
+
+
+def text(value):
+    """A value as PostgreSQL reads it."""
+    if value is True:
+        return "t"
+    if value is False:
+        return "f"
+    if isinstance(value, (dict, list)):
+        return orjson.dumps(value).decode()
+    return str(value)
+
+
+class _DayFile:
+    def __init__(self, path, names):
+        self.path, self.rows, self.lines = path, 0, []
+        self._file = path.open("wb")
+        self._hash = hashlib.sha256("\t".join(names).encode())
+
+    def take(self):
+        """The lines so far as one block."""
+        self.rows += len(self.lines)
+        self.lines.append(b"")
+        block = b"\n".join(self.lines)
+        self.lines.clear()
+        return block
+
+    def write(self, block):
+        self._hash.update(block)
+        self._file.write(block)
+
+    def close(self):
+        self._file.close()
+        return Staged(self.path, self.rows, self._hash.hexdigest())
+
+
+def chunks(path, size=1 << 18):
+    """The file's bytes, a quarter of a megabyte at a time."""
+    with Path(path).open("rb") as file:
+        while block := file.read(size):
+            yield block

@@ -1,0 +1,86 @@
+"""Makes, grows and drops the physical tables: one per dataset and generation, in the schema `data`."""
+
+from psycopg import sql
+
+from datasets.storage import read
+from datasets.storage.columns import READABLE, TYPES, rule
+
+MOST_COLUMNS = 400  # of a report; PostgreSQL holds 1,600, but not in rows of 8 kB
+
+
+def create(cursor, dataset_id, generation, columns, key=(), indexed=True):
+    """Makes the table where it is missing and adds the columns it lacks.
+
+    `columns` are {"name", "title", "type"}; `key` names the columns that are unique in a merge. A table that is
+    built aside is indexed last, which is half again as quick.
+    The defaults of the system columns are what the landing transaction says of itself, so that a file of
+    rows passes into COPY without being touched.
+    """
+    table = read.table(dataset_id, generation)
+    cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(read.SCHEMA)))
+    cursor.execute(
+        sql.SQL(
+            """
+            CREATE TABLE IF NOT EXISTS {} (
+                _id bigint GENERATED ALWAYS AS IDENTITY,
+                _day date NOT NULL DEFAULT current_setting('backhaul.day')::date,
+                _batch_id bigint NOT NULL DEFAULT current_setting('backhaul.batch')::bigint,
+                _batch_last_run timestamptz NOT NULL DEFAULT transaction_timestamp(),
+                _extra jsonb
+            )
+            """
+        ).format(table)
+    )
+    grow(cursor, dataset_id, generation, columns)
+    if indexed:
+        index(cursor, dataset_id, generation, key)
+
+
+def index(cursor, dataset_id, generation, key=()):
+    """Gives the table the indexes that it lacks: readers page by `_id`, landings replace by `_day`, merges find by key."""
+    table, name = read.table(dataset_id, generation), read.table_name(dataset_id, generation)
+    cursor.execute(
+        "SELECT 1 FROM pg_index WHERE indrelid = to_regclass(%s) AND indisprimary", [f"{read.SCHEMA}.{name}"]
+    )
+    if cursor.fetchone() is None:
+        cursor.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (_id)").format(table))
+    cursor.execute(sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (_day)").format(sql.Identifier(f"{name}_day"), table))
+    if key:
+        cursor.execute(
+            sql.SQL("CREATE UNIQUE INDEX IF NOT EXISTS {} ON {} ({}) NULLS NOT DISTINCT").format(
+                sql.Identifier(f"{name}_key"),
+                table,
+                sql.SQL(", ").join(map(sql.Identifier, key)),
+            )
+        )
+
+
+def grow(cursor, dataset_id, generation, columns):
+    """Adds the columns that the table lacks, as long as there is room; old rows have null there. Nothing is ever dropped."""
+    have = {column["name"] for column in read.describe(cursor, dataset_id, generation)}
+    for column in columns:
+        if column["name"] in have or len(have) >= MOST_COLUMNS:
+            continue
+        have.add(column["name"])
+        if column["type"] not in TYPES:
+            raise ValueError(f"{column['name']} has the unknown type {column['type']}.")
+        where = read.table(dataset_id, generation), sql.Identifier(column["name"])
+        statement = sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(*where, sql.SQL(column["type"]))
+        if column["type"] in READABLE:
+            statement += sql.SQL(" CONSTRAINT {} CHECK ({})").format(
+                sql.Identifier(rule(column["name"])), sql.SQL(READABLE[column["type"]]).format(where[1])
+            )
+        cursor.execute(statement)
+        if column["title"] != column["name"]:
+            cursor.execute(
+                sql.SQL("COMMENT ON COLUMN {}.{}.{} IS {}").format(
+                    sql.Identifier(read.SCHEMA),
+                    sql.Identifier(read.table_name(dataset_id, generation)),
+                    sql.Identifier(column["name"]),
+                    sql.Literal(column["title"]),
+                )
+            )
+
+
+def drop(cursor, dataset_id, generation):
+    cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(read.table(dataset_id, generation)))

@@ -1,0 +1,100 @@
+"""Small words for templates: states for people, where the reader is, lengths of time."""
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+
+register = template.Library()
+
+STATE_WORDS = {
+    # datasets
+    "new": "Never run",
+    "loading": "Loading",
+    "up_to_date": "Up to date",
+    "partial": "Partly done",
+    "failed": "Failed",
+    "paused": "Paused",
+    # runs
+    "queued": "Queued",
+    "running": "Running",
+    "waiting": "Waiting for Amazon",
+    "succeeded": "Succeeded",
+    "cancelled": "Cancelled",
+    # days
+    "wanted": "Not loaded yet",
+    "asked": "In progress",
+    "landed": "Loaded",
+    "empty": "Loaded, no rows",
+    "open": "Loaded, still open",
+    # tokens
+    "active": "Active",
+    "expired": "Expired",
+    "revoked": "Revoked",
+}
+
+
+@register.inclusion_tag("ui/badge.html")
+def badge(state, words=""):
+    """The state as a coloured word."""
+    return {"state": state, "words": words or state_words(state)}
+
+
+@register.filter
+def state_words(state):
+    return STATE_WORDS.get(str(state), str(state).replace("_", " ").capitalize())
+
+
+@register.simple_tag(takes_context=True)
+def current(context, *prefixes, home=False):
+    """Marks the navigation's link to the room that the reader is in."""
+    request = context.get("request")
+    path = request.path if request else ""
+    is_here = path == "/" if home else False
+    if is_here or any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes):
+        return format_html(' aria-current="{}"', "page")
+    return ""
+
+
+@register.inclusion_tag("ui/moment.html")
+def ago(at):
+    """A moment as people say it, the exact one on hover."""
+    return {"at": at, "words": relative(at, timezone.now())}
+
+
+def relative(at, now):
+    """5 min ago, in 3 h, 12 days ago."""
+    seconds = (at - now).total_seconds()
+    size = abs(seconds)
+    if size < 60:
+        return "just now" if seconds <= 0 else "in a moment"
+    if size < 3600:
+        words = f"{size // 60:.0f} min"
+    elif size < 48 * 3600:
+        words = f"{size // 3600:.0f} h"
+    else:
+        words = f"{size // 86400:.0f} days"
+    return f"{words} ago" if seconds < 0 else f"in {words}"
+
+
+@register.filter
+def marketplaces(dataset):
+    """The country codes that the dataset covers: its own choice, else all of the account's."""
+    return dataset.options.get("marketplaces") or dataset.account.marketplaces
+
+
+@register.filter
+def beside(values, heads):
+    """Each value with the head of its column."""
+    return zip(values, heads, strict=True)
+
+
+@register.filter
+def took(run, now):
+    """How long a run took, or has taken so far, in words."""
+    if run.started_at is None:
+        return ""
+    seconds = max(0, int(((run.ended_at or now) - run.started_at).total_seconds()))
+    hours, minutes = divmod(seconds // 60, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"

@@ -1,0 +1,131 @@
+"""Days as a calendar and as bars. Pure: the ledger's days in, what is to be drawn out."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from datasets.backfill.window import bounds
+from datasets.models import Day
+
+SYMBOLS = {"landed": "✓", "empty": "0", "open": "◷", "again": "↻", "asked": "…", "wanted": "", "failed": "✕"}
+LEGEND = {
+    "landed": "loaded",
+    "empty": "loaded, no rows",
+    "open": "loaded, still open",
+    "again": "loaded, being read again",
+    "asked": "in progress",
+    "failed": "failed",
+    "wanted": "not loaded yet",
+}
+BARS = 90
+HEIGHT, STEP, GAP = 120, 10, 2
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One day as the calendar shows it."""
+
+    day: date
+    state: str
+    rows: int = 0
+    attempts: int = 0
+
+    @property
+    def symbol(self):
+        return SYMBOLS[self.state]
+
+    @property
+    def weekday(self):
+        return self.day.isoweekday()
+
+    @property
+    def words(self):
+        said = LEGEND[self.state]
+        if self.state in ("landed", "open", "again"):
+            said += f", {self.rows:,} {'row' if self.rows == 1 else 'rows'}"
+        elif self.state == "failed" and self.attempts:
+            said += f" after {self.attempts} {'try' if self.attempts == 1 else 'tries'}"
+        return f"{self.day:%a} {self.day.day} {self.day:%b %Y}: {said}"
+
+
+@dataclass(frozen=True)
+class Month:
+    first: date
+    cells: list[Cell]
+
+
+def state_of(day, zone):
+    """The state of a ledger's day in the words of the calendar."""
+    if day.again and day.request_id is None and day.attempts:
+        return "failed"
+    if day.again:
+        return "again"
+    if day.state in Day.IN and day.read_until is not None and day.read_until < bounds(day.day, zone)[1]:
+        return "open"
+    return str(day.state)
+
+
+def cell_of(day, zone):
+    return Cell(day.day, state_of(day, zone), day.rows, day.attempts)
+
+
+def months(cells, first, last):
+    """All months from the last day's back to the first day's; a day the ledger does not know yet is wanted."""
+    found = []
+    day = last
+    while day >= first:
+        if not found or found[-1].first.replace(day=1) != day.replace(day=1):
+            found.append(Month(day.replace(day=1), []))
+        found[-1].cells.insert(0, cells.get(day) or Cell(day, "wanted"))
+        day -= timedelta(days=1)
+    return found
+
+
+def legend(cells):
+    """(state, symbol, words, how many) of the states that occur."""
+    counts = dict.fromkeys(LEGEND, 0)
+    for cell in cells:
+        counts[cell.state] += 1
+    return [(state, SYMBOLS[state], LEGEND[state], count) for state, count in counts.items() if count]
+
+
+@dataclass(frozen=True)
+class Bar:
+    cell: Cell
+    x: int
+    y: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Rows per day, oldest left."""
+
+    bars: list[Bar]
+    most: int
+    total: int
+    width: int
+    first: date
+    last: date
+    height = HEIGHT
+    bar_width = STEP - GAP
+
+    @property
+    def words(self):
+        holes = sum(bar.cell.state in ("wanted", "asked", "failed") for bar in self.bars)
+        missing = f" {holes} of these days are not loaded." if holes else ""
+        return f"{self.total:,} rows from {self.first:%d %b %Y} to {self.last:%d %b %Y}, at most {self.most:,} a day.{missing}"
+
+
+def bars(cells, first, last):
+    """The last 90 days; None where nothing is in."""
+    first = max(first, last - timedelta(days=BARS - 1))
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    shown = [cells.get(day) or Cell(day, "wanted") for day in days]
+    most = max((cell.rows for cell in shown), default=0)
+    if not most:
+        return None
+    drawn = []
+    for number, cell in enumerate(shown):
+        height = max(round(cell.rows / most * HEIGHT, 1), 1.5) if cell.rows else 0
+        drawn.append(Bar(cell, number * STEP, round(HEIGHT - height, 1), height))
+    return Bars(drawn, most, sum(cell.rows for cell in shown), len(days) * STEP - GAP, first, last)

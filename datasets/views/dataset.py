@@ -1,0 +1,231 @@
+"""The dataset's pages: overview, rows, history, how to read it from elsewhere, settings, and one day."""
+
+from datetime import date
+
+from django import forms
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import Http404
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import require_GET
+
+from datasets import facts
+from datasets.backfill import forecast
+from datasets.backfill.engine import span_of
+from datasets.models import Day
+from datasets.serving import moment
+from datasets.views import calendar
+from datasets.views.find import find_dataset, report_of, report_title
+
+TABS = (
+    ("dataset", "Overview"),
+    ("dataset-data", "Data"),
+    ("dataset-history", "History"),
+    ("dataset-api", "API"),
+    ("dataset-settings", "Settings"),
+)
+MONTHS = 12
+PER_PAGE = 50
+DAYS_PER_PAGE = 100
+
+
+class ReloadForm(forms.Form):
+    """Which days to fetch again."""
+
+    first = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    last = forms.DateField(label="To", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+
+    def clean(self):
+        given = super().clean()
+        if given.get("first") and given.get("last") and given["first"] > given["last"]:
+            raise forms.ValidationError("The first day is after the last one. Swap the two.")
+        return given
+
+
+def page_of(request, dataset, tab, **more):
+    """What the head of each of the dataset's pages needs."""
+    now = timezone.now()
+    known = facts.facts(dataset, now)
+    run = known.last_run if known.last_run and known.last_run.is_open else None
+    return {
+        "dataset": dataset,
+        "facts": known,
+        "report": report_of(dataset),
+        "report_title": report_title(dataset),
+        "open_run": run,
+        "tabs": TABS,
+        "tab": tab,
+        "zone": facts.zone(dataset),
+        "now": now,
+    } | more
+
+
+@gzip_page
+@require_GET
+@login_required
+def overview(request, slug):
+    """GET /datasets/<slug> – also what htmx fetches again while a run is open."""
+    dataset = find_dataset(request, slug)
+    context = page_of(request, dataset, "dataset")
+    report, known, run = context["report"], context["facts"], context["open_run"]
+    left = forecast.remaining(dataset, run, report) if run and report else None
+    context |= {
+        "sentence": sentence(dataset, known, run, report, left),
+        "columns": moment.served(dataset),
+        "reload_form": ReloadForm(),
+    }
+    if report is None or report.has_dates:
+        context |= _days(dataset, known, report, context["zone"], context["now"], request.GET.get("months") == "all")
+    name = "datasets/dataset_overview.html"
+    return render(request, f"{name}#live" if request.htmx else name, context)
+
+
+def ledger(dataset, known):
+    """The days of the table that the latest run builds."""
+    generation = known.last_run.generation if known.last_run else dataset.generation
+    return Day.objects.filter(dataset=dataset, generation=generation)
+
+
+def _days(dataset, known, report, zone, now, whole):
+    """Calendar, legend and bars."""
+    fields = ("day", "state", "rows", "attempts", "again", "read_until", "request_id")
+    cells = {day.day: calendar.cell_of(day, zone) for day in ledger(dataset, known).only(*fields)}
+    span = None
+    if report is not None:
+        try:
+            span = span_of(dataset, report, now)
+        except ValueError:
+            span = None  # the dates were words that mean nothing any more: what is there still shows
+    edges = [*cells, *((span.first, span.last) if span and len(span) else ())]
+    if not edges:
+        return {"months": []}
+    first, last = min(edges), max(edges)
+    months = calendar.months(cells, first, last)
+    return {
+        "months": months if whole else months[:MONTHS],
+        "months_hidden": 0 if whole else max(0, len(months) - MONTHS),
+        "months_whole": whole,
+        "legend": calendar.legend(cell for month in months for cell in month.cells),
+        "bars": calendar.bars(cells, first, last),
+        "first": first,
+        "last": last,
+    }
+
+
+def sentence(dataset, known, run, report, left):
+    """How far the dataset is, in a sentence or two."""
+    failed = f" {known.days_failed:,} failed." if known.days_failed else ""
+    if report is not None and not report.has_dates:
+        if run:
+            return "Amazon is being asked for the present state."
+        if known.newest is None:
+            return "Nothing has been loaded yet." if known.state != "failed" else known.last_run.message
+        return f"As Amazon had it on {_date(known.newest)}. This report shows the present and has no history."
+    so_far = f"{known.days_done:,} of {known.days_total:,} days loaded"
+    if run:
+        if run.first_day is None:
+            return "The run is about to begin. Amazon usually needs a minute or more for the first days."
+        if known.days_done >= known.days_total:
+            return f"All {known.days_total:,} days are loaded; the latest ones are being read again.{_left(left)}"
+        return f"{so_far}, newest first.{failed}{_left(left)}"
+    if known.state == "new":
+        return f"Nothing has been loaded yet. {known.days_total:,} days are to come in, newest first."
+    if known.days_done >= known.days_total:
+        return f"All {known.days_total:,} days are loaded."
+    if not dataset.account.works:
+        return f"{so_far}.{failed} Nothing new comes in until the account works again."
+    if dataset.paused:
+        return f"{so_far}.{failed} Paused: no run is scheduled until you resume it."
+    return f"{so_far}.{failed} The next run goes on with the missing ones."
+
+
+def _left(seconds):
+    if not seconds:
+        return ""
+    words = forecast.words(seconds)
+    return f" {words[0].upper()}{words[1:]} left."
+
+
+def _date(day):
+    return f"{day.day} {day:%b %Y}"
+
+
+@gzip_page
+@require_GET
+@login_required
+def days(request, slug):
+    """GET /datasets/<slug>/days – the calendar as a list."""
+    dataset = find_dataset(request, slug)
+    context = page_of(request, dataset, "dataset")
+    found = ledger(dataset, context["facts"]).order_by("-day")
+    counts = found.aggregate(**{state: Count("pk", filter=Q(state=state)) for state in Day.State.values})
+    state = request.GET.get("state", "")
+    if state in Day.State.values:
+        found = found.filter(state=state)
+    page = Paginator(found.select_related("run"), DAYS_PER_PAGE).get_page(request.GET.get("page"))
+    rows = [(day, calendar.state_of(day, context["zone"])) for day in page]
+    context |= {
+        "page": page,
+        "rows": rows,
+        "state": state,
+        "filters": [("", sum(counts.values())), *((key, n) for key, n in counts.items() if n or key == state)],
+    }
+    return render(request, "datasets/dataset_days.html", context)
+
+
+@require_GET
+@login_required
+def day(request, slug, day):
+    """GET /datasets/<slug>/days/<date>"""
+    dataset = find_dataset(request, slug)
+    context = page_of(request, dataset, "dataset")
+    try:
+        asked = date.fromisoformat(day)
+    except ValueError:
+        raise Http404 from None
+    found = ledger(dataset, context["facts"]).select_related("request", "run").filter(day=asked).first()
+    if found is None:
+        raise Http404
+    context |= {"day": found, "state": calendar.state_of(found, context["zone"])}
+    return render(request, "datasets/day.html", context)
+
+
+@require_GET
+@login_required
+def history(request, slug):
+    """GET /datasets/<slug>/history – its runs, newest first."""
+    dataset = find_dataset(request, slug)
+    runs = dataset.runs.select_related("started_by").order_by("-pk")
+    counted = runs.annotate(
+        done=Count("days", filter=Q(days__state__in=Day.IN, days__again=False)),
+        failed=Count("days", filter=Q(days__state=Day.State.FAILED) | Q(days__state__in=Day.IN, days__again=True)),
+    )
+    page = Paginator(counted, PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "datasets/dataset_history.html", page_of(request, dataset, "dataset-history", page=page))
+
+
+@require_GET
+@login_required
+def settings(request, slug):
+    """GET /datasets/<slug>/settings"""
+    dataset = find_dataset(request, slug)
+    context = page_of(request, dataset, "dataset-settings")
+    context["answers"] = _answers(dataset, context["report"])
+    return render(request, "datasets/dataset_settings.html", context)
+
+
+def _answers(dataset, report):
+    """(label, answer) of the report's own questions."""
+    labels = {option.name: option for option in report.options} if report else {}
+    found = []
+    for name, value in dataset.options.items():
+        option = labels.get(name)
+        choices = dict(option.choices or ()) if option else {}
+        values = value if isinstance(value, list) else [value]
+        said = ", ".join(str(choices.get(one, one)) for one in values if one not in (None, ""))
+        if said:
+            found.append((option.label if option else name, said))
+    return found

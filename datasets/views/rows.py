@@ -1,0 +1,124 @@
+"""The Data tab: a page of rows, with the same filters and order that the API takes."""
+
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import require_GET
+from psycopg import errors
+
+from datasets.serving import cursors, moment, query
+from datasets.serving.pool import pool
+from datasets.serving.problems import Problem
+from datasets.serving.rows import SECONDS, Page
+from datasets.views.dataset import page_of
+from datasets.views.find import find_dataset
+
+PER_PAGE = "100"
+NEWEST_FIRST = "-_day"
+OPERATORS = (
+    ("", "is"),
+    ("ne", "is not"),
+    ("contains", "contains"),
+    ("startswith", "starts with"),
+    ("gte", "at least, or from"),
+    ("lte", "at most, or up to"),
+    ("gt", "more than, or after"),
+    ("lt", "less than, or before"),
+    ("in", "is one of (a, b, c)"),
+    ("isnull", "has no value (1) or has one (0)"),
+)
+
+
+@gzip_page
+@require_GET
+@login_required
+def data(request, slug):
+    """GET /datasets/<slug>/data?<filters and controls of rows.json>"""
+    dataset = find_dataset(request, slug)
+    if "column" in request.GET:
+        return redirect(_with_filter(request))
+    context = page_of(request, dataset, "dataset-data")
+    asked, problem, page = [], "", None
+    try:
+        asked = query.pairs_of(request.META.get("QUERY_STRING", ""))
+        page = _read(dataset, asked)
+    except Problem as found:
+        problem = str(found)
+    except errors.QueryCanceled:
+        problem = (
+            f"This took more than {SECONDS} seconds. Narrow it with filters, or download the file, which has no limit."
+        )
+    filters = [(name, value) for name, value in asked if not name.startswith("_") or name in _system(dataset)]
+    kept = [(name, value) for name, value in asked if name != "_cursor"]
+    context |= {
+        "problem": problem,
+        "operators": OPERATORS,
+        "columns": moment.served(dataset),
+        "filters": [(_said(name), value, _without(kept, (name, value))) for name, value in filters],
+        "download": urlencode(
+            [*((name, value) for name, value in kept if name not in ("_limit", "_count", "_dl")), ("_dl", "1")]
+        ),
+        "is_first": len(kept) == len(asked),
+    }
+    if page:
+        context |= {
+            "rows": [row[1:] for row in page.rows],
+            "heads": _heads(page, kept),
+            "count": page.count,
+            "next": urlencode([*kept, ("_cursor", page.cursor)]) if page.cursor else "",
+        }
+    return render(request, "datasets/dataset_data.html", context, status=422 if problem else 200)
+
+
+def _read(dataset, asked):
+    given = dict(asked)
+    pairs = list(asked)
+    if "_sort" not in given:
+        pairs.append(("_sort", NEWEST_FIRST))
+    if "_limit" not in given:
+        pairs.append(("_limit", PER_PAGE))
+    if "_count" not in given:
+        pairs.append(("_count", "exact"))
+    position = cursors.read(given["_cursor"], dataset.pk) if given.get("_cursor") else None
+    with pool().connection() as connection:
+        page = Page(connection, dataset, pairs, position, timezone.now(), as_json=False)
+    return page
+
+
+def _heads(page, kept):
+    """(name, type, how it is sorted, the query that sorts by it) of each column."""
+    now = {one.column: "descending" if one.descending else "ascending" for one in page.query.sort[:1]}
+    rest = [(name, value) for name, value in kept if name != "_sort"]
+    heads = []
+    for name in page.query.select:
+        order = f"-{name}" if now.get(name) == "ascending" else name
+        heads.append((name, page.moment.types[name], now.get(name, ""), urlencode([*rest, ("_sort", order)])))
+    return heads
+
+
+def _with_filter(request):
+    """The address with what the filter form said, in the words that the API takes."""
+    given = request.GET.copy()
+    column, operator, value = given.pop("column")[-1], given.pop("op", [""])[-1], given.pop("value", [""])[-1]
+    given.pop("_cursor", None)
+    if column:
+        given.appendlist(f"{column}__{operator}" if operator else column, value)
+    return f"{request.path}?{given.urlencode()}"
+
+
+def _system(dataset):
+    return {column["name"] for column in moment.served(dataset)}
+
+
+def _said(name):
+    column, _, operator = name.partition("__")
+    return f"{column} {dict(OPERATORS).get(operator, operator)}"
+
+
+def _without(pairs, one):
+    rest = list(pairs)
+    rest.remove(one)
+    return urlencode(rest)

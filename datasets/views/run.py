@@ -1,0 +1,164 @@
+"""The run page: what is going on, how far it is, and when something failed, what that means and what to do."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Case, Count, When
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import require_GET
+
+from datasets import facts
+from datasets.backfill import forecast
+from datasets.models import Dataset, Day, Request, Run
+from datasets.views import calendar
+from datasets.views.find import find_run, report_of, report_title
+
+MOST_DAYS = 50
+MOST_REQUESTS = 20
+PHASES = {
+    "report": (
+        ("planned", "To be asked for"),
+        ("asked", "Amazon builds it"),
+        ("ready", "Downloading"),
+        ("collected", "Saving"),
+        ("done", "Saved"),
+    ),
+    "pages": (
+        ("planned", "To be asked for"),
+        ("asked", "Reading pages"),
+        ("collected", "Saving"),
+        ("done", "Saved"),
+    ),
+}
+
+
+@gzip_page
+@require_GET
+@login_required
+def run(request, run_id):
+    """GET /runs/<id> – also what htmx fetches again while the run is open."""
+    run = find_run(request, run_id)
+    dataset = run.dataset
+    now = timezone.now()
+    report = report_of(dataset)
+    requests = _requests(run)
+    zone = facts.zone(dataset)
+    touched = run.days.order_by(Case(When(state=Day.State.FAILED, then=0), default=1), "-day")
+    done, failed = run.days_done(), run.days_failed()
+    context = {
+        "run": run,
+        "dataset": dataset,
+        "report_title": report_title(dataset),
+        "sentence": sentence(run, done, failed, report),
+        "done": done,
+        "failed": failed,
+        "phases": _phases(requests, report),
+        "requests": [(one, _where(one)) for one in requests.order_by("-last_day", "-pk")[:MOST_REQUESTS]],
+        "days": [(day, calendar.state_of(day, zone)) for day in touched[:MOST_DAYS]],
+        "days_hidden": max(0, touched.count() - MOST_DAYS),
+        "trouble": trouble(run, failed) if run.state in (Run.State.FAILED, Run.State.PARTIAL) else None,
+        "now": now,
+    }
+    return render(request, "datasets/run.html#live" if request.htmx else "datasets/run.html", context)
+
+
+def _requests(run):
+    """What this run asked of Amazon; requests that an earlier run left open are taken over by the next."""
+    found = Request.objects.filter(dataset=run.dataset_id, generation=run.generation)
+    if run.is_open:
+        return found.filter(created_at__gte=run.queued_at) | found.filter(state__in=Request.OPEN)
+    return found.filter(created_at__gte=run.queued_at, created_at__lte=run.ended_at)
+
+
+def _phases(requests, report):
+    """(key, words, how many requests are there now) along the way of a request."""
+    kind = "report" if report is None or report.source.is_report else "pages"
+    counts = dict(requests.order_by().values_list("state").annotate(Count("pk")))
+    return [(key, words, counts.get(key, 0)) for key, words in PHASES[kind]]
+
+
+def _where(request):
+    """In which phase a request is, for people."""
+    if request.state == Request.State.FAILED:
+        return "Given up"
+    return dict(PHASES.get(request.kind, PHASES["report"])).get(request.state, request.get_state_display())
+
+
+def sentence(run, done, failed, report):
+    """The run's state in a sentence."""
+    if run.cancel_requested and run.is_open:
+        return "It stops as soon as the day in hand is over. What is in stays."
+    if run.state == Run.State.QUEUED and not run.started_at:
+        return "Waiting for a free worker. This usually takes a few seconds."
+    if run.state in (Run.State.FAILED, Run.State.PARTIAL):
+        return (
+            f"{done:,} of {run.days_total:,} days loaded, {failed:,} failed."
+            if done or failed
+            else "Nothing was loaded."
+        )
+    if not run.is_open:
+        return run.message
+    so_far = f"{done:,} of {run.days_total:,} days done, newest first." if run.days_total > 1 else "Under way."
+    if failed:
+        so_far += f" {failed:,} failed."
+    left = forecast.remaining(run.dataset, run, report) if report else None
+    if left:
+        words = forecast.words(left)
+        so_far += f" {words[0].upper()}{words[1:]} left."
+    return so_far
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The four things a person wants to know when a run did not bring in everything."""
+
+    happened: str
+    means: str
+    next: str
+    can_do: str
+    links: list[tuple[str, str]]  # (words, address)
+    may_run: bool = True
+
+
+def trouble(run, failed):
+    dataset, account = run.dataset, run.dataset.account
+    links = []
+    may_run = account.works and not Run.objects.filter(dataset=dataset).open().exists()
+    if account.needs_consent:
+        can_do = f"Authorise {account.name} again at Amazon. The dataset then goes on where it stopped."
+        links.append((f"Re-authorise {account.name}", reverse("account-reauthorize", args=[account.pk])))
+    elif not account.application.is_ready:
+        can_do = account.application.cure
+        links.append(("Go to Accounts", reverse("accounts")))
+    else:
+        can_do = "Run it again now, or look at the reason given for each day. If Amazon refuses the request itself, change the dataset."
+        links.append(("Edit the dataset", reverse("dataset-edit", args=[dataset.slug])))
+    return Trouble(run.message, _means(run, failed), _next(dataset, account), can_do, links, may_run)
+
+
+def _means(run, failed):
+    dataset = run.dataset
+    kept = "Everything that was loaded before stays and can be read."
+    if dataset.mode == Dataset.Mode.REPLACE:
+        kept = "Readers see the rows of the last complete run: a replace shows nothing half done."
+    if not failed:
+        return kept
+    missing = list(run.days.filter(state=Day.State.FAILED).order_by("-day").values_list("day", flat=True)[:5])
+    if not missing:
+        return f"{kept} The days whose second reading failed keep the rows of the first."
+    named = ", ".join(f"{day.day} {day:%b %Y}" for day in missing)
+    more = f" and {failed - len(missing):,} more" if failed > len(missing) else ""
+    return f"{kept} Missing: {named}{more}."
+
+
+def _next(dataset, account):
+    if not account.works:
+        return "Nothing until the account works again: asking Amazon would be refused."
+    if dataset.paused:
+        return "Nothing: the dataset is paused. Resume it, and its schedule holds again."
+    if dataset.next_run_at:
+        return "The next scheduled run asks for the missing days again."
+    return "Nothing by itself: this dataset runs by hand. The next run asks for the missing days again."

@@ -1,0 +1,28 @@
+"""The web server: threads, since a download keeps one busy for as long as the reader reads."""
+
+from gunicorn.glogging import Logger
+
+from connector import env
+from connector.logs import discreet
+
+port = env.whole("PORT", 0, least=1, most=65535)
+bind = f"0.0.0.0:{port}" if port else "127.0.0.1:8000"
+worker_class = "gthread"
+workers = env.whole("WEB_CONCURRENCY", 2, least=1, most=64)
+threads = 16
+preload_app = True
+timeout = 120
+graceful_timeout = 30
+limit_request_line = 8190  # filters that list many values make long addresses
+keepalive = 75  # longer than the usual proxy's, so that the proxy closes first
+accesslog = "-"
+# Paths only: query strings hold filters and, on the way back from Amazon, codes.
+access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(B)s bytes %(M)s ms'
+control_socket_disable = True
+
+
+class logger_class(Logger):  # noqa: N801 (gunicorn's name for it)
+    """Writes one-time links without their key."""
+
+    def atoms(self, resp, req, environ, request_time):
+        return {name: discreet(str(value)) for name, value in super().atoms(resp, req, environ, request_time).items()}

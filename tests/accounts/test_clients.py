@@ -1,0 +1,302 @@
+"""Clients in an account's name: one token for all workers, and marks where Amazon turns them away."""
+
+import threading
+import time
+
+import pytest
+from django.db import connection, connections, transaction
+
+from connector.accounts import clients
+from connector.accounts.models import Account, Application
+from connector.spapi.errors import ConsentLost, SecretRejected, Throttled, Unreachable
+from tests.accounts.conftest import CLIENT_SECRET, SELLER_TOKEN, calls, paste
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def stale(account):
+    """The account's access token is past 80 % of its life."""
+    Account.objects.filter(pk=account.pk).update(access_fresh_until="2020-01-01T00:00Z")
+    return Account.objects.get(pk=account.pk)
+
+
+def together(count, work):
+    """Runs it in so many threads at once, each with a database connection of its own; returns what each gave or raised."""
+    barrier, outcomes = threading.Barrier(count), []
+
+    def run():
+        barrier.wait()
+        try:
+            outcomes.append(work())
+        except Exception as problem:
+            outcomes.append(problem)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def ask(account):
+    return clients.client_for(account).call("getMarketplaceParticipations").json
+
+
+def test_a_client_asks_amazon_in_the_accounts_name(account, amazon):
+    (first, *_) = ask(account)["payload"]
+
+    assert first["storeName"] == "Harbour & Pine Goods"
+
+
+def test_a_fresh_token_is_used_by_all_without_asking_again(account, amazon):
+    together(5, lambda: ask(account))
+
+    assert calls(amazon) == 1  # when the account was connected
+
+
+def test_ten_workers_make_one_call_for_a_stale_token(account, amazon):
+    stale(account)
+    before = calls(amazon)
+
+    tokens = together(10, lambda: clients.AccessToken(account.pk)())
+
+    assert calls(amazon) == before + 1
+    assert set(tokens) == {Account.objects.get().access_token}
+
+
+def test_ten_workers_whose_token_amazon_refuses_make_one_call(account, amazon):
+    sources = [clients.AccessToken(account.pk) for _ in range(10)]
+    refused = {source() for source in sources}
+    before = calls(amazon)
+
+    tokens = together(10, lambda: sources.pop()(force_refresh=True))
+
+    assert calls(amazon) == before + 1
+    assert len(set(tokens)) == 1
+    assert not refused & set(tokens)
+
+
+def test_a_token_that_ran_out_early_is_renewed_in_the_middle_of_a_call(account, amazon):
+    amazon.control("/simulator/clock", {"advance": 3700})
+    before = calls(amazon)
+
+    assert ask(account)["payload"]
+    assert calls(amazon) == before + 1
+
+
+def test_a_token_is_renewed_at_four_fifths_of_its_life(account, amazon):
+    amazon.control("/simulator/settings", {"token_seconds": 5})
+    stale(account)
+    source = clients.AccessToken(account.pk)
+    first = source()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM access_fresh_until - now()) FROM accounts_account")
+        left = float(cursor.fetchone()[0])
+    assert 3 < left <= 4
+
+    assert source() == first
+    time.sleep(left + 0.1)
+
+    assert source() != first
+
+
+def test_a_slow_amazon_does_not_hold_the_account_from_datasets_and_pages(account, amazon):
+    """Others may still refer to the account and read it while one worker waits for a token."""
+    stale(account)
+    amazon.control("/simulator/faults", {"operation": "token", "kind": "delay", "seconds": 2, "count": 1})
+    worker = threading.Thread(target=lambda: (clients.AccessToken(account.pk)(), connections.close_all()))
+    worker.start()
+    time.sleep(0.7)
+
+    begun = time.monotonic()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM accounts_account WHERE id = %s FOR KEY SHARE", [account.pk])
+        assert Account.objects.get().name == account.name
+    took = time.monotonic() - begun
+    worker.join()
+
+    assert took < 0.5
+
+
+def test_whoever_waits_too_long_for_another_comes_back_later(account, monkeypatch):
+    monkeypatch.setattr(clients, "LOCK_PATIENCE", 1)
+    stale(account)
+    with transaction.atomic():
+        Account.objects.select_for_update().get()
+
+        (outcome,) = together(1, clients.AccessToken(account.pk))
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.wait > 0
+
+
+def test_a_new_token_stays_though_the_caller_takes_everything_back(account, amazon):
+    stale(account)
+
+    with pytest.raises(RuntimeError), transaction.atomic():
+        clients.AccessToken(account.pk)()
+        raise RuntimeError
+
+    before = calls(amazon)
+    clients.AccessToken(account.pk)()
+    assert calls(amazon) == before
+
+
+def test_a_withdrawn_consent_marks_the_account_and_asks_amazon_once(account, amazon):
+    stale(account)
+    amazon.control("/simulator/revoke", {"selling_partner_id": "A2DEMOSELLER01"})
+    before = calls(amazon)
+
+    outcomes = together(10, lambda: ask(account))
+    outcomes += together(2, lambda: ask(account))
+
+    assert {type(outcome) for outcome in outcomes} == {ConsentLost}
+    assert calls(amazon) == before + 1
+    again = Account.objects.get()
+    assert again.needs_consent
+    assert "Re-authorise" in again.message
+    assert again.refresh_token == SELLER_TOKEN
+
+
+def test_a_consent_withdrawn_within_a_tokens_life_is_noticed(account, amazon):
+    ask(account)
+    amazon.control("/simulator/revoke", {"selling_partner_id": "A2DEMOSELLER01"})
+
+    with pytest.raises(ConsentLost):
+        ask(account)
+    assert Account.objects.get().needs_consent
+
+
+def test_a_rejected_secret_marks_the_application_and_pauses_all_its_accounts(alice, account, amazon, settings):
+    other = paste(alice, name="Other", selling_partner_id="A2DEMOSELLER02", refresh_token="Atzr|simulator-seller-2")
+    stale(account), stale(other)
+    settings.LWA_CLIENT_SECRET = "rotated elsewhere"
+    before = calls(amazon)
+
+    for each in (account, other):
+        with pytest.raises(SecretRejected, match="Set LWA_CLIENT_SECRET"):
+            ask(Account.objects.get(pk=each.pk))
+
+    assert calls(amazon) == before + 1
+    assert not Application.objects.get().is_ready
+    assert Account.objects.get(pk=account.pk).state == Account.State.CONNECTED
+
+
+def test_the_right_secret_lets_all_accounts_go_on(account, amazon, settings):
+    stale(account)
+    settings.LWA_CLIENT_SECRET = "wrong"
+    with pytest.raises(SecretRejected):
+        ask(Account.objects.get())
+
+    settings.LWA_CLIENT_SECRET = CLIENT_SECRET
+
+    assert ask(Account.objects.get())["payload"]
+    assert Account.objects.get().works
+
+
+def test_a_passing_fault_of_the_sign_in_service_marks_nobody(account, amazon):
+    stale(account)
+    amazon.control("/simulator/faults", {"operation": "token", "kind": "500"})
+
+    with pytest.raises(Unreachable):
+        ask(account)
+
+    assert Account.objects.get().works
+
+
+def test_an_account_that_was_checked_late_loses_its_note(alice, amazon, settings):
+    url = settings.LWA_TOKEN_URL
+    settings.LWA_TOKEN_URL = "http://127.0.0.1:9/auth/o2/token"
+    account = paste(alice)
+    settings.LWA_TOKEN_URL = url
+
+    ask(account)
+
+    assert Account.objects.get().message == ""
+
+
+def test_a_removed_account_is_said_to_be_gone(account):
+    source = clients.AccessToken(account.pk)
+    account.delete()
+
+    with pytest.raises(ConsentLost, match="removed"):
+        source()
+
+
+# Request quota
+
+
+@pytest.fixture
+def real_rates(account, settings, amazon):
+    """Amazon's published rates: 15 calls for the marketplaces, then one a minute."""
+    amazon.control("/simulator/settings", {"rate_factor": 1})
+    settings.SPAPI_RATE_FACTOR = 1
+    clients._quota_connection().execute("DELETE FROM quota")
+
+
+def use_up(account):
+    """Takes all the requests that may be made within a second."""
+    client, wait = clients.client_for(account), 0.0
+    while wait <= 1:
+        time.sleep(wait)
+        wait = client._quota_take(clients.OPERATIONS["getMarketplaceParticipations"])
+
+
+def test_a_used_up_quota_is_shared_by_all_who_speak_for_the_seller(bob, account, amazon, real_rates):
+    twin = paste(bob, name="Twin")
+    use_up(account)
+    before = calls(amazon, "getMarketplaceParticipations")
+
+    with pytest.raises(Throttled) as refusal:
+        ask(twin)
+
+    assert refusal.value.wait > 1
+    assert calls(amazon, "getMarketplaceParticipations") == before
+    wait, left = clients.quota_left(account, "getMarketplaceParticipations")
+    assert left == 0
+    assert wait > 1
+
+
+def test_another_sellers_quota_is_its_own(alice, account, real_rates):
+    other = paste(alice, name="Other", selling_partner_id="A2DEMOSELLER02", refresh_token="Atzr|simulator-seller-2")
+    use_up(other)
+
+    assert ask(account)["payload"]
+
+
+def test_a_429_empties_the_bucket(account, amazon, real_rates):
+    amazon.control("/simulator/faults", {"operation": "getMarketplaceParticipations", "kind": "429", "count": 1})
+    with pytest.raises(Throttled):
+        ask(account)
+    before = calls(amazon, "getMarketplaceParticipations")
+
+    with pytest.raises(Throttled):
+        ask(account)
+
+    assert calls(amazon, "getMarketplaceParticipations") == before
+
+
+def test_a_request_taken_stays_taken_when_the_caller_takes_everything_back(account, real_rates):
+    _, before = clients.quota_left(account, "getOrder")
+    client = clients.client_for(account)
+
+    with pytest.raises(RuntimeError), transaction.atomic():
+        client._quota_take(clients.OPERATIONS["getOrder"])
+        raise RuntimeError
+
+    assert clients.quota_left(account, "getOrder")[1] < before
+
+
+def test_the_quota_survives_the_loss_of_its_connection(account):
+    clients.quota_left(account, "getOrder")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [clients._quota_connection().info.backend_pid])
+
+    assert clients.quota_left(account, "getOrder") == (0.0, 30)
+
+
+def test_quota_takes_do_not_wait_for_the_disk(account):
+    assert clients._quota_connection().execute("SHOW synchronous_commit").fetchone() == ("off",)

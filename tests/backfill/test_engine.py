@@ -1,0 +1,441 @@
+"""The life of a run against the simulator, over real HTTP: what arrives equals Amazon's truth, newest first."""
+
+from datetime import timedelta
+
+import pytest
+
+from datasets.backfill import dispatch, engine, lifecycle
+from datasets.models import Day, Request, Run
+from tests.backfill.conftest import day_before, finish
+from tests.checker import Checker
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+
+BY_ORDER_DATE = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}
+
+
+@pytest.fixture
+def check(simulator):
+    """Makes checkers, and closes them."""
+    made = []
+
+    def check(dataset):
+        made.append(Checker(dataset.pk, simulator))
+        return made[-1]
+
+    yield check
+    for checker in made:
+        checker.close()
+
+
+def calls(simulator, operation):
+    return simulator.control("/simulator/counts")["requests"].get(operation, 0)
+
+
+def test_order_details_equal_amazons_truth_and_land_newest_first(make_dataset, fill, check):
+    dataset = make_dataset(start="today-20", end="yesterday")
+
+    run = fill(dataset)
+
+    assert (run.state, run.days_done(), run.days_failed()) == ("succeeded", 20, 0), run.message
+    assert check(dataset).assert_orders_equal_truth(day_before(20), day_before(1)) == dataset.rows > 0
+    landed = check(dataset).landings_newest_first()
+    assert landed == sorted(landed, reverse=True)
+
+
+def test_ninety_days_of_the_all_orders_file_equal_amazons_truth_in_four_reports(make_dataset, fill, check, simulator):
+    dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-90", end="yesterday")
+
+    run = fill(dataset)
+
+    assert run.state == "succeeded", run.message
+    truth = check(dataset).truth(day_before(90), day_before(1), file=True, marketplaces="US,CA,MX")
+    rows = check(dataset).orders_by_day("amazon_order_id")
+    assert {day: set(found) for day, found in rows.items()} == {
+        day: set(so["ids"]) for day, so in truth.items() if so["ids"]
+    }
+    assert {day: sum(found.values()) for day, found in rows.items()} == {
+        day: so["rows"] for day, so in truth.items() if so["rows"]
+    }
+    assert calls(simulator, "createReport") <= 4
+    landed = check(dataset).landings_newest_first()
+    assert landed == sorted(landed, reverse=True)
+
+
+def test_marketplace_participations_replace_what_was_there(make_dataset, fill):
+    dataset = make_dataset("marketplace_participations", start="", end="", mode="replace")
+
+    first, second = fill(dataset), fill(dataset)
+
+    assert (first.state, second.state) == ("succeeded", "succeeded"), first.message
+    assert dataset.generation == second.generation == first.generation + 1
+    assert dataset.rows == 4
+
+
+def test_a_second_run_on_the_same_day_asks_for_nothing(make_dataset, fill, simulator):
+    dataset = make_dataset()
+    fill(dataset)
+    before = calls(simulator, "searchOrders")
+
+    run = fill(dataset)
+
+    assert run.state == "succeeded"
+    assert "nothing to load" in run.message
+    assert calls(simulator, "searchOrders") == before
+
+
+def test_a_failed_day_is_the_only_one_that_the_next_run_asks_for(make_dataset, fill, simulator, check):
+    dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-12", end="yesterday")
+    simulator.control("/simulator/faults", {"operation": "createReport", "kind": "400", "nth": 2})
+    first = fill(dataset)
+    before = calls(simulator, "createReport")
+
+    second = fill(dataset)
+
+    assert first.state == "partial"
+    assert "the next run tries them again" in first.message
+    assert second.state == "succeeded", second.message
+    assert calls(simulator, "createReport") == before + 1
+    assert Day.objects.filter(dataset=dataset, state__in=Day.IN).count() == 12
+
+
+def test_a_moved_start_date_fetches_only_the_days_that_are_missing(make_dataset, fill, simulator):
+    dataset = make_dataset(start="today-3", end="yesterday")
+    fill(dataset)
+    dataset.start = "today-5"
+    dataset.save()
+
+    run = fill(dataset)
+
+    assert run.days_total == 2
+    assert Day.objects.filter(dataset=dataset, state__in=Day.IN).count() == 5
+
+
+def test_a_moved_start_date_deletes_nothing(make_dataset, fill):
+    dataset = make_dataset(start="today-5", end="yesterday")
+    fill(dataset)
+    rows = dataset.rows
+    dataset.start = "today-2"
+    dataset.save()
+
+    fill(dataset)
+
+    assert dataset.rows == rows
+
+
+def test_reloaded_days_are_replaced_whole_and_not_doubled(make_dataset, fill, fast_amazon, check):
+    dataset = make_dataset(start="today-6", end="yesterday")
+    fill(dataset)
+    rows = dataset.rows
+    checker = check(dataset)
+    checker.link.execute(f"DELETE FROM {checker.table()} WHERE _day = %s", [day_before(3)])
+    Day.objects.filter(dataset=dataset, day=day_before(3)).update(checksum="other")
+
+    run = finish(engine.reload(dataset, day_before(3), day_before(2), now=dispatch.database_now()))
+
+    assert (run.state, run.days_total) == ("succeeded", 2)
+    dataset.refresh_from_db()
+    assert checker.assert_orders_equal_truth(day_before(6), day_before(1)) == rows
+
+
+def test_only_one_run_at_a_time(make_dataset, fast_amazon):
+    dataset = make_dataset()
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+
+    with pytest.raises(engine.AlreadyRunning) as refused:
+        engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+
+    assert refused.value.run == run
+
+
+def test_a_cancelled_run_keeps_what_is_in_and_the_next_goes_on(make_dataset, fill, fast_amazon, check):
+    dataset = make_dataset(start="today-9", end="yesterday")
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    engine.cancel(run)
+
+    assert finish(run).state == "cancelled"
+    assert fill(dataset).state == "succeeded"
+    check(dataset).assert_orders_equal_truth(day_before(9), day_before(1))
+
+
+def test_a_failed_report_is_shown_with_amazons_own_words_after_three_tries(make_dataset, fill, simulator):
+    dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="yesterday", end="yesterday")
+    simulator.control(
+        "/simulator/faults", {"operation": "createReport", "kind": "fatal", "text": "The period is not available yet."}
+    )
+
+    run = fill(dataset, seconds=90)
+
+    assert run.state == "failed"
+    assert "The period is not available yet." in run.message
+    assert calls(simulator, "createReport") == 3
+
+
+def test_a_day_without_data_is_empty_by_amazons_word_and_costs_one_report(make_dataset, fill, simulator):
+    dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="yesterday", end="yesterday")
+    simulator.control("/simulator/faults", {"operation": "createReport", "kind": "cancelled"})
+
+    run = fill(dataset)
+
+    assert run.state == "succeeded"
+    assert Day.objects.get(dataset=dataset).state == "empty"
+    assert calls(simulator, "createReport") == 1
+
+
+def test_a_report_whose_id_was_never_written_down_is_found_again_and_not_asked_for_twice(
+    make_dataset, fast_amazon, simulator
+):
+    dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="yesterday", end="yesterday")
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    while not Request.objects.filter(dataset=dataset, state="asked").exists():
+        engine.advance(run.pk)
+    request = Request.objects.get(dataset=dataset)
+    Request.objects.filter(pk=request.pk).update(state="planned", amazon_id="", cursor={}, not_before=None)
+    Run.objects.filter(pk=run.pk).update(not_before=None)
+
+    assert finish(run).state == "succeeded"
+
+    assert calls(simulator, "createReport") == 1
+
+
+def test_a_withdrawn_consent_stops_the_run_with_what_to_do(make_dataset, fill, simulator, account):
+    dataset = make_dataset()
+    simulator.control("/simulator/revoke", {"selling_partner_id": account.selling_partner_id})
+    type(account).objects.filter(pk=account.pk).update(access_token="", access_fresh_until=None)
+
+    run = fill(dataset)
+
+    account.refresh_from_db()
+    assert (run.state, account.state) == ("failed", "needs_consent")
+    assert run.message
+
+
+def test_a_cleared_dataset_begins_anew(make_dataset, fill, check):
+    dataset = make_dataset(start="today-3", end="yesterday")
+    fill(dataset)
+
+    lifecycle.clear(dataset)
+    assert (dataset.rows, dataset.days.count()) == (0, 0)
+
+    assert fill(dataset).state == "succeeded"
+    check(dataset).assert_orders_equal_truth(day_before(3), day_before(1))
+
+
+def test_a_zombies_landing_changes_nothing(make_dataset, fast_amazon, check):
+    dataset = make_dataset(start="today-3", end="yesterday")
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    from datasets.backfill import lease
+
+    fence = lease.take(run.pk)
+    Run.objects.filter(pk=run.pk).update(lease_until=dispatch.database_now() - timedelta(minutes=5))
+    dispatch.release_dead_leases(dispatch.database_now())
+    run.refresh_from_db()
+
+    assert run.fence > fence
+    assert not run.end(fence=fence, state=Run.State.FAILED, message="from the grave")
+    assert finish(run).state == "succeeded"
+    check(dataset).assert_orders_equal_truth(day_before(3), day_before(1))
+
+
+def test_a_replace_with_a_failed_day_keeps_the_old_rows(make_dataset, fill, simulator, check):
+    dataset = make_dataset(start="today-5", end="yesterday", mode="replace")
+    fill(dataset)
+    before, rows = dataset.generation, dataset.rows
+    simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "400", "nth": 1})
+
+    failed = fill(dataset)
+    assert (failed.state, dataset.generation, dataset.rows) == ("partial", before, rows)
+    assert "old ones" in failed.message
+
+    assert fill(dataset).state == "succeeded"
+    assert (dataset.generation, dataset.rows) == (failed.generation, rows)
+    check(dataset).assert_orders_equal_truth(day_before(5), day_before(1))
+
+
+def test_a_replace_shows_the_range_and_nothing_else(make_dataset, fill, check):
+    dataset = make_dataset(start="today-6", end="yesterday", mode="replace")
+    fill(dataset)
+    dataset.start = "today-3"
+    dataset.save()
+
+    fill(dataset)
+
+    assert set(check(dataset).orders_by_day()) <= {str(day_before(n)) for n in (1, 2, 3)}
+    check(dataset).assert_orders_equal_truth(day_before(3), day_before(1))
+
+
+def test_orders_that_changed_are_merged_into_one_row_each(make_dataset, fill, check, simulator):
+    dataset = make_dataset("orders_list_orders_upsert", start="today-8", end="today", mode="merge")
+    fill(dataset)
+    known = sum(
+        check(dataset).orders_by_day().values(), start=type(next(iter(check(dataset).orders_by_day().values())))()
+    )
+    simulator.control("/simulator/clock", {"advance": 3 * 86400})
+    Day.objects.filter(dataset=dataset).update(again=True, checksum="")
+    simulator.control("/simulator/clock", {"advance": -3 * 86400})
+
+    fill(dataset)
+
+    after = check(dataset).orders_by_day()
+    counted = [order for day in after.values() for order in day.elements()]
+    assert len(counted) == len(set(counted)) == len(known)
+
+
+def test_a_value_of_another_type_widens_its_column_and_nothing_is_lost(make_dataset, fill, simulator, check):
+    dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-3", end="yesterday")
+    fill(dataset)
+    checker = check(dataset)
+    rows = dataset.rows
+    from datasets.backfill import land
+    from datasets.storage import modes
+
+    with land.cursor() as c:
+        c.execute("SELECT set_config('backhaul.day', '2026-01-01', false), set_config('backhaul.batch', '1', false)")
+    with pytest.raises(land.column_types.MISFITS) as misfit, land.cursor() as c:
+        modes.append(c, dataset.pk, 1, ["quantity"], (), None, [b"a dozen\n"], "")
+    assert land.column_types.misfit(misfit.value) == "quantity"
+
+    with land.cursor() as c:
+        land.column_types.widen(c, dataset.pk, 1, "quantity")
+        modes.append(c, dataset.pk, 1, ["quantity"], (), None, [b"a dozen\n"], "")
+
+    assert checker.link.execute(f"SELECT count(quantity) FROM {checker.table()}").fetchone()[0] == rows + 1
+
+
+def test_settling_days_are_read_again_the_next_day_and_kept_where_nothing_changed(make_dataset, fill, check):
+    dataset = make_dataset(start="today-6", end="yesterday")
+    fill(dataset)
+    version = dataset.version
+    Day.objects.filter(dataset=dataset).update(landed_at=dispatch.database_now() - timedelta(days=1))
+
+    run = fill(dataset)
+
+    settling = engine.index.get("order_details").settling_days
+    assert run.days_total == min(settling, 6)
+    assert run.rows == 0  # Amazon sent the same: not a row was written
+    assert dataset.version == version + run.days_total
+    check(dataset).assert_orders_equal_truth(day_before(6), day_before(1))
+
+
+def test_what_amazon_restated_is_written_down_with_the_sums_before_and_after(make_dataset, fill, check):
+    dataset = make_dataset(start="today-2", end="yesterday")
+    fill(dataset)
+    checker, day = check(dataset), day_before(2)
+    checker.link.execute(f"UPDATE {checker.table()} SET order_total_amount = 1 WHERE _day = %s", [day])
+    Day.objects.filter(dataset=dataset, day=day).update(again=True, checksum="as it was")
+
+    fill(dataset)
+
+    change = dataset.changes.get()
+    assert (change.day, change.rows_before) == (day, change.rows_after)
+    assert "order_total_amount" in [column for column, _, _ in change.differences()]
+    checker.assert_orders_equal_truth(day_before(2), day_before(1))
+
+
+def test_days_are_landed_again_from_the_kept_answers_without_a_call(make_dataset, fill, fast_amazon, check, simulator):
+    dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-6", end="yesterday")
+    fill(dataset)
+    rows, checker = dataset.rows, check(dataset)
+    checker.link.execute(f"UPDATE {checker.table()} SET sku = 'misread'")
+    before = simulator.control("/simulator/counts")["total"]
+
+    run = finish(lifecycle.replay(dataset, day_before(6), day_before(1), now=dispatch.database_now()))
+
+    assert (run.state, run.days_total) == ("succeeded", 6), run.message
+    assert simulator.control("/simulator/counts")["total"] == before
+    assert checker.link.execute(
+        f"SELECT count(*) FILTER (WHERE sku = 'misread'), count(*) FROM {checker.table()}"
+    ).fetchone() == (0, rows)
+
+
+def test_a_replay_without_kept_answers_says_what_to_do_instead(make_dataset, fill, settings):
+    import shutil
+
+    dataset = make_dataset(start="today-2", end="yesterday")
+    fill(dataset)
+    shutil.rmtree(settings.DATA_DIR / "raw")
+
+    with pytest.raises(lifecycle.NothingToReplay, match="Reload"):
+        lifecycle.replay(dataset, day_before(2), day_before(1), now=dispatch.database_now())
+
+    assert not dataset.runs.open().exists()
+
+
+def test_a_second_dataset_over_the_same_source_costs_nothing(make_dataset, fill, simulator, check):
+    orders = make_dataset(start="today-12", end="yesterday")
+    fill(orders)
+    before = simulator.control("/simulator/counts")["requests"]
+
+    items = make_dataset("order_items", start="today-12", end="yesterday")
+    run = fill(items)
+
+    assert run.state == "succeeded", run.message
+    assert simulator.control("/simulator/counts")["requests"] == before
+    truth = check(items).truth(day_before(12), day_before(1))
+    assert {day: sum(found.values()) for day, found in check(items).orders_by_day().items()} == {
+        day: so["items"] for day, so in truth.items() if so["items"]
+    }
+
+
+def test_datasets_that_ask_something_else_share_nothing(make_dataset, fill, simulator, check):
+    fill(make_dataset(start="today-3", end="yesterday"))
+    before = calls(simulator, "searchOrders")
+
+    fill(make_dataset(start="today-3", end="yesterday", options={"query_date_type": "last_updated"}))
+
+    assert calls(simulator, "searchOrders") > before
+
+
+def test_a_reload_asks_amazon_anew_whatever_others_have(make_dataset, fill, fast_amazon, simulator):
+    first, second = make_dataset(start="today-3", end="yesterday"), make_dataset(start="today-3", end="yesterday")
+    fill(first)
+    fill(second)
+    before = calls(simulator, "searchOrders")
+
+    finish(engine.reload(second, day_before(2), day_before(2), now=dispatch.database_now()))
+
+    assert calls(simulator, "searchOrders") == before + 1
+
+
+def test_a_table_that_somebody_holds_is_waited_for_and_nothing_is_lost(
+    make_dataset, fast_amazon, check, fill, monkeypatch
+):
+    import psycopg
+
+    from tests.living import database_url
+
+    dataset = make_dataset(start="today-3", end="yesterday")
+    fill(dataset)
+    Day.objects.filter(dataset=dataset, day=day_before(2)).update(again=True, checksum="other")
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    with psycopg.connect(database_url()) as holder:
+        holder.execute(f"LOCK TABLE data.ds_{dataset.pk} IN SHARE ROW EXCLUSIVE MODE")
+        while not Request.objects.filter(dataset=dataset, message__contains="somebody reads the table").exists():
+            engine.advance(run.pk)
+
+    assert finish(run).state == "succeeded"
+    check(dataset).assert_orders_equal_truth(day_before(3), day_before(1))
+
+
+@pytest.mark.parametrize("quote", ["double", "null"])
+def test_a_file_of_the_whole_region_is_kept_for_the_chosen_marketplaces_only(make_dataset, fill, check, account, quote):
+    type(account).objects.filter(pk=account.pk).update(marketplaces=["US", "CA", "MX"])
+    options = BY_ORDER_DATE | {"marketplaces": ["CA"], "csv_report_quote_character": quote}
+    dataset = make_dataset("create_and_download_report", options=options, start="today-20", end="yesterday")
+
+    run = fill(dataset)
+
+    assert run.state == "succeeded", run.message
+    truth = check(dataset).truth(day_before(20), day_before(1), file=True, marketplaces="CA")
+    found = {day: sum(rows.values()) for day, rows in check(dataset).orders_by_day().items()}
+    assert found == {day: so["rows"] for day, so in truth.items() if so["rows"]}
+
+
+def test_what_a_run_came_to_stays_so_when_a_later_one_lands_its_days_again(make_dataset, fill, fast_amazon):
+    dataset = make_dataset(start="today-4", end="yesterday")
+    first = fill(dataset)
+
+    finish(engine.reload(dataset, day_before(4), day_before(1), now=dispatch.database_now()))
+
+    first.refresh_from_db()
+    assert (first.days_done(), first.days_failed()) == (4, 0)

@@ -1,0 +1,72 @@
+"""What nobody needs any more goes, and nothing else."""
+
+import os
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from datasets.backfill import dispatch, housekeeping, lifecycle
+from datasets.models import Dataset, Request
+from tests.living import database_url
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+
+
+def tables(dataset):
+    return sorted(generation for pk, generation in housekeeping._tables() if pk == dataset.pk)
+
+
+@pytest.fixture
+def replaced(make_dataset, fill):
+    """A dataset that a second run has replaced: an old generation and the one readers see."""
+    dataset = make_dataset("marketplace_participations", start="", end="", mode="replace")
+    fill(dataset)
+    fill(dataset)
+    return dataset
+
+
+def test_an_old_generation_stays_an_hour_for_those_who_still_read_it(replaced):
+    now = dispatch.database_now()
+
+    housekeeping.clean(now)
+    assert tables(replaced) == [2, 3]
+
+    housekeeping.clean(now + timedelta(minutes=61))
+    assert tables(replaced) == [3]
+
+
+def test_a_generation_that_a_reader_holds_waits_for_the_next_time(replaced):
+    later = dispatch.database_now() + timedelta(minutes=61)
+    with psycopg.connect(database_url()) as reader:
+        reader.execute(f"SELECT * FROM data.ds_{replaced.pk}_g2")
+
+        housekeeping.clean(later)
+        assert tables(replaced) == [2, 3]
+
+    housekeeping.clean(later)
+    assert tables(replaced) == [3]
+
+
+def test_the_rows_of_a_deleted_dataset_go(replaced):
+    lifecycle.remove(replaced)
+
+    housekeeping.clean(dispatch.database_now())
+
+    assert not Dataset.objects.exists()
+    assert tables(replaced) == []
+
+
+def test_raw_answers_are_kept_for_thirty_days(make_dataset, fill):
+    dataset = make_dataset(start="yesterday", end="yesterday")
+    fill(dataset)
+    folder = housekeeping.raw_folder(dataset.pk, Request.objects.get().pk)
+    now = dispatch.database_now()
+
+    housekeeping.clean(now)
+    assert folder.is_dir()
+
+    old = (now - timedelta(days=31)).timestamp()
+    os.utime(folder, (old, old))
+    housekeeping.clean(now)
+    assert not folder.exists()

@@ -1,0 +1,176 @@
+"""What every test stands on: a real PostgreSQL, a real broker, Alice who owns, Bob who is a stranger, and Amazon's simulator."""
+
+import atexit
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import hypothesis
+import pytest
+
+from connector import embedded
+from connector.embedded import children
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+hypothesis.settings.register_profile("house", deadline=None)  # a busy machine is no defect of ours
+hypothesis.settings.load_profile("house")
+
+
+def own_broker(url, number):
+    """The same Redis with a database of its own, so that tests side by side do not take each other's messages."""
+    parts = urlsplit(url)
+    if parts.scheme.endswith("+socket"):
+        return urlunsplit(parts._replace(query=f"virtual_host={number}"))
+    if parts.scheme in ("redis", "rediss"):
+        return urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or 0) + number}"))
+    raise RuntimeError("Tests side by side need Redis: a RabbitMQ has no databases to keep them apart. Leave -n out.")
+
+
+def start_services():
+    """Runs before Django reads its settings: a temporary DATA_DIR, and embedded services where no URL names other ones."""
+    folder = Path(tempfile.mkdtemp(prefix="backhaul-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # runs last: what is registered later runs first
+    (folder / "static").mkdir()
+    os.environ |= {"DATA_DIR": str(folder), "STATIC_ROOT": str(folder / "static")}
+    running = None
+    if not (os.environ.get("DATABASE_URL") and os.environ.get("BROKER_URL")):
+        running = embedded.start(folder, holder="the tests")
+        os.environ.update(running.environment())
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        os.environ["BROKER_URL"] = own_broker(os.environ["BROKER_URL"], int(worker.removeprefix("gw")) + 1)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "connector.settings"
+    import django
+
+    django.setup()
+    return folder, running
+
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as in order as Ctrl-C does
+FOLDER, SERVICES = start_services()
+
+
+@atexit.register  # not pytest_unconfigure: a run that ends before or beside it (Ctrl-C, a broken conftest) comes by here too
+def stop_services():
+    if SERVICES:
+        SERVICES.stop()
+
+
+def pytest_collection_modifyitems(items):
+    """What these rooms promise depends on the version of PostgreSQL: they run again on the others that we support."""
+    rooms = {"accounts", "backfill", "faults", "serving", "storage"}
+    for item in items:
+        if rooms & set(item.path.relative_to(PROJECT).parts):
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_static_files():
+    """Pages link to static files by their own names: nothing has been collected when tests run."""
+    from django.conf import settings
+    from django.test import override_settings
+
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    with override_settings(STORAGES=settings.STORAGES | {"staticfiles": plain}):
+        yield
+
+
+@lru_cache
+def sealed_password(name):
+    """Hashing a password takes long, as it should; each is hashed once a session."""
+    from django.contrib.auth.hashers import make_password
+
+    return make_password(f"{name}'s long password")
+
+
+@pytest.fixture
+def alice(db, django_user_model):
+    """She owns things; her password is "alice's long password"."""
+    return django_user_model.objects.create(
+        username="alice", email="alice@example.com", password=sealed_password("alice")
+    )
+
+
+@pytest.fixture
+def bob(db, django_user_model):
+    """A stranger: what is Alice's does not exist for him."""
+    return django_user_model.objects.create(username="bob", email="bob@example.com", password=sealed_password("bob"))
+
+
+@dataclass
+class Simulator:
+    """Amazon's stand-in, running in its own process and reached over real HTTP."""
+
+    url: str
+
+    def __str__(self):
+        return self.url
+
+    def control(self, path, body=None):
+        """Asks the simulator's own control room (faults, truth, reset); returns its JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data=data, headers={"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            content = answer.read()
+        return json.loads(content) if content else None
+
+    def reset(self):
+        """Back to the seeded beginning: no faults, full buckets, no reports."""
+        return self.control("/simulator/reset", {})
+
+
+def start_simulator(folder, *, port=0, environment=None):
+    """A simulator process and its base URL; the caller ends it."""
+    command = [sys.executable, "-m", "connector.simulator", "--host", "127.0.0.1", "--port", str(port)]
+    log = (Path(folder) / "simulator.log").open("ab")
+    process = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"} | (environment or {}),
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        preexec_fn=children.tie(),
+    )
+    for line in process.stdout:
+        if line.startswith("listening on "):
+            return process, line.removeprefix("listening on ").strip()
+    process.wait()
+    raise RuntimeError(f"the simulator did not start:\n{Path(log.name).read_text()}")
+
+
+@pytest.fixture(scope="session")
+def simulator_process(tmp_path_factory):
+    """One simulator for the whole session; tests take the fixture `simulator`, which starts each of them afresh."""
+    process, url = start_simulator(tmp_path_factory.mktemp("simulator"))
+    yield Simulator(url)
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+@pytest.fixture
+def simulator(simulator_process, settings):
+    """Amazon, reset; every host of Amazon's points at it."""
+    url = simulator_process.url
+    settings.SPAPI_ENDPOINTS = dict.fromkeys(("NA", "EU", "FE"), url)
+    settings.LWA_TOKEN_URL = f"{url}/auth/o2/token"
+    settings.SELLER_CENTRAL_URL = url
+    settings.VENDOR_CENTRAL_URL = url
+    settings.SPAPI_DOCUMENT_HOSTS = [url.removeprefix("http://")]
+    settings.LWA_CLIENT_ID = "amzn1.application-oa2-client.simulator"
+    settings.LWA_CLIENT_SECRET = "simulator-secret"
+    settings.SPAPI_APPLICATION_ID = "amzn1.sellerapps.app.simulator"
+    simulator_process.reset()
+    return simulator_process

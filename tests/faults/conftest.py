@@ -1,0 +1,62 @@
+"""Amazon at its worst: a connected account, small pages and a clock that need not be waited for."""
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from connector.catalogue import index
+from tests.backfill.conftest import account, check, day_before, fast_amazon, fill, make_dataset  # noqa: F401
+from tests.faults.driving import Amazon, Chain, File, busy_days, page_size
+
+
+@pytest.fixture
+def amazon(fast_amazon):  # noqa: F811
+    fast_amazon.control("/simulator/settings", {"processing_seconds": 0.0})
+    return Amazon(fast_amazon)
+
+
+@pytest.fixture
+def make_chain(amazon, make_dataset, check, monkeypatch):  # noqa: F811
+    """A dataset of orders whose days are read in one chain of four small pages."""
+
+    def make(report="order_details", **fields):
+        dataset = make_dataset(report, **fields)
+        checker, today = check(dataset), day_before(0)
+        ago, orders = busy_days(checker, today)
+        dataset.start, dataset.end = f"today-{ago + 1}", f"today-{ago}"
+        dataset.save()
+        found, size = index.get(report), page_size(orders)
+        source = replace(found.source, query={**found.source.query, "maxResultsPerPage": size}, page_rows=size)
+        monkeypatch.setitem(index._BY_KEY, report, replace(found, source=source))
+        first, last = today - timedelta(days=ago + 1), today - timedelta(days=ago)
+        return Chain(dataset, checker, amazon, first, last, math.ceil(orders / size))
+
+    return make
+
+
+@pytest.fixture
+def chain(make_chain):
+    return make_chain()
+
+
+@pytest.fixture
+def make_file(amazon, make_dataset, check):  # noqa: F811
+    """A dataset of the all-orders file whose days are read in one report."""
+
+    def make(**fields):
+        options = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}
+        dataset = make_dataset("create_and_download_report", options=options, **fields)
+        checker, today = check(dataset), day_before(0)
+        ago, _ = busy_days(checker, today)
+        dataset.start, dataset.end = f"today-{ago + 1}", f"today-{ago}"
+        dataset.save()
+        return File(dataset, checker, amazon, today - timedelta(days=ago + 1), today - timedelta(days=ago))
+
+    return make
+
+
+@pytest.fixture
+def file(make_file):
+    return make_file()

@@ -1,0 +1,322 @@
+"""Page chains that go wrong at their start, in their middle and at their end: E1 to E11 and E22, E26, E36 and E37 of pages.
+
+After each the rows are Amazon's truth to the last order and cent, or the day has failed with a plain reason.
+"""
+
+import pytest
+
+from connector.accounts.models import Quota
+from datasets.models import Day, Request
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+
+
+def failed_days(dataset):
+    return {day.day: day.message for day in Day.objects.filter(dataset=dataset, state=Day.State.FAILED)}
+
+
+def assert_goes_on(chain, place, run, *, calls=None):
+    """It was only a hitch: the run succeeded, the rows are the truth, and not one request too many went out."""
+    assert (run.state, failed_days(chain.dataset)) == ("succeeded", {}), f"{place}: {run.message}"
+    assert chain.assert_whole() == chain.dataset.rows > 0, place
+    if calls is not None:
+        assert chain.amazon.calls("searchOrders") == calls, place
+
+
+def test_a_chain_has_a_start_a_middle_and_an_end(chain):
+    """The ground the others stand on."""
+    assert_goes_on(chain, "all well", chain.drive(), calls=chain.pages)
+    assert chain.pages >= 3
+
+
+def test_a_429_with_a_rate_is_waited_out_without_a_worker_and_teaches_the_rate(chain):
+    """E1."""
+    for place, number in chain.places():
+        chain.again()
+        chain.amazon.fault("searchOrders", "429", nth=number, header="3.5")
+
+        run = chain.drive()
+
+        assert_goes_on(chain, place, run, calls=chain.pages + 1)
+        [(message, seconds)] = run.waits
+        assert "pause" in message and seconds > 0
+    assert Quota.objects.get(bucket__endswith="searchOrders").header_rate != 3.5  # later answers said otherwise
+
+    chain.again()
+    chain.amazon.fault("searchOrders", "429", header="3.5")
+    chain.drive_until_it_waits()
+    assert Quota.objects.get(bucket__endswith="searchOrders").header_rate == 3.5
+
+
+def test_a_hundred_429s_in_a_row_are_a_hundred_waits_and_no_failure(chain, settings):
+    """E2."""
+    settings.SPAPI_RATE_FACTOR = 1e6
+    chain.amazon.set(rate_factor=1e6)
+    chain.amazon.fault("searchOrders", "429", after=1, count=100)
+
+    run = chain.drive()
+
+    assert_goes_on(chain, "middle", run, calls=chain.pages + 100)
+    assert Request.objects.get(dataset=chain.dataset).failures == 0
+
+
+def test_an_outage_is_waited_out_and_is_nobodys_fault(chain):
+    """E3."""
+    kinds = ("500", "502", "503", "504", "408", "no_answer")
+    for place, number in chain.places():
+        chain.again()
+        for kind in kinds:
+            chain.amazon.fault("searchOrders", kind, after=number - 1, count=1)
+
+        run = chain.drive()
+
+        assert_goes_on(chain, place, run, calls=chain.pages + len(kinds))
+        assert [seconds > 0 for _, seconds in run.waits] == [True] * len(kinds)
+        assert all("Nothing was lost" in message for message, _ in run.waits)
+        assert Request.objects.get(dataset=chain.dataset).failures == 0
+
+
+def test_an_expired_access_token_is_renewed_once_and_the_same_page_read(chain):
+    """E4."""
+    for place, number in chain.places():
+        chain.again()
+        chain.amazon.fault("searchOrders", "expired_token", nth=number)
+
+        run = chain.drive()
+
+        assert_goes_on(chain, place, run, calls=chain.pages + 1)
+        assert (chain.amazon.calls("token"), run.waits) == (1, []), place
+
+
+@pytest.mark.parametrize("kind", ["forbidden", "revoked_token"])
+def test_a_403_that_stays_stops_the_run_with_the_reason_and_without_a_storm(chain, kind):
+    """E5: one request is given up, not one after the other for every day of the history."""
+    chain.dataset.start = f"today-{chain.ago + 4}"
+    chain.dataset.save()
+    for place, number in chain.places():
+        chain.again()
+        chain.amazon.fault("searchOrders", kind, after=number - 1)
+
+        run = chain.drive()
+
+        assert run.state in ("failed", "partial"), place
+        assert "lacks the role" in run.message and "re-authorise" in run.message
+        assert chain.amazon.calls("searchOrders") - (number - 1) <= 2, place
+        assert chain.amazon.calls("token") <= 1, place
+        assert Request.objects.filter(dataset=chain.dataset, state="failed").count() == 1
+
+    chain.amazon.heal()
+    assert chain.drive().state == "succeeded"
+
+
+def test_a_page_token_that_dies_halves_the_window(chain):
+    """E6."""
+    for kind, (place, number) in zip(("token_died", "400", "token_died"), chain.places(first=2), strict=True):
+        chain.again()
+        chain.amazon.fault("searchOrders", kind, paging=True, nth=number - 1)
+
+        run = chain.drive()
+
+        assert_goes_on(chain, place, run)
+        assert chain.amazon.calls("searchOrders") <= 2 * chain.pages + 2, place
+
+
+def test_page_tokens_that_always_die_fail_the_days_and_the_next_run_mends_it(chain):
+    """E6, without end."""
+    chain.amazon.fault("searchOrders", "token_died")
+
+    run = chain.drive()
+
+    assert run.state in ("failed", "partial")
+    assert "page tokens died" in run.message
+    assert chain.amazon.calls("searchOrders") <= 24
+    chain.amazon.heal()
+    assert_goes_on(chain, "next run", chain.drive())
+
+
+def test_a_page_that_is_none_is_read_again_and_never_taken_for_the_end(chain):
+    """E7 and E22, and E17 for pages: an empty payload, an empty body, an HTML page with 200, broken JSON, a cut line."""
+    kinds = ("empty_payload", "empty_body", "html", "invalid_json", "truncated_json", "cut")
+    for place, number in chain.places():
+        chain.again()
+        for kind in kinds:
+            chain.amazon.fault("searchOrders", kind, after=number - 1, count=1)
+
+        run = chain.drive()
+
+        assert_goes_on(chain, place, run, calls=chain.pages + len(kinds))
+        assert len(run.waits) == len(kinds), place
+        assert all("Nothing was lost" in message for message, _ in run.waits)
+
+
+def test_a_page_that_stays_unreadable_is_waited_for_and_lands_nothing(chain):
+    """E22, without end: the run waits, and says what for."""
+    chain.amazon.fault("searchOrders", "html", after=chain.pages - 1)
+    run = chain.drive_until_it_waits(8)
+
+    assert (run.state, Day.objects.filter(dataset=chain.dataset, state="landed").count()) == ("waiting", 0)
+    assert run.run.not_before is not None
+    assert "could not be read" in run.message
+    assert chain.amazon.calls("searchOrders") == chain.pages - 1 + 8
+
+
+def test_a_page_larger_than_amazon_sends_is_asked_for_in_smaller_ones(chain):
+    """E8."""
+    size = chain.page_size
+    for place, number in chain.places():
+        chain.again()
+        chain.amazon.fault("searchOrders", "too_big", after=number - 1, most=size // 2)
+
+        run = chain.drive(turns=2000)
+
+        assert_goes_on(chain, place, run)
+        assert Request.objects.filter(dataset=chain.dataset).latest("pk").cursor["page_size"] < size
+
+
+def test_a_page_that_stays_too_large_fails_the_days_after_few_requests(chain):
+    """E8, without end."""
+    chain.amazon.fault("searchOrders", "413")
+
+    run = chain.drive()
+
+    assert run.state == "failed"
+    assert "larger than Amazon sends" in run.message
+    assert chain.amazon.calls("searchOrders") <= 8
+
+
+def test_a_token_that_comes_again_is_a_circle_and_the_days_fail_with_that_reason(chain):
+    """E9."""
+    for place, number in chain.places(first=2):
+        chain.again()
+        chain.amazon.fault("searchOrders", "repeat_token", nth=number)
+
+        run = chain.drive()
+
+        assert run.state == "failed", place
+        assert "does not come to an end" in run.message
+        assert chain.amazon.calls("searchOrders") <= chain.pages
+        assert chain.dataset.rows == 0
+
+        chain.amazon.heal()
+        assert_goes_on(chain, place, chain.drive())
+
+
+def test_pages_that_never_end_are_left(chain):
+    """E9: ever new tokens, and the same page again and again."""
+    chain.amazon.fault("searchOrders", "same_page")
+
+    run = chain.drive()
+
+    assert run.state == "failed"
+    assert "the same page twice" in run.message
+    assert (chain.amazon.calls("searchOrders"), chain.dataset.rows) == (2, 0)
+
+
+@pytest.mark.parametrize(("mode", "places"), [("append", 3), ("replace", 1), ("merge", 1)])
+def test_an_order_that_comes_on_two_pages_is_one_row(make_chain, mode, places):
+    """E10."""
+    chain = make_chain(mode=mode)
+    for place, number in chain.places(first=2)[-places:]:
+        chain.again()
+        chain.amazon.fault("searchOrders", "repeat_rows", nth=number)
+
+        run = chain.drive()
+
+        assert_goes_on(chain, f"{mode}, {place}", run, calls=chain.pages)
+
+
+@pytest.mark.parametrize(("mode", "places"), [("append", 3), ("merge", 1)])
+def test_of_an_order_that_changed_between_two_pages_the_last_update_wins(make_chain, mode, places):
+    """E10: an order moved by its update."""
+    chain = make_chain(mode=mode)
+    for place, number in chain.places(first=2)[-places:]:
+        chain.again()
+        chain.amazon.fault("searchOrders", "repeat_rows", nth=number, changed="2099-01-01T00:00:00Z")
+
+        run = chain.drive()
+
+        assert_goes_on(chain, f"{mode}, {place}", run, calls=chain.pages)
+        newest = chain.checker.link.execute(f"SELECT max(last_update_date) FROM {chain.checker.table()}").fetchone()[0]
+        assert newest.year == 2099
+
+
+def test_pages_in_another_order_make_the_same_rows(chain):
+    """E11."""
+    for place, number in chain.places():
+        chain.again()
+        chain.amazon.fault("searchOrders", "shuffled", nth=number)
+
+        assert_goes_on(chain, place, chain.drive(), calls=chain.pages)
+
+
+def test_characters_that_no_database_keeps_are_replaced_and_counted(make_chain):
+    """E26, in JSON."""
+    chain = make_chain("order_items")
+    for kind, (place, number) in zip(("nul", "lone_surrogate", "nul"), chain.places(), strict=True):
+        chain.again()
+        chain.amazon.fault("searchOrders", kind, nth=number)
+
+        run = chain.drive()
+
+        assert (run.state, chain.amazon.calls("searchOrders")) == ("succeeded", chain.pages), f"{place}: {run.message}"
+        rows = chain.checker.link.execute(
+            f"SELECT count(*) FILTER (WHERE strpos(title, '\ufffd') > 0), count(DISTINCT amazon_order_id), "
+            f"(SELECT string_agg(DISTINCT message, ' ') FROM datasets_day WHERE dataset_id = %s) "
+            f"FROM {chain.checker.table()}",
+            [chain.dataset.pk],
+        ).fetchone()
+        assert rows[0] > 0, place
+        assert rows[1] == sum(len(day["ids"]) for day in chain.checker.truth(chain.first, chain.last).values())
+        assert f"{rows[0]} characters that no database keeps" in rows[2], place
+
+
+def test_fields_of_tomorrow_are_kept_and_disturb_nothing(chain):
+    """E23, in JSON."""
+    for place, number in chain.places():
+        chain.again()
+        chain.amazon.fault("searchOrders", "unknown_fields", nth=number)
+
+        assert_goes_on(chain, place, chain.drive(), calls=chain.pages)
+        kept = chain.checker.link.execute(
+            f"SELECT count(*) FROM {chain.checker.table()} WHERE other_fields LIKE '%anotherFieldOfTomorrow%'"
+        )
+        assert kept.fetchone()[0] > 0, place
+
+
+def test_a_redirect_is_not_followed(chain, simulator):
+    """E36: not even to an address of this very machine."""
+    for place, number in chain.places():
+        chain.again()
+        chain.amazon.fault("searchOrders", "redirect", nth=number, location=f"{simulator.url}/trap")
+
+        run = chain.drive()
+
+        assert run.state == "failed", place
+        assert "points to another address" in run.message
+        assert chain.amazon.calls("unknown") == 0
+        chain.amazon.heal()
+        assert_goes_on(chain, place, chain.drive())
+
+
+def test_headers_and_chunks_without_measure_are_dropped_and_the_worker_lives(chain):
+    """E37."""
+    kinds = ("many_headers", "big_header", "bad_chunks", "wrong_length")
+    for place, number in chain.places():
+        chain.again()
+        for kind in kinds:
+            chain.amazon.fault("searchOrders", kind, after=number - 1, count=1)
+
+        assert_goes_on(chain, place, chain.drive(), calls=chain.pages + len(kinds))
+
+
+def test_an_answer_that_drips_is_over_at_the_deadline(chain, monkeypatch):
+    """E21: the whole exchange has a deadline, not only each read."""
+    from connector.spapi.client import Client
+
+    monkeypatch.setitem(Client.__init__.__kwdefaults__, "call_seconds", 0.5)
+    chain.amazon.fault("searchOrders", "drip", nth=2, bytes=64, seconds=0.05)
+
+    run = chain.drive()
+
+    assert_goes_on(chain, "middle", run, calls=chain.pages + 1)
+    assert "did not answer in time" in run.waits[0][0]

@@ -1,0 +1,213 @@
+"""Reports that Amazon builds late, badly, twice or not at all: E12 to E17 and E31."""
+
+from datetime import timedelta
+
+import pytest
+
+from datasets.backfill import dispatch, engine
+from datasets.models import Day, Run
+from tests.backfill.conftest import day_before, finish
+from tests.faults.driving import Drive, begin
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+
+
+def until_it_waits(run, times=1):
+    for _ in range(times):
+        run.hurry()
+        while run.turn() and run.state != Run.State.WAITING:
+            pass
+    return run
+
+
+@pytest.mark.parametrize("kind", ["stuck", "stuck_in_progress"])
+def test_a_report_that_hangs_is_waited_for_up_to_three_days_and_never_asked_for_twice(file, kind):
+    """E12."""
+    file.amazon.fault("createReport", kind)
+    for age in ("a day", "two days"):
+        run = until_it_waits(begin(file.dataset), 3)
+        assert run.waits[-1][1] > 0 and "building the report" in run.message, age
+        run.pass_time(timedelta(hours=23))
+        assert until_it_waits(run, 3).state == "waiting", age
+        run.pass_time(timedelta(hours=2))  # its 24 hours are over; the report is not given up with the run
+        assert run.to_end().state == "partial", age
+    run = until_it_waits(begin(file.dataset))
+    assert file.amazon.calls("createReport") == 1
+
+    run.pass_time(timedelta(hours=23))
+    run.to_end()
+
+    assert (run.state, file.amazon.calls("createReport")) == ("failed", 1)
+    assert "72 hours" in run.message
+    assert set(Day.objects.filter(dataset=file.dataset).values_list("state", flat=True)) == {"failed"}
+    file.amazon.heal()
+    assert file.drive().state == "succeeded"
+    assert file.amazon.calls("createReport") == 1
+    file.assert_whole()
+
+
+def test_a_report_that_hung_for_a_while_lands_in_the_end(file):
+    """E12."""
+    file.amazon.fault("createReport", "stuck", seconds=0.5)
+
+    run = file.drive()
+
+    assert run.state == "succeeded", run.message
+    assert file.amazon.calls("createReport") == 1 and len(run.waits) > 1
+    file.assert_whole()
+
+
+def test_a_report_that_failed_is_asked_for_again_after_its_cool_down(file):
+    """E13."""
+    file.amazon.fault("createReport", "fatal", nth=1, text="Internal error in the report factory.")
+
+    run = file.drive()
+
+    assert run.state == "succeeded", run.message
+    assert file.amazon.calls("createReport") == 2
+    message, seconds = next((message, seconds) for message, seconds in run.waits if "could not build" in message)
+    assert "Internal error in the report factory." in message
+    assert seconds > 1  # half an hour, a thousand times as quick
+    file.assert_whole()
+
+
+REASONS = (  # how it fails, what Amazon's document says, what the person reads
+    ("fatal", "Le rapport a échoué.\0", "Le rapport a échoué."),
+    ("fatal", '{"errorDetails": "The period is not available."}', "The period is not available."),
+    ("fatal_without_document", "", "Amazon gave no reason."),
+)
+
+
+def test_a_report_that_fails_three_times_fails_its_days_with_amazons_own_words(file):
+    """E13."""
+    for kind, text, said in REASONS:
+        file.again()
+        file.amazon.fault("createReport", kind, text=text)
+
+        run = file.drive()
+
+        assert (run.state, file.amazon.calls("createReport")) == ("failed", 3)
+        assert said in run.message
+    file.amazon.heal()
+    assert file.drive().state == "succeeded"
+    file.assert_whole()
+
+
+def test_days_without_data_are_empty_and_cost_one_report(file):
+    """E14: nothing else is asked for but the list of reports."""
+    file.amazon.fault("createReport", "cancelled")
+
+    run = file.drive()
+
+    assert run.state == "succeeded", run.message
+    assert (file.amazon.calls("createReport"), file.amazon.calls("getReports")) == (1, 1)
+    assert set(Day.objects.filter(dataset=file.dataset).values_list("state", "rows")) == {("empty", 0)}
+    assert "nothing to report" in file.notes()
+
+
+def test_a_report_cancelled_for_coming_too_soon_takes_the_one_before_it(file):
+    """E14: the twin that is done serves, and nothing is asked for again."""
+    file.amazon.set(report_spacing_seconds=3600)
+    file.drive()
+    rows = file.assert_whole()
+
+    run = Drive(engine.reload(file.dataset, file.first, file.last, now=dispatch.database_now())).to_end()
+
+    assert run.state == "succeeded", run.message
+    assert file.amazon.calls("createReport") == 2  # one for each reading
+    assert file.assert_whole() == rows
+
+
+def test_a_report_cancelled_while_its_twin_is_being_built_waits_for_the_twin(file):
+    """E14."""
+    file.amazon.set(report_spacing_seconds=3600)
+    file.amazon.fault("createReport", "stuck", nth=1, seconds=1.5)
+    until_it_waits(begin(file.dataset)).hurry()
+    engine.cancel(Run.objects.get(dataset=file.dataset))
+    engine.advance(Run.objects.get(dataset=file.dataset).pk)
+
+    run = file.drive()
+
+    assert run.state == "succeeded", run.message
+    assert file.amazon.calls("createReport") == 2
+    file.assert_whole()
+
+
+def test_a_report_cancelled_after_one_that_failed_is_asked_for_once_more(file):
+    """E14: not taken for a day without data."""
+    file.amazon.set(report_spacing_seconds=1.0)
+    file.amazon.fault("createReport", "fatal", nth=1)
+    run = begin(file.dataset)
+    for reason in ("Amazon says", "too soon"):  # the second one is asked for before its time
+        while reason not in run.message:
+            run.hurry()
+            run.turn()
+
+    assert finish(run.run).state == "succeeded"
+    assert file.amazon.calls("createReport") == 3
+    file.assert_whole()
+
+
+def test_a_report_that_is_done_without_a_document_is_empty(file):
+    """E15."""
+    file.amazon.fault("createReport", "done_without_document")
+
+    run = file.drive()
+
+    assert run.state == "succeeded", run.message
+    assert file.amazon.calls("createReport") == 1
+    assert set(Day.objects.filter(dataset=file.dataset).values_list("state", "rows")) == {("empty", 0)}
+
+
+def test_a_header_without_rows_is_a_day_without_rows(file):
+    """E15, as a file."""
+    file.amazon.fault("downloadDocument", "header_only")
+
+    assert file.drive().state == "succeeded"
+    assert set(Day.objects.filter(dataset=file.dataset).values_list("state", "rows")) == {("empty", 0)}
+
+
+def test_an_address_that_ran_out_is_asked_for_again(file):
+    """E16."""
+    for times in (1, 2):
+        file.again()
+        file.amazon.fault("downloadDocument", "expired", count=times)
+
+        run = file.drive()
+
+        assert (run.state, run.waits[1:]) == ("succeeded", []), run.message
+        assert (file.amazon.calls("getReportDocument"), file.amazon.calls("createReport")) == (times + 1, 1)
+        file.assert_whole()
+
+
+def test_addresses_that_always_run_out_fail_the_days_after_three(file):
+    """E16, without end."""
+    file.amazon.fault("downloadDocument", "expired")
+
+    run = file.drive()
+
+    assert (run.state, file.amazon.calls("getReportDocument")) == ("failed", 3)
+    assert "address has run out" in run.message
+    file.amazon.heal()
+    assert file.drive().state == "succeeded"
+
+
+def test_orders_that_show_up_late_are_in_after_the_day_was_read_again(chain, account):
+    """E31: one order in forty is not seen until days later."""
+    amazon, dataset = chain.amazon, chain.dataset
+    account.marketplaces = ["US", "CA", "MX"]
+    account.save()
+    dataset.start, dataset.end = "today-3", "yesterday"
+    dataset.save()
+    days = {"first": day_before(3), "last": day_before(1), "marketplaces": "US,CA,MX"}
+    amazon.set(late_seconds=20 * 86400.0)
+    assert chain.drive().state == "succeeded"
+    early = chain.checker.assert_orders_equal_truth(**days)
+    amazon.set(late_seconds=0.0)
+    Day.objects.filter(dataset=dataset).update(landed_at=dispatch.database_now() - timedelta(days=1))
+
+    assert chain.drive().state == "succeeded"
+
+    rows = chain.checker.assert_orders_equal_truth(**days)
+    assert rows == dataset.rows
+    assert rows > early or rows < 150  # where there are few orders, it may be that none of them is late

@@ -1,0 +1,196 @@
+"""Consents that end, secrets that change, sign-in that is down, wrong regions and false hosts: E32 to E35 and E38."""
+
+import ssl
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+
+from connector.accounts import connect
+from connector.accounts.clients import AccessToken
+from connector.accounts.models import Account
+from datasets.backfill import dispatch
+from datasets.models import Day, Run
+from tests.faults.driving import Drive, begin
+from tests.spapi.test_tls import secured  # noqa: F401
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+
+
+@pytest.fixture
+def without_token(account):
+    """No access token is at hand: each of these runs begins with the sign-in service."""
+
+    def forget():
+        Account.objects.update(access_token="", access_fresh_until=None)
+
+    forget()
+    return forget
+
+
+@pytest.fixture
+def other_account(alice, amazon, account):
+    return connect.paste(
+        alice, "Other", "seller", ["US"], "A2DEMOSELLER02", "Atzr|simulator-seller-2", now=datetime.now(UTC)
+    )
+
+
+def dataset_of(make_dataset, account, **fields):
+    dataset = make_dataset(start="today-2", end="yesterday", **fields)
+    dataset.account = account
+    dataset.save()
+    return dataset
+
+
+def test_a_withdrawn_consent_pauses_the_account_and_asks_amazon_once(
+    make_dataset, amazon, account, other_account, without_token
+):
+    """E32: the person is told, others go on, and nobody knocks again until there is a new consent."""
+    amazon.simulator.control("/simulator/revoke", {"selling_partner_id": account.selling_partner_id})
+    ours, theirs = dataset_of(make_dataset, account), dataset_of(make_dataset, other_account)
+    amazon.heal()
+
+    first, second = begin(ours).to_end(), begin(ours).to_end()
+
+    account.refresh_from_db()
+    assert (first.state, second.state, account.state) == ("failed", "failed", "needs_consent")
+    assert "Re-authorise" in first.message and first.message == second.message
+    assert (amazon.calls("token"), amazon.calls("searchOrders")) == (1, 0)
+    assert begin(theirs).to_end().state == "succeeded"
+
+    ours.schedule_kind, ours.next_run_at = "daily", dispatch.database_now()
+    ours.save()
+    assert dispatch.start_due(dispatch.database_now()) == 0
+    amazon.simulator.control("/simulator/restore", {"selling_partner_id": account.selling_partner_id})
+    account.mark_connected("Atzr|simulator-seller", "", 0, now=datetime.now(UTC))
+    assert dispatch.start_due(dispatch.database_now()) == 1
+    assert Drive(Run.objects.get(dataset=ours, state="queued")).to_end().state == "succeeded"
+
+
+def test_a_rejected_secret_pauses_all_accounts_of_the_application_and_a_new_one_resumes_them(
+    make_dataset, amazon, account, other_account, without_token, settings
+):
+    """E33."""
+    change = {"client_id": settings.LWA_CLIENT_ID, "client_secrets": ["another secret"], "application_id": "x"}
+    amazon.simulator.control("/simulator/applications", change)
+    sets = [dataset_of(make_dataset, account), dataset_of(make_dataset, other_account)]
+    amazon.heal()
+
+    runs = [begin(each).to_end() for each in sets]
+
+    account.application.refresh_from_db()
+    assert [run.state for run in runs] == ["failed", "failed"]
+    assert account.application.state == "needs_secret"
+    assert amazon.calls("token") == 1
+    assert {each.state for each in Account.objects.all()} == {"connected"}
+    assert "secret" in runs[1].message
+
+    settings.LWA_CLIENT_SECRET = "another secret"
+    assert [begin(each).to_end().state for each in sets] == ["succeeded", "succeeded"]
+
+
+def test_a_sign_in_service_that_is_down_is_waited_for_and_revokes_nobody(make_dataset, amazon, account, without_token):
+    """E34."""
+    dataset = dataset_of(make_dataset, account)
+    amazon.heal()
+    kinds = ("500", "503", "429", "no_answer", "html", "empty_body", "cut")
+    for kind in kinds:
+        amazon.fault("token", kind, count=1)
+
+    run = begin(dataset).to_end()
+
+    account.refresh_from_db()
+    assert (run.state, account.state) == ("succeeded", "connected"), run.message
+    assert len(run.waits) == len(kinds) and all(seconds > 0 for _, seconds in run.waits)
+    assert amazon.calls("token") == len(kinds) + 1
+    assert not any("consent" in message for message, _ in run.waits)
+
+
+def test_a_sign_in_service_that_says_no_for_another_reason_stops_the_run(make_dataset, amazon, account, without_token):
+    """E5, at the door: nobody tries each day of the history."""
+    dataset = make_dataset(start="today-60", end="yesterday")
+    amazon.heal()
+    amazon.fault("token", "400")
+
+    run = begin(dataset).to_end()
+
+    account.refresh_from_db()
+    assert (run.state, account.state) == ("failed", "connected")
+    assert "sign-in service refused" in run.message
+    assert amazon.calls("token") == 1
+
+
+def test_ten_workers_renew_an_access_token_once(account, amazon, without_token):
+    """E4."""
+    amazon.heal()
+    found, barrier = [], threading.Barrier(10)
+
+    def work():
+        barrier.wait()
+        found.append(AccessToken(account.pk)())
+        connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(10)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert (len(found), len(set(found)), amazon.calls("token")) == (10, 1, 1)
+
+
+def test_the_wrong_regions_door_says_so(make_dataset, amazon, account, settings):
+    """E35."""
+    settings.SPAPI_ENDPOINTS = dict.fromkeys(("NA", "EU", "FE"), f"{amazon.simulator.url}/eu")
+
+    run = begin(dataset_of(make_dataset, account)).to_end()
+
+    assert run.state == "failed"
+    assert "another region" in run.message
+    assert amazon.calls("searchOrders") == 1
+
+
+def test_a_marketplace_that_is_not_the_sellers_says_so(make_dataset, amazon, account):
+    """E35."""
+    account.marketplaces = ["DE"]
+    account.save()
+
+    run = begin(dataset_of(make_dataset, account)).to_end()
+
+    assert run.state == "failed"
+    assert "arketplace" in run.message or "another region" in run.message
+    assert amazon.calls("searchOrders") <= 2
+
+
+def test_a_name_that_is_not_found_is_told_and_waited_for(make_dataset, account, settings):
+    """E38."""
+    settings.SPAPI_ENDPOINTS = dict.fromkeys(("NA", "EU", "FE"), "https://sellingpartner.invalid")
+    run = begin(dataset_of(make_dataset, account))
+
+    run.turn()
+
+    assert run.state == "waiting"
+    assert "the name sellingpartner.invalid could not be found" in run.message
+    assert not Day.objects.filter(state__in=Day.IN).exists()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({}, "certificate that cannot be trusted"),
+        ({"minimum_version": ssl.TLSVersion.TLSv1, "maximum_version": ssl.TLSVersion.TLSv1_1}, "no safe connection"),
+    ],
+)
+def test_who_cannot_prove_to_be_amazon_gets_no_token(make_dataset, account, settings, secured, limits, said):  # noqa: F811
+    """E38."""
+    server, _ = secured(**limits)
+    settings.SPAPI_ENDPOINTS = dict.fromkeys(("NA", "EU", "FE"), f"https://localhost:{server.port}")
+    run = begin(dataset_of(make_dataset, account))
+
+    run.turn()
+
+    assert run.state == "waiting"
+    assert said in run.message
+    assert server.requests == []

@@ -1,0 +1,174 @@
+"""The floor plan: imports only fall. Each room stands on the ones below and knows nothing of those above or beside it."""
+
+import ast
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+# From the ground up. Rooms on one floor do not know each other; the longest name that fits is a module's room.
+FLOORS = (
+    ("connector.env", "connector.logs", "datasets.storage", "datasets.formats", "datasets.schedule"),
+    ("connector.spapi", "connector.catalogue", "connector.embedded"),
+    ("connector.accounts",),
+    ("datasets.models",),
+    ("datasets.backfill",),
+    ("datasets.facts", "datasets.tasks"),
+    ("datasets.forms", "datasets.serving", "datasets.destinations"),
+    ("datasets.views", "datasets.serving.api", "datasets.admin", "datasets.templatetags"),
+    (
+        "datasets",
+        "datasets.serving.urls",
+        "connector",
+    ),  # urls and apps, and the roof: settings, celery, probes, the process group
+    ("datasets.management",),
+)
+ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+WRITES_ROWS = re.compile(r"\b(INSERT INTO|DELETE FROM|UPDATE|TRUNCATE|COPY)\s+\{")
+
+
+def modules():
+    """Name → file of every module of the product; the simulator is no part of it."""
+    found = {}
+    for path in sorted([*PROJECT.glob("connector/**/*.py"), *PROJECT.glob("datasets/**/*.py")]):
+        name = ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+        if ".migrations" not in name and not name.startswith("connector.simulator"):
+            found[name] = path
+    return found
+
+
+MODULES = modules()
+
+
+@lru_cache
+def tree(path):
+    return ast.parse(path.read_text())
+
+
+def imports(name, path):
+    """Everything a module imports, wherever in it the import stands."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                steps = package.split(".")
+                base = ".".join(steps[: len(steps) - node.level + 1] + ([node.module] if node.module else []))
+            for each in node.names:
+                whole = f"{base}.{each.name}"
+                yield whole if whole in MODULES else base
+
+
+def room_of(name):
+    return max((room for room in ROOMS if name == room or name.startswith(room + ".")), key=len)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_only_fall(name):
+    room = room_of(name)
+    for target in imports(name, MODULES[name]):
+        if target in MODULES and room_of(target) != room:
+            assert ROOMS[room_of(target)] < ROOMS[room], f"{name} may not know {target}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("connector")])
+def test_connector_never_imports_datasets(name):
+    assert not [target for target in imports(name, MODULES[name]) if target.split(".")[0] == "datasets"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_room_of_the_product_imports_the_simulator(name):
+    assert not [target for target in imports(name, MODULES[name]) if target.startswith("connector.simulator")]
+
+
+@pytest.mark.parametrize("path", sorted(PROJECT.glob("connector/simulator/**/*.py")), ids=lambda path: path.name)
+def test_the_simulator_takes_nothing_from_the_product(path):
+    """Else it would share our mistakes and call them right."""
+    name = ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+    ours = [target for target in imports(name, path) if target.split(".")[0] in ("connector", "datasets")]
+
+    assert all(target.startswith("connector.simulator") for target in ours)
+
+
+@pytest.mark.parametrize("room", ["connector.spapi", "connector.catalogue", "connector.embedded"])
+def test_these_rooms_know_no_django(room):
+    for name, path in MODULES.items():
+        if room_of(name) == room:
+            assert not [target for target in imports(name, path) if target.split(".")[0] in ("django", "celery")], name
+
+
+def test_storage_knows_tables_and_columns_but_no_model():
+    for name, path in MODULES.items():
+        if room_of(name) == "datasets.storage":
+            assert not [
+                target for target in imports(name, path) if target.endswith(".models") or target == "django.db.models"
+            ]
+
+
+def test_only_accounts_builds_a_signed_client():
+    builders = {
+        room_of(name)
+        for name, path in MODULES.items()
+        if any(target == "connector.spapi.client" for target in imports(name, path))
+    }
+
+    assert builders <= {"connector.accounts", "connector.spapi"}
+
+
+def uses_of(module, path):
+    """What a file takes from a module that it calls by its last name; an exception's class may be caught anywhere."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module:
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").endswith(f"storage.{module}"):
+            yield from (each.name for each in node.names)
+
+
+def test_only_land_writes_rows():
+    """Statements on a dataset's own table stand in storage, and only land.py has them carried out."""
+    for name, path in MODULES.items():
+        if room_of(name) == "datasets.storage" or name == "datasets.backfill.land":
+            continue
+        texts = [
+            node.value
+            for node in ast.walk(tree(path))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        assert not [text for text in texts if WRITES_ROWS.search(text)], f"{name} may not write rows"
+        assert not [use for use in uses_of("modes", path) if use.islower()], f"{name} may not write rows"
+
+
+def test_modules_import_each_other_in_no_circle():
+    below = {name: {t for t in imports(name, path) if t in MODULES and t != name} for name, path in MODULES.items()}
+    done = set()
+
+    def walk(name, trail):
+        if name in trail:
+            raise AssertionError(" → ".join([*trail[trail.index(name) :], name]))
+        if name in done:
+            return
+        for target in below[name]:
+            walk(target, [*trail, name])
+        done.add(name)
+
+    for name in MODULES:
+        walk(name, [])
+
+
+def test_the_plan_names_only_rooms_that_could_exist():
+    """A room that was renamed drops out of its floor, and everything in it onto the roof's: that must not go unseen."""
+    later = {
+        "datasets.destinations",
+        "datasets.formats",
+        "datasets.templatetags",
+        "datasets.admin",
+        "datasets.views",
+        "datasets.forms",
+    }
+    for room in set(ROOMS) - later:
+        assert any(name == room or name.startswith(room + ".") for name in MODULES), room

@@ -26,10 +26,11 @@ class CopyOut:
     """The rows of one COPY statement, in batches of about 64 KiB.
 
     `reader` is the socket of the one we write to, where it is known: while the database works on the first row,
-    its end is noticed there, and the work is stopped.
+    its end is noticed there, and the work is stopped. A statement that cannot be begun raises here; PostgreSQL tells
+    that one has begun only with its first rows, so after `patience` milliseconds it is taken for begun (None: never).
     """
 
-    def __init__(self, connection, statement, reader=None):
+    def __init__(self, connection, statement, reader=None, patience=None):
         self.connection, self.pgconn, self.reader = connection, connection.pgconn, reader
         self.is_done = False
         self._poll = select.poll()
@@ -38,7 +39,17 @@ class CopyOut:
             self._poll.register(reader.fileno(), LEFT)
         self.pgconn.send_query(statement)
         self._flush()
+        self._has_begun = False
+        try:
+            if patience is None or self._wait(patience):
+                self._begin()
+        except ReaderLeft:
+            self.stop()
+            raise
+
+    def _begin(self):
         result = self._result()
+        self._has_begun = True
         if result.status != pq.ExecStatus.COPY_OUT:
             self.is_done = True
             while self._result() is not None:
@@ -47,6 +58,8 @@ class CopyOut:
 
     def batch(self):
         """The next rows; an empty list at the end. Raises psycopg's error where the statement fails on the way."""
+        if not self._has_begun:
+            self._begin()
         rows, size = [], 0
         take = self.pgconn.get_copy_data
         while size < CHUNK_BYTES and not self.is_done:

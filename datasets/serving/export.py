@@ -12,7 +12,7 @@ from psycopg import ClientCursor, errors
 
 from datasets import facts
 from datasets.serving import encodings, moment, wishes
-from datasets.serving.copyout import CopyOut, ReaderLeft
+from datasets.serving.copyout import PAUSE_MS, CopyOut, ReaderLeft
 from datasets.serving.files import TEXT_FILES
 from datasets.serving.find import find_dataset
 from datasets.serving.parquet import Parquet
@@ -110,7 +110,7 @@ class Stream:
             parameters = Parameters()
             statement = self.file.statement(self.query, self.moment, parameters)
             text = ClientCursor(self._connection).mogrify(statement, parameters.values or None)
-            self._copy = CopyOut(self._connection, text.encode(), reader)
+            self._copy = CopyOut(self._connection, text.encode(), reader, patience=PAUSE_MS)
         except (errors.UndefinedTable, errors.UndefinedColumn) as problem:
             log.warning("export of dataset %s: its table changed on the way (%s)", dataset.pk, type(problem).__name__)
             raise Unavailable("The dataset's table changed just now. Try again.") from None

@@ -5,7 +5,7 @@ it is text, with every digit.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import ClientCursor, sql
 
@@ -34,7 +34,7 @@ class RowGroups:
     def __init__(self, connection, query, moment, reader):
         self._names, self._copy = list(query.select), None
         types = {name: moment.types[name] for name in self._names}
-        scales = _scales(connection, query, moment) if moment.has_table else {}
+        scales = _scales(connection, query, moment, reader) if moment.has_table else {}
         self._schema = _schema(types, scales)
         if moment.has_table:
             columns = sql.SQL(", ").join(
@@ -131,7 +131,7 @@ def _schema(types, scales):
     return pyarrow.schema([(name, kind_of(name, kind)) for name, kind in types.items()])
 
 
-def _scales(connection, query, moment):
+def _scales(connection, query, moment, reader):
     """For each decimal column how many places its values have; None where they do not fit into 38 digits."""
     names = [name for name in query.select if moment.types[name] == "numeric"]
     if not names:
@@ -144,11 +144,16 @@ def _scales(connection, query, moment):
         for name in names
     )
     columns = sql.SQL(", ").join(map(sql.Identifier, names))
-    rows = rows_of(columns, query, moment, ClientCursor(connection).mogrify)
-    found = connection.execute(f"SELECT {facts.as_string(connection)} FROM ({rows}) AS r").fetchone()
+    wanted = query if query.limit is not None else replace(query, sort=())  # the order matters to no maximum
+    rows = rows_of(columns, wanted, moment, ClientCursor(connection).mogrify)
+    statement = f"COPY (SELECT {facts.as_string(connection)} FROM ({rows}) AS r) TO STDOUT (FORMAT csv)"
+    copy, found = CopyOut(connection, statement.encode(), reader), b""
+    while rows := copy.batch():
+        found += b"".join(rows)
+    found = found.decode().split(",")
     scales = {}
     for place, name in enumerate(names):
         scale, digits, is_odd = found[3 * place : 3 * place + 3]
-        fits = not is_odd and (scale or 0) + (digits or 0) <= DIGITS
-        scales[name] = (scale or 0) if fits else None
+        fits = is_odd == "f" and int(scale or 0) + int(digits or 0) <= DIGITS
+        scales[name] = int(scale or 0) if fits else None
     return scales

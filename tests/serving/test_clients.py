@@ -5,11 +5,13 @@ import gzip
 import http.client
 import io
 import json
+import random
 import shutil
 import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ import pytest
 import zstandard
 from pyarrow import parquet
 
+from datasets.serving.pool import pool
 from tests.serving import shop
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
@@ -41,6 +44,14 @@ def big(make):
 
 
 @pytest.fixture(scope="module")
+def novel(make):
+    """Two rows with texts too long to lie in the row itself."""
+    chance = random.Random(5)
+    long = "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=30_000))
+    return make.dataset("a_novel", rows=[{"title": long}, {"title": long[::-1]}])
+
+
+@pytest.fixture(scope="module")
 def token(make):
     return make.token()
 
@@ -58,14 +69,40 @@ def exporting(make):
 
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT%%' AND state = 'active'"
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE query LIKE 'COPY (SELECT%%' AND state = 'active' AND datname = current_database()"
             )
             return cursor.fetchone()[0]
 
     return make.run(ask)
 
 
-def eventually(check, seconds=10):
+@contextmanager
+def spellbound(make, dataset):
+    """While this lasts, a statement that reads the dataset's long texts has begun and comes no further: PostgreSQL keeps
+    long texts in a place of their own, whose index is being rebuilt here."""
+
+    def where():
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON reltoastrelid = indrelid"
+                " WHERE pg_class.oid = %s::regclass",
+                [f"data.ds_{dataset.pk}"],
+            )
+            return cursor.fetchone()[0]
+
+    with pool().connection() as holder:
+        holder.execute("BEGIN READ WRITE")
+        try:
+            holder.execute(f"REINDEX INDEX {make.run(where)}")
+            yield
+        finally:
+            holder.rollback()
+
+
+def eventually(check, seconds=60):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if check():
@@ -187,23 +224,26 @@ def connect(web):
     return http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
 
 
-def test_the_first_bytes_come_while_the_database_still_sorts(web, big, token):
+@pytest.mark.parametrize("encoding", ["identity", "zstd"])
+def test_the_first_bytes_come_while_the_database_still_sorts(web, novel, token, make, encoding):
     asked = connect(web)
-    began = time.monotonic()
-    asked.request(
-        "GET",
-        "/api/v1/datasets/big_one/export.csv?_sort=title,-purchase_date",
-        headers={"Authorization": f"Bearer {token}"},
-    )
-    answer = asked.getresponse()
-    first = answer.read(15)
-    took = time.monotonic() - began
-    answer.read()
-    whole = time.monotonic() - began
-    asked.close()
+    with spellbound(make, novel):
+        asked.request(
+            "GET",
+            "/api/v1/datasets/a_novel/export.csv?_sort=title",
+            headers={"Authorization": f"Bearer {token}", "Accept-Encoding": encoding},
+        )
+        answer = asked.getresponse()
+        first = answer.read1()
+        assert eventually(lambda: exporting(make) == 1)
 
-    assert first == b"amazon_order_id"
-    assert took < max(0.5, whole / 2)
+    rest = answer.read()
+    asked.close()
+    if encoding == "zstd":
+        decoder = zstandard.ZstdDecompressor().decompressobj()
+        first, rest = decoder.decompress(first), decoder.decompress(rest)
+    assert first.startswith(b"amazon_order_id,") and first.endswith(b"\r\n")
+    assert rest.count(b"\r\n") == 2
 
 
 def test_a_reader_who_leaves_frees_the_connection(web, big, token, make):
@@ -222,22 +262,21 @@ def test_a_reader_who_leaves_frees_the_connection(web, big, token, make):
     assert eventually(lambda: exporting(make) == 0)
 
 
-def test_a_reader_who_leaves_before_the_first_row_stops_the_database_too(web, big, token, make):
-    def slow():
-        return (
-            "amazon_order_id__contains=x&" * 40
-        )  # 40 scans a row, no row found: nothing to write, so nothing to notice by
-
+@pytest.mark.parametrize("suffix", ["ndjson", "parquet"])
+def test_a_reader_who_leaves_before_the_first_row_stops_the_database_too(web, novel, token, make, suffix):
     reader = connect(web)
-    reader.request(
-        "GET",
-        f"/api/v1/datasets/big_one/export.ndjson?{slow()}_sort=title",
-        headers={"Authorization": f"Bearer {token}"},
-    )
-    reader.sock.shutdown(socket.SHUT_RDWR)
-    reader.close()
+    with spellbound(make, novel):
+        reader.request(
+            "GET",
+            f"/api/v1/datasets/a_novel/export.{suffix}?_sort=title",
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        assert eventually(lambda: exporting(make) == 1)
 
-    assert eventually(lambda: exporting(make) == 0, seconds=2)
+        reader.sock.shutdown(socket.SHUT_RDWR)
+        reader.close()
+
+        assert eventually(lambda: exporting(make) == 0)
 
 
 def test_a_reader_who_leaves_while_a_workbook_is_made_stops_the_work(web, big, token, make):
@@ -247,7 +286,7 @@ def test_a_reader_who_leaves_while_a_workbook_is_made_stops_the_work(web, big, t
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backhaul reading'"
-                " AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
+                " AND xact_start IS NOT NULL AND datname = current_database()"
             )
             return cursor.fetchone()[0]
 
@@ -260,7 +299,7 @@ def test_a_reader_who_leaves_while_a_workbook_is_made_stops_the_work(web, big, t
         left.kill()
         left.wait()
 
-    assert eventually(lambda: make.run(snapshots) == 0, seconds=5)
+    assert eventually(lambda: make.run(snapshots) == 0)
 
 
 def test_a_failure_in_the_middle_breaks_the_connection(web, big, token, make):
@@ -277,7 +316,8 @@ def test_a_failure_in_the_middle_breaks_the_connection(web, big, token, make):
 
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT%%'"
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE query LIKE 'COPY (SELECT%%' AND datname = current_database()"
                 )
 
         assert exporting(make) == 1
@@ -296,13 +336,11 @@ def test_pages_answer_while_slow_readers_hold_all_places(web, big, orders, make)
             reader.request("GET", "/api/v1/datasets/big_one/export.json", headers={"Authorization": f"Bearer {token}"})
             readers.append((reader, reader.getresponse()))
     taken = [answer.status for _, answer in readers]
-    began = time.monotonic()
     asked = connect(web)
     asked.request(
         "GET", "/api/v1/datasets/orders_us/rows.json?_limit=10", headers={"Authorization": f"Bearer {make.token()}"}
     )
     page = json.loads(asked.getresponse().read())
-    took = time.monotonic() - began
     for reader, answer in readers:
         answer.close()
         reader.close()
@@ -310,7 +348,6 @@ def test_pages_answer_while_slow_readers_hold_all_places(web, big, orders, make)
     assert taken.count(200) == 8
     assert taken.count(429) == 4
     assert len(page["rows"]) == 10
-    assert took < 5
 
 
 def test_the_docs_page_works_under_our_own_content_policy(web):

@@ -39,11 +39,13 @@ def check_answers(key, answers, marketplaces=None):
         raise Invalid({"options": "The options must be an object of names and answers."})
     report = get(key)
     cleaned, wrong = {}, {}
-    for name in report.variants:  # these answers decide which further options there are
+    settled = set()
+    while name := next((name for name in report.variants if name not in settled), None):
+        settled.add(name)  # these answers decide which further options there are
         _answer(report.option(name), answers, marketplaces, cleaned, wrong)
-    report = report.varied(cleaned)
+        report = get(key).varied(cleaned)
     for option in report.options:
-        if option.name not in report.variants:
+        if option.name not in settled:
             _answer(option, answers, marketplaces, cleaned, wrong)
     known = [option.name for option in report.options]
     for name in answers:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from connector.catalogue.options import Option
+from connector.catalogue.windows import Aligned, Days, NoWindow
+from connector.catalogue.written import PLAIN, Written
 
 TYPES = ("text", "bigint", "numeric", "boolean", "date", "timestamptz")
 LONGEST_NAME = 59  # PostgreSQL keeps 63 bytes; the rest is for suffixes of ours
@@ -19,32 +21,20 @@ MODES = ("append", "replace", "merge")
 
 @dataclass(frozen=True)
 class Column:
-    """`source` says where Amazon keeps the value; `personal` marks what tells of a buyer."""
+    """`source` says where Amazon keeps the value, `also` how it titles it in other languages.
+
+    `personal` marks what tells of a buyer.
+    """
 
     name: str
     type: str = "text"
     title: str = ""
     source: str = ""
     personal: bool = False
+    also: tuple[str, ...] = ()
 
     def as_json(self):
         return {"name": self.name, "type": self.type, "title": self.title or self.name, "personal": self.personal}
-
-
-@dataclass(frozen=True)
-class NoWindow:
-    """The answer is as of now: no dates are asked and the dataset holds one day."""
-
-
-@dataclass(frozen=True)
-class Days:
-    """The widest window that one request may cover."""
-
-    most: int
-
-    def fits(self, from_at, until_at):
-        """Whether Amazon takes the window: its days have 24 hours, ours 23 to 25."""
-        return until_at - from_at <= timedelta(days=self.most)
 
 
 @dataclass(frozen=True)
@@ -84,13 +74,42 @@ class Pages:
 
 
 @dataclass(frozen=True)
+class Records:
+    """Where a JSON or XML document keeps its rows. Paths are dotted; those of XML begin with the root's name.
+
+    Each thing at `path` is a record. Where `each` names a list in it, that list's members are the rows, and the rest of the
+    record is repeated on each; so are the values at `head`, which stand outside of the records. The entries of a list in
+    `told_apart` become columns of their own, by the member that tells them apart: Component[Tax].Amount. The words
+    of a list in `joined` become one text.
+    """
+
+    path: str
+    each: str = ""
+    head: tuple[str, ...] = ()
+    told_apart: Mapping = field(default_factory=dict)
+    joined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Document:
-    """A report that Amazon builds and leaves as a document. `quote` names the option that holds the quote character."""
+    """A report that Amazon builds and leaves as a document.
+
+    `records` says where the rows of a JSON or XML document are. `quote` names the option that holds the quote character.
+    `options` are always sent; `answers` are options of ours and the report options that they become.
+    """
 
     report_type: str
     reader: str = "flat_file"
+    records: Records | None = None
     quote: str = ""
     options: Mapping = field(default_factory=dict)
+    answers: Mapping = field(default_factory=dict)
+    by_dates: bool = False  # Amazon reads the bounds as dates, both included, and no time of day
+    most_marketplaces: int | None = (
+        None  # the first ones that were chosen, where Amazon does not answer for all at once
+    )
+    written: Written = PLAIN  # how numbers and dates are written
+    written_in: tuple[str, ...] = ()  # countries where they are written so; everywhere, where none is named
     burst: int = 15  # of createReport
 
     kind = "report"
@@ -99,17 +118,22 @@ class Document:
 
     def request(self, from_at, until_at, marketplace_ids, answers):
         """What the Reports API is to be asked for, as keyword arguments of connector.spapi.reports.create."""
+        asked = {name: answers[option] for option, name in self.answers.items() if answers.get(option)}
         return {
             "report_type": self.report_type,
-            "marketplace_ids": list(marketplace_ids),
+            "marketplace_ids": list(marketplace_ids)[: self.most_marketplaces],
             "start": from_at,
             "end": until_at,
-            "options": {name: str(value) for name, value in self.options.items()},
+            "options": {name: str(value) for name, value in {**self.options, **asked}.items()},
         }
 
     def reading(self, answers):
         """The reader's own arguments."""
         return {"quote": answers.get(self.quote) or "double"} if self.quote else {"quote": "null"}
+
+    def writing(self, country):
+        """How numbers and dates are written for a marketplace of that country."""
+        return self.written if not self.written_in or country in self.written_in else PLAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +148,7 @@ class Report:
     source: Pages | Document
     columns: tuple[Column, ...]  # in the order of the rows; a document may bring more, which arrive as text
     options: tuple[Option, ...] = ()
-    window: NoWindow | Days = NoWindow()
+    window: NoWindow | Days | Aligned = NoWindow()
     reach_days: int | None = None  # how far back Amazon goes
     lag: timedelta = timedelta(0)  # Amazon is asked for nothing younger
     settling_days: int = 0  # Amazon still changes days as young as this
@@ -146,23 +170,37 @@ class Report:
 
     @property
     def has_dates(self):
-        return isinstance(self.window, Days)
+        return not isinstance(self.window, NoWindow)
 
     def request(self, from_at, until_at, marketplace_ids, answers):
         """What to send: a query for pages, keyword arguments for reports.create. Pure."""
         return self.source.request(from_at, until_at, marketplace_ids, answers)
 
     def varied(self, answers):
-        """This report as the answers make it."""
-        report = self
-        for option, by_value in self.variants.items():
-            value = answers.get(option)
-            changes = by_value.get(value) if isinstance(value, (str, bool)) else None
+        """This report as the answers make it. An answer may bring further options that vary it in their turn."""
+        report, settled = self, set()
+        while name := next((name for name in report.variants if name not in settled), None):
+            settled.add(name)
+            value = answers.get(name)
+            if value in (None, ""):
+                value = report.option(name).default
+            changes = report.variants[name].get(value) if isinstance(value, (str, bool)) else None
             if changes:
-                report = replace(
-                    report, **{name: new(report) if callable(new) else new for name, new in changes.items()}
-                )
+                changes = {key: new(report) if callable(new) else new for key, new in changes.items()}
+                changes["variants"] = {**report.variants, **changes.get("variants", {})}
+                report = replace(report, **changes)
         return report
+
+    def names_of(self, titles):
+        """The columns' names for the titles of a document, in order and all different.
+
+        A declared column is known by its source and by its titles in other languages; any other title is made safe.
+        """
+        known = {}
+        for column in self.columns:
+            for title in (column.source, *column.also):
+                known.setdefault(title.strip().casefold(), column.name)
+        return _different([known.get(title.strip().casefold()) or safe_name(title) for title in titles])
 
     def option(self, name):
         return next(option for option in self.options if option.name == name)
@@ -214,7 +252,10 @@ def safe_name(title):
 
 def safe_names(titles):
     """Safe names for all titles, in order and all different; the first bearer of a name keeps it."""
-    wished = [safe_name(title) for title in titles]
+    return _different([safe_name(title) for title in titles])
+
+
+def _different(wished):
     taken, names = set(), []
     for wish in wished:
         name, number = wish, 1

@@ -67,10 +67,21 @@ def reload(dataset, first, last, by=None, *, now):
     """These days are fetched again and replaced whole; until then their rows stay as they are. Raises AlreadyRunning."""
     with transaction.atomic():
         run = start(dataset, Run.Trigger.RELOAD, by, now=now)
+        first, last = _whole_periods(dataset, first, last)
         Day.objects.filter(
             dataset=dataset, generation=run.generation, day__range=(first, last), state__in=Day.IN
         ).update(again=True)
         return run
+
+
+def _whole_periods(dataset, first, last):
+    try:
+        report = index.effective(dataset.report, dataset.options)
+    except KeyError:
+        return first, last  # the catalogue has dropped the report; the run will say so
+    if not report.has_dates:
+        return first, last
+    return report.window.period(first)[0], report.window.period(last)[1]
 
 
 def cancel(run):
@@ -81,10 +92,15 @@ def cancel(run):
 def span_of(dataset, report, now):
     """The days the dataset is to hold as of now."""
     zone = window.zone_of(report, dataset.account)
-    today = window.today(now - report.lag, zone)  # a day that has only just begun cannot be asked for yet
+    newest = window.today(now - report.lag, zone)  # a day that has only just begun cannot be asked for yet
     if isinstance(report.window, NoWindow):
-        return window.Span(today, today)
-    return window.span(dataset.start, dataset.end, today=today, reach_days=report.reach_days)
+        return window.Span(newest, newest)
+    today = window.today(now, zone)
+    span = window.span(dataset.start, dataset.end, today=today, newest=newest, reach_days=report.reach_days)
+    if not report.window.over:
+        return span
+    earliest = today - timedelta(days=report.reach_days) if report.reach_days else None
+    return window.over(span, report.window, newest=newest, earliest=earliest)
 
 
 def advance(run_id):
@@ -183,6 +199,8 @@ class _Turn:
                 for day in ours.filter(state__in=Day.IN, again=False).only("day", "read_until", "landed_at")
             ]
             repeated = ledger.again(known, zone=self.zone, now=now, settling_days=self.report.settling_days)
+            if self.report.has_dates:
+                repeated = ledger.whole_periods(repeated, self.report.window)
             ours.filter(day__in=repeated).update(again=True)
             self.run.span(span.first, span.last, days_total=ours.filter(Day.still_open()).count())
 
@@ -217,8 +235,7 @@ class _Turn:
         if isinstance(self.report.window, NoWindow):
             first, last = max(wanted), max(wanted)
         else:
-            spare = self.report.source.burst if self.report.source.is_report else len(wanted) + 1
-            first, last = plan.windows(wanted, fits=self._fits(), edge=self.run.last_day, spare=spare)[0]
+            first, last = self._windows(wanted)[0]
             first, last = self._as_others_asked(last, now) or (first, last)
         with transaction.atomic():
             request = Request.objects.create(
@@ -255,9 +272,13 @@ class _Turn:
     def _asking(self):
         return fetch.Asking(self.run, self.fence, self.report, self.account, self.zone, self.client, self.lost)
 
+    def _windows(self, wanted):
+        edge, source = self.run.last_day, self.report.source
+        if source.is_report:
+            return plan.for_report(self.report.window, wanted, self.zone, edge=edge, spare=source.burst)
+        return plan.windows(wanted, fits=self._fits(), edge=edge, spare=len(wanted) + 1)
+
     def _fits(self):
-        if self.report.source.is_report:
-            return plan.whole_days(self.report.window, self.zone)
         recent = Day.objects.of_run(self.run).filter(state__in=Day.IN).order_by("-day")[:30]
         average = recent.aggregate(mean=Avg("rows"))["mean"]
         source = self.report.source

@@ -12,10 +12,11 @@ import orjson
 from django.conf import settings
 
 from connector.catalogue import readers
-from connector.catalogue.report import NoWindow, safe_names
+from connector.catalogue.report import NoWindow
+from connector.catalogue.written import PLAIN
 from connector.spapi import documents, errors, marketplaces, pages, reports
 from connector.spapi.operations import OPERATIONS
-from datasets.backfill import land, quick, sharing, window
+from datasets.backfill import abreast, land, quick, records, sharing, window
 from datasets.backfill.dispatch import database_now
 from datasets.backfill.housekeeping import raw_folder
 from datasets.backfill.lease import LeaseLost
@@ -130,7 +131,10 @@ class Asking:
         return from_at, min(until_at, now - self.report.lag)
 
     def _wish(self, request):
-        return self.report.request(request.from_at, request.until_at, self._marketplace_ids(), self.answers)
+        edges = request.from_at, request.until_at
+        if self.report.source.is_report and self.report.source.by_dates and request.from_at:
+            edges = window.as_dates(*edges, self.zone)
+        return self.report.request(*edges, self._marketplace_ids(), self.answers)
 
     def _marketplace_ids(self):
         chosen = self.answers.get("marketplaces")
@@ -139,7 +143,7 @@ class Asking:
     def _same_reports(self, request, since):
         wish = self._wish(request)
         places = wish["marketplace_ids"]
-        return reports.find(self.client, wish["report_type"], places, request.from_at, request.until_at, since=since)
+        return reports.find(self.client, wish["report_type"], places, wish["start"], wish["end"], since=since)
 
     def _find_orphan(self, request):
         found = self._same_reports(request, request.asked_at - CLOCK_SKEW)
@@ -292,7 +296,8 @@ class Asking:
                 return
             if reading.unfit:
                 note = f"{note} {land.widen(self.run, self.report, sorted(reading.unfit))}".strip()
-        for day in request.days.order_by("-day"):
+
+        def land_one(day, turn=None):
             if self.lost.is_set():
                 raise LeaseLost
             read_until = None
@@ -307,11 +312,25 @@ class Asking:
                 names=names,
                 null=null,
                 read_until=read_until,
-                note=note,
+                note=self._note_of(day.day, note),
+                turn=turn,
             )
             Request.objects.filter(pk=request.pk).update(interruptions=0)
+
+        # Two days of a merge may hold the same keys, and would wait for each other.
+        if self.run.dataset.mode != "merge" and abreast.is_worth_it([so.path.stat().st_size for so in staged.values()]):
+            abreast.land(list(request.days.order_by("-day")), land_one)
+        for day in request.days.order_by("-day"):
+            land_one(day)
         shutil.rmtree(self._folder(request) / "days", ignore_errors=True)
         request.got_on(state=Request.State.DONE)
+
+    def _note_of(self, day, note):
+        """What the day's page says of it; a day whose rows stand on the first day of its period says where they are."""
+        first, last = self.report.window.period(day) if self.report.has_dates else (day, day)
+        if first == day:
+            return note
+        return f"Amazon answers here for {first} to {last} as a whole; the rows stand on {first}. {note}".strip()
 
     def _has_raw(self, request):
         """Whether the raw answer lies on this machine; if not, the request goes back to where it can be had again."""
@@ -412,6 +431,8 @@ class _Reading:
 
     def document(self):
         """An ordinary file takes the quick way; whatever is odd about one sends it the thorough way."""
+        if self.report.source.records:
+            return records.read(self)
         try:
             return self._quickly()
         except quick.NotOrdinary:
@@ -428,7 +449,10 @@ class _Reading:
             )
             files = self._day_files(header)
             try:
-                rows = self._of_chosen(rows, safe_names(header))
+                names = self.report.names_of(header)
+                if odd := self._to_make_plain(names):
+                    rows = (_made_plain(row, odd) for row in rows)
+                rows = self._of_chosen(rows, names)
                 self._split(self._with_extra(rows) if self.spare else rows, files.names, files)
             except BaseException:
                 files.discard()
@@ -452,11 +476,13 @@ class _Reading:
     def _quickly(self):
         if self.report.day_column is None or not quick.may_try(self.request.cursor.get("content_type")):
             raise quick.NotOrdinary
+        if self._writing() != PLAIN:
+            raise quick.NotOrdinary
         count = _Elsewhere(self)
         opened = []
 
         def header(titles):
-            names = safe_names(titles)
+            names = self.report.names_of(titles)
             if len(set(titles)) < len(titles) or self.report.day_column not in names:
                 raise quick.NotOrdinary
             if self.foreign and self.report.channel_column not in names:
@@ -490,7 +516,7 @@ class _Reading:
 
     def _day_files(self, titles):
         """Makes the table take these columns, and files for its days. What it has no room for becomes `spare`."""
-        names = safe_names(titles)
+        names = self.report.names_of(titles)
         if not titles or (self.report.day_column is not None and self.report.day_column not in names):
             raise errors.DocumentRefused(
                 f"Amazon's file has no column {self.report.day_column or 'at all'}, so no row of it can be given to its "
@@ -515,6 +541,15 @@ class _Reading:
             )
             names.append("_extra")
         return stage.DayFiles(self.folder / "days", names, null="", types=types)
+
+    def _writing(self):
+        return self.report.source.writing(self.asking.account.home.country)
+
+    def _to_make_plain(self, names):
+        """(place, function) of the columns whose numbers or dates the report declares to be written in another way."""
+        types, written = {column.name: column.type for column in self.report.columns}, self._writing()
+        found = [(place, written.plain(types.get(name))) for place, name in enumerate(names)]
+        return [(place, plain) for place, plain in found if plain]
 
     def _with_extra(self, rows):
         for row in rows:
@@ -553,6 +588,14 @@ class _Reading:
 
     def _note_replaced(self, count):
         self.notes.append(f"{count} characters that no database keeps were replaced by \ufffd.")
+
+
+def _made_plain(row, columns):
+    """The row with numbers and dates as a database reads them."""
+    for place, plain in columns:
+        if row[place]:
+            row[place] = plain(row[place])
+    return row
 
 
 class _Newest:
@@ -625,6 +668,11 @@ class _Elsewhere:
         request = self.reading.request
         request.strays = self.strays
         request.save(update_fields=["strays"])
+        if self.strays:
+            self.reading.notes.append(
+                f"{self.strays} rows of Amazon's answer are of days that it was not asked for and were left out: those days "
+                "bring their own."
+            )
         if self.homeless:
             self.reading.notes.append(
                 f"{self.homeless} rows of Amazon's answer have no readable {self.reading.report.day_column} and belong to "

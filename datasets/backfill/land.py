@@ -56,18 +56,21 @@ def widen(run, report, names):
     return f"{', '.join(names)} {are} text from now on, since Amazon sent values that are not of their type."
 
 
-def land(run, fence, day, staged, report, *, names, null, read_until, note=""):
+def land(run, fence, day, staged, report, *, names, null, read_until, note="", turn=None):
     """Makes the staged rows the day's rows; answers how many there are.
 
     `staged` is a storage.stage.Staged, or None for a day without rows. Raises LeaseLost when another worker
     has taken the run over, in which case nothing was changed. Where it is unknown whether the commit went
     through, the Day is read back. A value that does not fit its column widens the column to text, and the day is landed again.
+    With `turn`, a day that lands beside another waits for it before the fence, and leaves the widening to others.
     """
     while True:
         try:
-            return _land(run, fence, day, staged, report, names, null, read_until, note)
+            return _land(run, fence, day, staged, report, names, null, read_until, note, turn)
         except column_types.MISFITS as problem:
             name = column_types.misfit(problem)
+            if turn is not None:  # the table cannot change while the day beside this one is on its way
+                raise
             if name is None:
                 raise _refused(problem) from None
             note = f"{note} {widen(run, report, [name])}".strip()
@@ -87,7 +90,7 @@ def _refused(problem):
     )
 
 
-def _land(run, fence, day, staged, report, names, null, read_until, note):
+def _land(run, fence, day, staged, report, names, null, read_until, note, turn):
     mode = run.dataset.mode
     checksum = staged.checksum if staged else ""
     with transaction.atomic(), cursor() as c:
@@ -117,6 +120,8 @@ def _land(run, fence, day, staged, report, names, null, read_until, note):
             )
         else:
             landed = modes.Landed(rows=0, change=0)
+        if turn is not None:
+            turn()
         # The fence comes last, so that a page that cancels or a heartbeat never waits behind a COPY.
         c.execute("SELECT fence, state FROM datasets_run WHERE id = %s FOR UPDATE", [run.pk])
         if c.fetchone() != (fence, "running"):

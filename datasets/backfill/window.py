@@ -66,12 +66,29 @@ class Span:
         return max(0, (self.last - self.first).days + 1)
 
 
-def span(start, end, *, today, reach_days=None):
-    """What the dataset's words mean today, cut at today and at how far back Amazon reaches."""
-    first, last = resolve(start, today), min(resolve(end, today), today)
+def span(start, end, *, today, newest=None, reach_days=None):
+    """What the dataset's words mean today, cut at the newest day there can be and at how far back Amazon reaches."""
+    first, last = resolve(start, today), min(resolve(end, today), newest or today)
     if reach_days is not None:
         first = max(first, today - timedelta(days=reach_days))
     return Span(first, last)
+
+
+def over(span, rule, *, newest, earliest=None):
+    """The whole periods in which the span's days lie, as far as they are over before `newest` and none begins before `earliest`."""
+    if not len(span):
+        return span
+    one = timedelta(days=1)
+    first, (begun, ends) = rule.period(span.first)[0], rule.period(span.last)
+    if earliest is not None and first < earliest:
+        first = rule.period(span.first)[1] + one
+    return Span(first, ends if ends < newest else begun - one)
+
+
+def as_dates(from_at, until_at, zone):
+    """The first and the last day of the instants, as midnights of UTC: for reports whose bounds Amazon reads as dates, both included."""
+    edges = today(from_at, zone), today(until_at - timedelta(microseconds=1), zone)
+    return tuple(datetime.combine(day, time(), UTC) for day in edges)
 
 
 def hours(first, last, zone):

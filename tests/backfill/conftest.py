@@ -11,6 +11,8 @@ from datasets.backfill import dispatch, engine, window
 from datasets.models import Dataset, Run
 from tests.checker import Checker
 
+ZONE = "America/Los_Angeles"
+
 
 @pytest.fixture
 def fast_amazon(settings, simulator):
@@ -37,6 +39,8 @@ def make_dataset(alice, account):
 
     def make(report="order_details", *, start="today-4", end="yesterday", mode="append", options=None, **fields):
         answers = index.check_answers(report, options or {})
+        if start and day_before(0) != window.today(datetime.now(UTC), ZONE):
+            start, end = (window.resolve(word, day_before(0)).isoformat() for word in (start, end))
         return Dataset.objects.create(
             slug=fields.pop("slug", f"made_{Dataset.objects.count()}"), name="Made", owner=alice, account=account,
             report=report, options=answers, start=start, end=end, mode=mode, **fields,
@@ -82,5 +86,8 @@ def finish(run, seconds=60):
 
 
 def day_before(n):
-    """So many days before today, as the American marketplace counts them."""
-    return window.today(datetime.now(UTC), "America/Los_Angeles") - timedelta(days=n)
+    """So many days before today, as the American marketplace counts them.
+
+    In its first half hour Amazon cannot be asked for the end of the day before yet, so today is still that day.
+    """
+    return window.today(datetime.now(UTC) - timedelta(minutes=31), ZONE) - timedelta(days=n)

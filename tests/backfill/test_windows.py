@@ -15,6 +15,14 @@ DATES = st.dates(date(2019, 1, 1), date(2030, 12, 31))
 TODAY = date(2026, 11, 22)
 
 
+def test_just_after_midnight_yesterday_is_yesterday_although_today_cannot_be_asked_for_yet():
+    words = {"start": "today-3", "end": "today"}
+
+    span = window.span(**words, today=TODAY, newest=TODAY - timedelta(days=1))
+
+    assert (span.first, span.last) == (TODAY - timedelta(days=3), TODAY - timedelta(days=1))
+
+
 @given(DATES, st.sampled_from(ZONES), st.integers(1, 60))
 def test_days_tile_time_without_gap_or_overlap(first, zone, count):
     edges = [window.bounds(first + timedelta(days=i), zone) for i in range(count)]

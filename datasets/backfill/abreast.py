@@ -1,0 +1,72 @@
+"""Lands large days two at a time: the server has a core for each of two COPYs, and one connection keeps one busy.
+
+Rows travel side by side, commits stay in order: a newer day is in before the older one beside it may be. Whatever
+goes wrong ends the side by side; the days that are not in by then are left to the ordinary way, one by one, where
+each error has its meaning.
+"""
+
+import threading
+
+from django.db import connection, connections
+
+LANES = 2
+WORTH_IT = 8 << 20  # bytes of rows below which another connection costs more than it brings
+
+
+class NotYet(Exception):
+    """A newer day did not get in, so this one must not either."""
+
+
+def is_worth_it(sizes):
+    """Whether days of so many bytes are better landed side by side."""
+    return len(sizes) > 1 and sum(sizes) >= WORTH_IT and not connection.in_atomic_block
+
+
+def land(days, land_one):
+    """Calls `land_one(day, turn)` for each day, newest first, until all are in or something goes wrong.
+
+    `land_one` calls `turn()` when its rows are copied and only the commit is left. It comes back when all newer days are
+    in, and raises NotYet, which must undo the transaction, when one of them is not.
+    """
+    over = [threading.Event() for _ in days]
+    guard = threading.Lock()
+    state = {"next": 0, "wrong": False}
+
+    def lane():
+        while True:
+            with guard:
+                number = state["next"]
+                if state["wrong"] or number == len(days):
+                    return
+                state["next"] = number + 1
+
+            def turn(number=number):
+                if number:
+                    over[number - 1].wait()
+                if state["wrong"]:
+                    raise NotYet
+
+            try:
+                land_one(days[number], turn)
+            except Exception:  # its meaning is found out by who lands the day by itself
+                state["wrong"] = True
+            except BaseException:
+                state["wrong"] = True
+                raise
+            finally:
+                over[number].set()
+
+    def other_lane():
+        try:
+            lane()
+        finally:
+            connections.close_all()
+
+    others = [threading.Thread(target=other_lane, name=f"landing-{number}") for number in range(1, LANES)]
+    for thread in others:
+        thread.start()
+    try:
+        lane()
+    finally:
+        for thread in others:
+            thread.join()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from django.conf import settings
@@ -122,6 +123,27 @@ class Installation:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+    def children(self, name):
+        """The process ids of the part's own children: of a worker its pool."""
+        parent, found = self.processes[name].pid, []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                        found.append(int(entry.name))
+        return sorted(found)
+
+    def kill_child(self, name, chance):
+        """kill -9 of one child, the part itself lives on."""
+        with contextlib.suppress(ProcessLookupError, IndexError):
+            os.kill(chance.choice(self.children(name)), signal.SIGKILL)
+
+    def supervise(self):
+        """Starts again what ended by itself, as the supervisor or systemd would."""
+        for name, process in list(self.processes.items()):
+            if process.poll() is not None:
+                self.start(name)
 
     def stop(self):
         for name in list(self.processes):

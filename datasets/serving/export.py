@@ -18,7 +18,7 @@ from datasets.serving.find import find_dataset
 from datasets.serving.parquet import Parquet
 from datasets.serving.places import PLACES
 from datasets.serving.pool import pool
-from datasets.serving.problems import NotFound, Unavailable, endpoint, nearest, shown
+from datasets.serving.problems import BadRequest, NotFound, Unavailable, endpoint, nearest, shown
 from datasets.serving.statement import Parameters
 from datasets.serving.validators import is_known, with_validators, without_body
 from datasets.serving.xlsx import Xlsx
@@ -86,6 +86,9 @@ class Stream:
         try:
             stream._connection = pool().getconn()
             stream._begin(caller, dataset, pairs, now)
+        except ReaderLeft:
+            stream.close()
+            raise BadRequest("The reader has left.") from None  # said to nobody
         except BaseException:
             stream.close()
             raise

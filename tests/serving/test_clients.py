@@ -262,7 +262,7 @@ def test_a_reader_who_leaves_frees_the_connection(web, big, token, make):
     assert eventually(lambda: exporting(make) == 0)
 
 
-@pytest.mark.parametrize("suffix", ["ndjson", "parquet"])
+@pytest.mark.parametrize("suffix", ["ndjson", "parquet", "xlsx"])
 def test_a_reader_who_leaves_before_the_first_row_stops_the_database_too(web, novel, token, make, suffix):
     reader = connect(web)
     with spellbound(make, novel):

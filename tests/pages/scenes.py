@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from connector.catalogue import index
-from datasets.backfill.window import bounds, today
+from datasets.backfill.window import bounds, resolve, today
 from datasets.models import Dataset, Day, Request, Run
 
 ZONE = "America/Los_Angeles"
@@ -15,8 +15,16 @@ ALL_ORDERS = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERA
 AMAZON_IS_BUSY = "Amazon is building this report. It usually takes about a minute."
 
 
+def newest_day():
+    """The newest day that Amazon can be asked for: in the first half hour of a day, it is the one before."""
+    return today(timezone.now() - timedelta(minutes=31), ZONE)
+
+
 def shelf(owner, account, name, **fields):
     """A dataset of Order Details over two years, with a daily schedule; no run yet."""
+    if newest_day() != today(timezone.now(), ZONE):
+        for name_of, word in (("start", "today-729"), ("end", "today")):
+            fields[name_of] = resolve(fields.get(name_of, word), newest_day()).isoformat()
     slug = name.lower().replace(", ", "_").replace(" ", "_")
     return Dataset.objects.create(
         **{
@@ -59,7 +67,7 @@ def days_of(dataset, run, count, *, states=None, seed=3):
     """The last `count` days, the newest ones in; `states` says otherwise by how many days back. Answers the rows that are in."""
     chance = random.Random(seed)
     now = timezone.now()
-    newest = today(now, ZONE)
+    newest = newest_day()
     made, total = [], 0
     for back in range(count):
         day = newest - timedelta(days=back)
@@ -102,7 +110,7 @@ def loading(owner, account, name="Orders, US"):
     states = {16: "failed", 17: "failed", 51: "empty", 83: "failed", **dict.fromkeys(range(139, 199), "asked")}
     states |= dict.fromkeys(range(199, 730), "wanted")
     total = days_of(dataset, run, 730, states=states)
-    newest = today(timezone.now(), ZONE)
+    newest = newest_day()
     chunks = [(0, 18, "done"), (19, 48, "done"), (49, 78, "done"), (79, 108, "done"), (109, 138, "done")]
     for number, (young, old, state) in enumerate([*chunks, (139, 168, "asked"), (169, 198, "asked")]):
         request = Request.objects.create(
@@ -136,7 +144,7 @@ def fill(dataset, run, total, count=300):
 
     columns = columns_of(dataset)
     chance = random.Random(5)
-    newest = today(timezone.now(), ZONE)
+    newest = newest_day()
     with transaction.atomic(), land.cursor() as cursor:
         table.create(cursor, dataset.pk, dataset.generation, columns)
         names = [column["name"] for column in columns]
@@ -217,7 +225,7 @@ def partial(owner, account, name="All orders, CA"):
         " Amazon could not build this report, 3 times. Amazon says: internal error.",
     )
     total = days_of(dataset, run, 90, states={16: "failed", 17: "failed", 51: "empty", 83: "failed"})
-    newest = today(timezone.now(), ZONE)
+    newest = newest_day()
     Run.objects.filter(pk=run.pk).update(first_day=newest - timedelta(days=89), last_day=newest)
     fill(dataset, run, total)
     return dataset, run

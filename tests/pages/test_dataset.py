@@ -6,7 +6,6 @@ from html import unescape
 import pytest
 from django.utils import timezone
 
-from datasets.backfill.window import today
 from datasets.models import AccessToken, Dataset, Day, Run
 from tests.pages import scenes
 
@@ -26,7 +25,7 @@ def said(response):
 
 
 def day_back(number):
-    return today(timezone.now(), scenes.ZONE) - timedelta(days=number)
+    return scenes.newest_day() - timedelta(days=number)
 
 
 # Who may come in

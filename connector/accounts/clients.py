@@ -23,7 +23,7 @@ from connector.spapi.client import Client
 from connector.spapi.errors import ConsentLost, SecretRejected, Unreachable
 from connector.spapi.marketplaces import REGIONS
 from connector.spapi.operations import OPERATIONS
-from connector.spapi.quota import Quota
+from connector.spapi.quota import Limit, Quota
 
 OWN = "accounts-own"  # the alias of the short connections of this file
 LOCK_PATIENCE = 25  # seconds; a little longer than the sign-in service is waited for
@@ -31,7 +31,10 @@ COME_BACK = 15.0
 
 
 def client_for(account):
-    """A client in this account's name. Marks the account or its application when Amazon turns them away, and re-raises."""
+    """A client in this account's name. Marks the account or its application when Amazon turns them away, and re-raises.
+
+    Who stands in line for Amazon's quota with others sets the client's `place`; whoever does not goes first.
+    """
     applications.in_step(account.application)
     return client_with(AccessToken(account.pk), account)
 
@@ -39,15 +42,19 @@ def client_for(account):
 def client_with(access_token, account):
     """A client with a source of tokens of its own, for an account that is not saved yet."""
 
-    def bucket(operation):
-        return bucket_of(account, operation.name)
+    def take(call):
+        found = _quota("take", limits_of(account, call.operation, call.kind), call.place)
+        call.taken = found
+        return found.wait
 
     return Client(
         settings.SPAPI_ENDPOINTS.get(account.region) or REGIONS[account.region],
         access_token,
-        lambda operation: _quota("take", bucket(operation), operation.rate, operation.burst),
-        on_throttled=lambda operation, seconds: _quota("drain", bucket(operation), seconds),
-        on_rate=lambda operation, rate: _quota("adapt", bucket(operation), rate),
+        take,
+        on_throttled=lambda call, seconds: _quota("drain", limits_of(account, call.operation, call.kind), seconds),
+        on_answered=lambda call, rate, is_well: _quota(
+            "answered", limits_of(account, call.operation, call.kind), call.taken, rate, is_well=is_well
+        ),
         document_hosts=settings.SPAPI_DOCUMENT_HOSTS,
     )
 
@@ -147,22 +154,33 @@ def own_connection():
 # Request quota
 
 
-def bucket_of(account, operation):
-    """The name of the quota that a call counts against: Amazon counts by application, selling partner and operation."""
-    return f"{account.application.client_id}:{account.quota_name}:{operation}"
+def limits_of(account, operation, kind=""):
+    """What a call counts against: Amazon counts by application, selling partner and operation, and beyond that as the
+    operation declares. The narrowest comes last."""
+    application, own = account.application.client_id, f"{account.quota_name}:{operation.name}"
+    wide, narrow = [], []
+    for limit in operation.further_for(kind):
+        whose = own if limit.of == "account" else f"{account.region}:{operation.name}"
+        found = Limit(f"{application}:{whose}:{limit.kind or 'all'}", limit.rate, limit.burst)
+        (narrow if limit.kind else wide).append(found)
+    return [*wide, Limit(f"{application}:{own}", operation.rate, operation.burst, stated=True), *narrow]
 
 
-def quota_left(account, operation):
+def quota_left(account, operation, kind=""):
     """(seconds until the next call of this operation may be made, calls that may be made at once); takes nothing."""
-    row = OPERATIONS[operation]
-    return _quota("peek", bucket_of(account, operation), row.rate, row.burst)
+    return _quota("peek", limits_of(account, OPERATIONS[operation], kind))
 
 
-def _quota(verb, *facts):
+def quota_seconds(account, operation, calls, kind=""):
+    """Seconds until the last of so many calls of this operation may be made, if nobody else makes any."""
+    return _quota("seconds_for", limits_of(account, OPERATIONS[operation], kind), calls)
+
+
+def _quota(verb, *facts, **more):
     """One statement on this process's own connection; once more on a new one if the old one had died."""
     for last in (False, True):
         try:
-            return getattr(Quota(_quota_connection, settings.SPAPI_RATE_FACTOR), verb)(*facts)
+            return getattr(Quota(_quota_connection, settings.SPAPI_RATE_FACTOR), verb)(*facts, **more)
         except psycopg.OperationalError as problem:
             _connections.clear()
             if last:

@@ -1,11 +1,11 @@
-"""What has had its day: consents and one-time links past use, old tries to sign in, ended sessions."""
+"""What has had its day: consents and one-time links past use, old tries to sign in, ended sessions, lost places in line."""
 
 from datetime import timedelta
 
 from django.contrib.sessions.models import Session
 
 from connector.accounts import throttle
-from connector.accounts.models import Consent, LoginAttempt, LoginLink
+from connector.accounts.models import Consent, LoginAttempt, LoginLink, QuotaPlace
 
 KEPT = timedelta(days=1)  # so that somebody who comes back late is still told why it is too late
 
@@ -14,4 +14,5 @@ def sweep(now):
     Consent.objects.over(now - KEPT).delete()
     LoginLink.objects.over(now - KEPT).delete()
     LoginAttempt.objects.filter(tried_at__lt=now - throttle.WHILE).delete()
+    QuotaPlace.objects.filter(until__lt=(now - KEPT).timestamp()).delete()
     Session.objects.filter(expire_date__lt=now).delete()

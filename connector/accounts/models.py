@@ -322,17 +322,37 @@ class Consent(models.Model):
 
 
 class Quota(models.Model):
-    """One leaky bucket (GCRA) per application, account and operation, shared by all workers; written by connector.spapi.quota."""
+    """One leaky bucket (GCRA) per limit of Amazon's, shared by all workers; written by connector.spapi.quota."""
 
-    bucket = models.TextField(primary_key=True)  # "application:account:operation"
+    bucket = models.TextField(
+        primary_key=True
+    )  # "application:account:operation" and what else `clients.limits_of` says
     tat = models.FloatField(default=0)  # theoretical arrival time, seconds since the epoch on the database's clock
     rate = models.FloatField()  # requests a second, as published
     header_rate = models.FloatField(null=True)  # as Amazon last stated it in a header, which then holds
     throttles = models.PositiveIntegerField(default=0)  # 429s since the last answer, each of which doubles the pause
     burst = models.FloatField()
+    taken = models.BigIntegerField(db_default=0)  # requests so far, so that an answer knows how many followed its own
 
     class Meta:
         db_table = "quota"
 
     def __str__(self):
         return self.bucket
+
+
+class QuotaPlace(models.Model):
+    """Who stands in line for a bucket, edges before history and then by how long; written by connector.spapi.quota."""
+
+    pk = models.CompositePrimaryKey("bucket", "who")
+    bucket = models.TextField()
+    who = models.TextField()
+    urgent = models.BooleanField()
+    since = models.FloatField()  # seconds since the epoch on the database's clock, as is `until`
+    until = models.FloatField()  # when the place is lost, if nobody comes back for it
+
+    class Meta:
+        db_table = "quota_place"
+
+    def __str__(self):
+        return f"{self.who} for {self.bucket}"

@@ -27,7 +27,7 @@ from connector.spapi.errors import (
     Throttled,
     Unreachable,
 )
-from connector.spapi.operations import OPERATIONS
+from connector.spapi.operations import OPERATIONS, Operation
 
 CALL_SECONDS = 90.0
 STEP_SECONDS = 30.0  # for one connect, read or write within the call
@@ -62,11 +62,27 @@ class Downloaded:
     bytes: int
 
 
-class Client:
-    """`access_token(force_refresh)` gives a token; `quota_take(operation)` takes one request or says how long to wait.
+@dataclass
+class Call:
+    """One request that is about to go out, as the quota sees it. `kind` is what further limits go by, `place` is the
+    client's, and `taken` is for the quota to keep."""
 
-    `on_throttled(operation, seconds)` hears of a 429 and may answer with a better pause; `on_rate(operation, rate)` hears
-    of the rate in an answer's header.
+    operation: Operation
+    kind: str = ""
+    place: object = None
+    taken: object = None
+
+    @property
+    def name(self):
+        return self.operation.name
+
+
+class Client:
+    """`access_token(force_refresh)` gives a token; `quota_take(call)` takes one request or says how long to wait.
+
+    `on_answered(call, rate, is_well)` hears that a call has come back, or been cut off, with the rate in the answer's
+    header, if any; `on_throttled(call, seconds)` hears of a 429 and may answer with a better pause. `place` may be set
+    to tell the quota who is asking.
     """
 
     def __init__(
@@ -75,7 +91,7 @@ class Client:
         access_token,
         quota_take,
         on_throttled=None,
-        on_rate=None,
+        on_answered=None,
         *,
         document_hosts=(),
         transport=None,
@@ -85,8 +101,9 @@ class Client:
         self._endpoint = endpoint.rstrip("/")
         self._access_token = access_token
         self._quota_take = quota_take
-        self._on_throttled = on_throttled or (lambda operation, seconds: None)
-        self._on_rate = on_rate or (lambda operation, rate: None)
+        self._on_throttled = on_throttled or (lambda call, seconds: None)
+        self._on_answered = on_answered or (lambda call, rate, is_well: None)
+        self.place = None
         self._document_hosts = frozenset(host.lower() for host in document_hosts)
         self._call_seconds = call_seconds
         self._sleep = sleep
@@ -102,26 +119,31 @@ class Client:
         """The answer to one operation, or an error of connector.spapi.errors."""
         operation = OPERATIONS[name]
         request = self._request(operation, path or {}, query or {}, body)
-        self._take(operation)
-        answer, failure = self._exchange(operation, request, self._access_token())
+        kind = str((body or {}).get(operation.kind, "")) if operation.kind else ""
+        call, answer, failure = self._send(operation, kind, request, self._access_token())
         if failure and failure.status in (401, 403) and _TOKEN_WORDING.search(failure.words):
-            self._take(operation)
-            answer, failure = self._exchange(operation, request, self._access_token(force_refresh=True))
+            call, answer, failure = self._send(operation, kind, request, self._access_token(force_refresh=True))
         if failure:
-            raise self._meaning(operation, query or {}, failure)
+            raise self._meaning(call, query or {}, failure)
         return answer
+
+    def _send(self, operation, kind, request, access_token):
+        """One request of the quota, and what became of it. The token is there before: it may take long to get one."""
+        call = Call(operation, kind, self.place)
+        self._take(call)
+        return call, *self._exchange(call, request, access_token)
 
     # Quota
 
-    def _take(self, operation):
+    def _take(self, call):
         slept = 0.0
         while True:
-            wait = self._quota_take(operation)
+            wait = self._quota_take(call)
             if not wait:
                 return
             if slept + wait > LONGEST_SLEEP:
                 raise Throttled(
-                    f"Amazon's limit for {operation.name} is used up for the moment; the next request may go out in "
+                    f"Amazon's limit for {call.name} is used up for the moment; the next request may go out in "
                     f"{_duration(wait)}. Nothing is lost, the work goes on by itself.",
                     wait=wait,
                 )
@@ -141,10 +163,11 @@ class Client:
             headers["Content-Type"] = "application/json"
         return operation.method, url, content, headers
 
-    def _exchange(self, operation, request, access_token):
+    def _exchange(self, call, request, access_token):
         """(Answer, None), or (None, _Failure) for an answer that is no success."""
         method, url, content, headers = request
         host = urlsplit(url).hostname
+        rate, is_well = None, False
         try:
             with (
                 wire.deadline(self._call_seconds),
@@ -152,17 +175,20 @@ class Client:
                     method, url, content=content, headers=headers | {"x-amz-access-token": access_token}
                 ) as response,
             ):
+                rate = _number(response.headers.get("x-amzn-RateLimit-Limit"))
+                is_well = response.status_code < 500 and response.status_code != 429
                 content = _whole(response)
         except wire.FAILURES as problem:
             raise wire.unreachable(problem, host) from None
+        finally:
+            self._on_answered(call, rate, is_well)
         request_id = response.headers.get("x-amzn-RequestId", "")
-        self._hear_rate(operation, response.headers.get("x-amzn-RateLimit-Limit"))
         if response.status_code // 100 != 2:
             return None, _Failure(response.status_code, request_id, content)
         parsed, replaced = _parsed(content, request_id) if content.strip() else (None, 0)
-        if operation.method != "DELETE" and not isinstance(parsed, (dict, list)):
+        if call.operation.method != "DELETE" and not isinstance(parsed, (dict, list)):
             raise Unreachable(
-                f"Amazon's answer to {operation.name} was empty. Nothing was lost; it is asked for again later.",
+                f"Amazon's answer to {call.name} was empty. Nothing was lost; it is asked for again later.",
                 wait=wire.RETRY_SECONDS,
                 status=response.status_code,
                 request_id=request_id,
@@ -171,21 +197,14 @@ class Client:
             return None, _Failure(400, request_id, content)
         return Answer(parsed, response.headers, response.status_code, request_id, replaced), None
 
-    def _hear_rate(self, operation, text):
-        try:
-            rate = float(text)
-        except (TypeError, ValueError):
-            return
-        self._on_rate(operation, rate)
-
     # What an answer without success means
 
-    def _meaning(self, operation, query, failure):
-        facts = failure.facts()
+    def _meaning(self, call, query, failure):
+        facts, operation = failure.facts(), call.operation
         status, said = failure.status, failure.said
         if status == 429:
             pause = min(LONGEST_PAUSE, max(1.0, 1 / operation.rate)) * random.uniform(1.0, 1.25)
-            wait = self._on_throttled(operation, pause) or pause
+            wait = self._on_throttled(call, pause) or pause
             return Throttled(
                 f"Amazon asks for a pause with {operation.name} (429); it goes on in {_duration(wait)}. Nothing is lost.",
                 wait=wait,
@@ -303,6 +322,13 @@ def encoded(query):
         values = value if isinstance(value, (list, tuple)) else [value]
         pairs.append(quote(name, safe="") + "=" + ",".join(quote(_word(item), safe="") for item in values))
     return "&".join(pairs)
+
+
+def _number(text):
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
 
 
 def _word(value):

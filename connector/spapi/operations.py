@@ -16,9 +16,25 @@ class Pager:
 
 
 @dataclass(frozen=True)
+class Further:
+    """A limit on top of an operation's own: `of` says whether all accounts of the application share it. With a `kind`
+    it holds for calls of that kind only, such as one report type."""
+
+    rate: float
+    burst: int
+    of: str = "account"  # or application
+    kind: str = ""
+
+    def __post_init__(self):
+        if self.of not in ("account", "application"):
+            raise ValueError(f"a limit is an account's or an application's, not of {self.of!r}")
+
+
+@dataclass(frozen=True)
 class Operation:
     """`rate` is requests a second, as published for one application and account; `burst` is how many may be saved up.
-    `items` says where an answer that is no page keeps its list."""
+    `kind` names the field of the body that `further` limits go by. `items` says where an answer that is no page keeps
+    its list."""
 
     name: str
     method: str
@@ -28,6 +44,12 @@ class Operation:
     pager: Pager | None = None
     restricted: bool = False
     items: str = ""
+    kind: str = ""
+    further: tuple[Further, ...] = ()
+
+    def further_for(self, kind):
+        """The further limits that a call of this kind counts against."""
+        return [limit for limit in self.further if limit.kind in ("", kind)]
 
 
 _ORDERS = "/orders/2026-01-01/orders"
@@ -48,7 +70,15 @@ OPERATIONS = {
         Operation(
             "getMarketplaceParticipations", "GET", "/sellers/v1/marketplaceParticipations", 0.016, 15, items="payload"
         ),
-        Operation("createReport", "POST", _REPORTS + "/reports", 0.0167, 15),
+        Operation(
+            "createReport",
+            "POST",
+            _REPORTS + "/reports",
+            0.0167,
+            15,
+            kind="reportType",
+            further=(Further(3 / 300, 3, kind="GET_SALES_AND_TRAFFIC_REPORT"),),
+        ),
         Operation("getReport", "GET", _REPORTS + "/reports/{reportId}", 2, 15),
         Operation(
             "getReports",

@@ -8,6 +8,7 @@ from django.db import connection, connections, transaction
 
 from connector.accounts import clients
 from connector.accounts.models import Account, Application
+from connector.spapi.client import Call
 from connector.spapi.errors import ConsentLost, SecretRejected, Throttled, Unreachable
 from tests.accounts.conftest import CLIENT_SECRET, SELLER_TOKEN, calls, paste
 
@@ -242,7 +243,7 @@ def use_up(account):
     client, wait = clients.client_for(account), 0.0
     while wait <= 1:
         time.sleep(wait)
-        wait = client._quota_take(clients.OPERATIONS["getMarketplaceParticipations"])
+        wait = client._quota_take(Call(clients.OPERATIONS["getMarketplaceParticipations"]))
 
 
 def test_a_used_up_quota_is_shared_by_all_who_speak_for_the_seller(bob, account, amazon, real_rates):
@@ -284,7 +285,7 @@ def test_a_request_taken_stays_taken_when_the_caller_takes_everything_back(accou
     client = clients.client_for(account)
 
     with pytest.raises(RuntimeError), transaction.atomic():
-        client._quota_take(clients.OPERATIONS["getOrder"])
+        client._quota_take(Call(clients.OPERATIONS["getOrder"]))
         raise RuntimeError
 
     assert clients.quota_left(account, "getOrder")[1] < before

@@ -18,14 +18,14 @@ class Desk:
 
     def __init__(self, wire, **options):
         self.waits, self.taken, self.throttled, self.rates = [], [], [], []
-        self.forced, self.slept = [], []
+        self.forced, self.slept, self.answered = [], [], []
         self.transport = Transport()
         self.client = Client(
             wire.url,
             self._token,
             self._take,
-            on_throttled=lambda operation, seconds: self.throttled.append((operation.name, seconds)),
-            on_rate=lambda operation, rate: self.rates.append((operation.name, rate)),
+            on_throttled=lambda call, seconds: self.throttled.append((call.name, seconds)),
+            on_answered=self._answered,
             document_hosts=[wire.host],
             transport=self.transport,
             sleep=self.slept.append,
@@ -37,9 +37,14 @@ class Desk:
         self.forced.append(force_refresh)
         return "Atza|fresh" if force_refresh else "Atza|first"
 
-    def _take(self, operation):
-        self.taken.append(operation.name)
+    def _take(self, call):
+        self.taken.append(call.name)
         return self.waits.pop(0) if self.waits else 0.0
+
+    def _answered(self, call, rate, is_well):
+        self.answered.append((call.name, is_well))
+        if rate is not None:
+            self.rates.append((call.name, rate))
 
 
 @pytest.fixture

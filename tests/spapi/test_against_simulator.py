@@ -16,7 +16,7 @@ from connector.spapi import errors, pages, reports, tokens
 from connector.spapi.client import Client
 from connector.spapi.documents import open_text
 from connector.spapi.marketplaces import by_country
-from connector.spapi.quota import Quota
+from connector.spapi.quota import Limit, Quota
 from connector.spapi.transport import Transport
 from tests.spapi.test_quota import connection
 
@@ -42,7 +42,7 @@ def seller(amazon, settings):
     """A client in a seller's name, with its quota in the database."""
     opened = []
 
-    def make(name="seller", *, factor=FAST, **options):
+    def make(name="seller", *, factor=FAST, has_further=True, **options):
         local = threading.local()
 
         def connect():
@@ -61,12 +61,24 @@ def seller(amazon, settings):
                 state.token = refresh(settings, f"Atzr|simulator-{name}").access_token
             return state.token
 
+        def limits(call):
+            operation, bucket = call.operation, f"{name}:{call.name}"
+            further = operation.further_for(call.kind) if has_further else ()
+            return [
+                Limit(bucket, operation.rate, operation.burst, stated=True),
+                *(Limit(f"{bucket}:{limit.of}:{limit.kind}", limit.rate, limit.burst) for limit in further),
+            ]
+
+        def take(call):
+            call.taken = quota.take(limits(call))
+            return call.taken.wait
+
         client = Client(
             amazon.url,
             token,
-            lambda operation: quota.take(f"{name}:{operation.name}", operation.rate, operation.burst),
-            on_throttled=lambda operation, seconds: quota.drain(f"{name}:{operation.name}", seconds),
-            on_rate=lambda operation, rate: quota.adapt(f"{name}:{operation.name}", rate),
+            take,
+            on_throttled=lambda call, seconds: quota.drain(limits(call), seconds),
+            on_answered=lambda call, rate, is_well: quota.answered(limits(call), call.taken, rate, is_well=is_well),
             document_hosts=settings.SPAPI_DOCUMENT_HOSTS,
             transport=transport,
             **options,

@@ -12,6 +12,8 @@ POST   /simulator/codes                  {"application_id", "selling_partner_id"
                                          code without the consent page
 POST   /simulator/revoke                 {"selling_partner_id", "client_id"?}; /simulator/restore gives it back
 POST   /simulator/drain                  {"operation", "selling_partner_id", "client_id"?}: empties that bucket
+GET    /simulator/limits                 limits on top of each operation's own; POST {"operation", "rate", "burst",
+                                         "of": "account" or "application", "report_type"?}: one more
 GET    /simulator/requests               ?operation= &since=n &status=; DELETE forgets them
 GET    /simulator/counts                 requests, 429s and statuses by operation
 GET    /simulator/buckets                tokens left
@@ -27,6 +29,7 @@ from urllib.parse import unquote
 from . import checks, faults, partners, spoil, truth
 from .answers import Answer, Refusal, html, json_answer
 from .applications import Application
+from .buckets import Further
 from .clock import iso
 from .marketplaces import BY_COUNTRY, BY_ID
 from .world import zone_of
@@ -165,6 +168,18 @@ def drain(simulator, request):
     return show_buckets(simulator, request)
 
 
+def show_limits(simulator, request):
+    return {"limits": [limit._asdict() for limit in simulator.buckets.further]}
+
+
+def add_limit(simulator, request):
+    try:
+        simulator.buckets.limit(Further(**_body(request)))
+    except (TypeError, ValueError) as problem:
+        raise BadControl(str(problem)) from problem
+    return show_limits(simulator, request)
+
+
 def show_requests(simulator, request):
     asked = request.values()
     status = int(asked["status"]) if "status" in asked else None
@@ -269,6 +284,8 @@ CALLS = {
     "post_drain": drain,
     "get_requests": show_requests,
     "delete_requests": forget_requests,
+    "get_limits": show_limits,
+    "post_limits": add_limit,
     "get_counts": show_counts,
     "get_buckets": show_buckets,
     "get_reports": show_reports,

@@ -109,7 +109,7 @@ class Simulator:
             raise denied()
         if not 0 < len(request.headers.get("user-agent", "")) <= 500:
             raise invalid("The User-Agent header is required and has at most 500 characters.")
-        if not self.buckets.take(self._bucket(operation, caller), self._rate(operation), operation.burst):
+        if not self.buckets.take(self._counted(request, operation, caller)):
             return errors(429, *faults.STATUSES["429"])
         return HANDLERS[operation.name](self, request, caller, *parts.values())
 
@@ -129,6 +129,15 @@ class Simulator:
 
     def _rate(self, operation):
         return operation.rate * self.settings.rate_factor
+
+    def _counted(self, request, operation, caller):
+        """Every bucket that the request counts against, with rate and burst."""
+        own = [(self._bucket(operation, caller), self._rate(operation), operation.burst)]
+        return own + [
+            (limit.key(caller.client_id, caller.partner.id), self._rate(limit), limit.burst)
+            for limit in self.buckets.further
+            if limit.concerns(request)
+        ]
 
     @staticmethod
     def _bucket(operation, caller):

@@ -1,8 +1,8 @@
-"""Amazon's quotas: a bucket for each application, seller and operation."""
+"""Amazon's quotas: a bucket for each application, seller and operation, and further ones on top."""
 
 import pytest
 
-from tests.simulator.caller import ORDERS, REPORTS
+from tests.simulator.caller import BY_LAST_UPDATE, BY_ORDER_DATE, ORDERS, REPORTS
 
 PARTICIPATIONS = "/sellers/v1/marketplaceParticipations"
 QUERY = {"createdAfter": "2026-08-14T00:00:00Z"}
@@ -91,3 +91,40 @@ def test_requests_and_429s_are_counted(strict):
     assert counts["requests"] == {"token": 1, "searchOrders": 2, "getMarketplaceParticipations": 1}
     assert counts["throttled"] == {"searchOrders": 2}
     assert counts["statuses"]["searchOrders"] == {"429": 2}
+
+
+def asked(strict, report_type, **options):
+    return strict.call("POST", REPORTS, body={"reportType": report_type}, **options).status
+
+
+def test_the_sales_and_traffic_report_may_be_asked_for_three_times_in_five_minutes(strict):
+    traffic = "GET_SALES_AND_TRAFFIC_REPORT"
+    assert [asked(strict, traffic) == 429 for _ in range(5)] == [False, False, False, True, True]
+    assert asked(strict, BY_ORDER_DATE) != 429
+    strict.advance(seconds=95)
+    assert asked(strict, traffic) == 429
+    strict.advance(seconds=5)
+    assert asked(strict, traffic) != 429
+    assert asked(strict, traffic) == 429
+
+
+def test_a_further_limit_holds_for_its_report_type_alone_and_takes_nothing_when_it_refuses(strict):
+    strict.control("limits", {"operation": "createReport", "rate": 0.001, "burst": 1, "report_type": BY_ORDER_DATE})
+    assert [asked(strict, BY_ORDER_DATE) for _ in range(20)].count(429) == 19
+    assert [asked(strict, BY_LAST_UPDATE) for _ in range(15)].count(429) == 1  # of 15 calls, one was spent before
+
+
+def test_an_applications_limit_is_shared_by_its_sellers(strict):
+    strict.control("limits", {"operation": "searchOrders", "rate": 0.001, "burst": 2, "of": "application"})
+    second = {"seller": "Atzr|simulator-seller-2"}
+    statuses = [strict.search(**QUERY).status, strict.search(**QUERY, **second).status]
+    assert statuses == [200, 200]
+    assert strict.search(**QUERY).status == strict.search(**QUERY, **second).status == 429
+    assert strict.get(PARTICIPATIONS).status == 200
+
+
+def test_a_limit_that_makes_no_sense_is_refused(strict):
+    assert (
+        strict.send("POST", "/simulator/limits", '{"operation": "createReport", "rate": 0, "burst": 1}').status == 400
+    )
+    assert len(strict.control("limits")["limits"]) == 1

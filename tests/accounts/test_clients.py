@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from django.db import connection, connections, transaction
@@ -10,6 +11,7 @@ from connector.accounts import clients
 from connector.accounts.models import Account, Application
 from connector.spapi.client import Call
 from connector.spapi.errors import ConsentLost, SecretRejected, Throttled, Unreachable
+from connector.spapi.operations import Further
 from tests.accounts.conftest import CLIENT_SECRET, SELLER_TOKEN, calls, paste
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -289,6 +291,31 @@ def test_a_request_taken_stays_taken_when_the_caller_takes_everything_back(accou
         raise RuntimeError
 
     assert clients.quota_left(account, "getOrder")[1] < before
+
+
+FURTHER = (Further(0.001, 2, of="application"), Further(0.001, 1, kind="A_REPORT"))
+
+
+def test_an_applications_own_limit_is_shared_by_its_sellers(alice, account, real_rates, monkeypatch):
+    monkeypatch.setitem(clients.OPERATIONS, "getOrder", replace(clients.OPERATIONS["getOrder"], further=FURTHER))
+    other = paste(alice, name="Other", selling_partner_id="A2DEMOSELLER02", refresh_token="Atzr|simulator-seller-2")
+
+    clients.client_for(account)._quota_take(Call(clients.OPERATIONS["getOrder"]))
+
+    assert clients.quota_left(other, "getOrder") == (pytest.approx(0.25, abs=0.25), pytest.approx(0.5, abs=0.5))
+    assert clients.quota_seconds(other, "getOrder", 3) == pytest.approx(2000, abs=5)
+
+
+def test_a_report_types_own_limit_holds_for_its_calls_alone(account, real_rates, monkeypatch):
+    report = replace(clients.OPERATIONS["createReport"], further=FURTHER[1:])
+    monkeypatch.setitem(clients.OPERATIONS, "createReport", report)
+    client = clients.client_for(account)
+
+    waits = [client._quota_take(Call(report, kind)) for kind in ("A_REPORT", "A_REPORT", "ANOTHER")]
+
+    assert [wait > 900 for wait in waits] == [False, True, False]
+    assert clients.quota_left(account, "createReport", "A_REPORT")[1] == 0
+    assert clients.quota_left(account, "createReport")[1] >= 12
 
 
 def test_the_quota_survives_the_loss_of_its_connection(account):

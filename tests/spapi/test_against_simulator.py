@@ -1,8 +1,10 @@
 """The client against Amazon's stand-in: whole conversations over real HTTP, and every fault it knows."""
 
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -16,6 +18,7 @@ from connector.spapi import errors, pages, reports, tokens
 from connector.spapi.client import Client
 from connector.spapi.documents import open_text
 from connector.spapi.marketplaces import by_country
+from connector.spapi.operations import OPERATIONS, Further
 from connector.spapi.quota import Limit, Quota
 from connector.spapi.transport import Transport
 from tests.spapi.test_quota import connection
@@ -121,8 +124,6 @@ def truth(amazon, what, first, last, **more):
 
 def patient(step, *, most=500):
     """Does the step again as long as it is only told to come back."""
-    import time
-
     for _ in range(most):
         try:
             return step()
@@ -528,6 +529,47 @@ def test_a_hurried_worker_meets_no_429_of_its_own_making(amazon, seller):
 
     counts = amazon.control("/simulator/counts")
     assert "429" not in str(counts.get("statuses", counts).get("getReports", ""))
+
+
+@pytest.fixture
+def limited(amazon, monkeypatch):
+    """Ten times the published rates, and on top of them one report type may be asked for twice, then once every 300 ms."""
+    kind, rate, burst = BY_ORDER_DATE["report_type"], 0.3, 2
+    amazon.control("/simulator/settings", {"rate_factor": 10})
+    amazon.control("/simulator/clock", {"run": True})
+    limit = {"operation": "createReport", "rate": rate, "burst": burst, "report_type": kind}
+    amazon.control("/simulator/limits", limit)
+    further = (Further(rate, burst, kind=kind),)
+    monkeypatch.setitem(OPERATIONS, "createReport", replace(OPERATIONS["createReport"], further=further))
+    return SimpleNamespace(kind=kind, another="GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL")
+
+
+def ask_for(client, kind):
+    begin, end, *_ = window(2)
+    return reports.create(client, kind, [US], begin, end)
+
+
+def test_a_report_types_own_limit_is_kept_and_others_are_not_held_up(amazon, seller, limited):
+    slept = []
+    client = seller(factor=10, sleep=lambda seconds: (slept.append(seconds), time.sleep(seconds)))
+
+    for _ in range(4):
+        ask_for(client, limited.kind)
+    waits = list(slept)
+    ask_for(client, limited.another)
+
+    assert sum(waits) > 0.4 and slept == waits
+    assert amazon.control("/simulator/counts")["throttled"] == {}
+
+
+def test_whoever_does_not_know_a_report_types_limit_meets_it_as_a_429(amazon, seller, limited):
+    client = seller(factor=10, has_further=False)
+
+    with pytest.raises(errors.Throttled):
+        for _ in range(4):
+            ask_for(client, limited.kind)
+
+    assert amazon.control("/simulator/counts")["throttled"] == {"createReport": 1}
 
 
 def test_the_rates_in_the_headers_are_the_ones_we_keep(amazon, seller):

@@ -8,6 +8,7 @@ place, the old table has been dropped) the answer is 410 `version_gone`: begin a
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
@@ -16,7 +17,7 @@ from psycopg import errors, sql
 
 from datasets import facts
 from datasets.models import Dataset
-from datasets.serving import cursors, moment, query, statement, wishes
+from datasets.serving import cursors, moment, query, readings, statement, wishes
 from datasets.serving.find import find_dataset
 from datasets.serving.pool import pool
 from datasets.serving.problems import BadParameters, BadRequest, NotFound, VersionGone, endpoint, nearest, shown
@@ -57,6 +58,7 @@ def rows(request, slug, suffix):
             f"This page took more than {SECONDS} seconds. Narrow it with filters, or take the export, which has no limit.",
             code="too_slow",
         ) from None
+    readings.note(request, caller, dataset, f"rows.{suffix}")
     etag = _etag(page.moment, page.query, suffix)
     if is_known(request, etag):
         return with_validators(without_body(304), page.moment, etag)
@@ -138,8 +140,10 @@ class Page:
         asked, types = self.query, self.moment.types
         parameters = Parameters()
         behind = self._behind(connection, parameters)
+        kinds = tuple(types[name] for name in asked.select)
+        names, written = _columns(asked.select, kinds, asked.safe, asked.decimals, self.as_json)
         picked = sql.SQL("SELECT _id, {} FROM {}{}{} LIMIT {}{}").format(
-            sql.SQL(", ").join(map(sql.Identifier, asked.select)),
+            names,
             self.moment.table,
             statement.where(asked.filters, parameters, *behind),
             statement.order(asked.sort, types),
@@ -147,15 +151,6 @@ class Page:
             sql.SQL(" OFFSET {}").format(sql.Literal(asked.offset)) if asked.offset else sql.SQL(""),
         )
         # Only the rows that were picked are written out, not all that were sorted.
-        if self.as_json:
-            written = sql.SQL("row_to_json((SELECT r FROM (SELECT {}) AS r))::text").format(
-                statement.selected(asked, types, json=True)
-            )
-        else:
-            written = sql.SQL(", ").join(
-                sql.SQL("({})::text").format(statement.shown(name, types[name], safe=asked.safe))
-                for name in asked.select
-            )
         page = sql.SQL("SELECT _id, {} FROM ({}) AS page").format(written, picked)
         with connection.cursor() as cursor:
             read_rows = cursor.execute(page, parameters.values or None).fetchall()
@@ -218,6 +213,22 @@ class Page:
     def _asked(self):
         """What the cursor is bound to: filters and order. Columns, page size and format may change on the way."""
         return query.Query(filters=self.query.filters, sort=self.query.sort).fingerprint()
+
+
+@lru_cache(maxsize=256)
+def _columns(names, kinds, safe, decimals, as_json):
+    """(the columns as they are, the columns as a page writes them): the longest part of a page's statement by far, so it
+    is put together once."""
+    types = dict(zip(names, kinds, strict=True))
+    if as_json:
+        listed = statement.listed(names, types, safe=safe, json=True, decimals=decimals)
+        written = sql.SQL("row_to_json((SELECT r FROM (SELECT {}) AS r))::text").format(listed)
+    else:
+        written = sql.SQL(", ").join(
+            sql.SQL("({})::text").format(statement.shown(name, types[name], safe=safe)) for name in names
+        )
+    plain = sql.SQL(", ").join(map(sql.Identifier, names))
+    return sql.SQL(plain.as_string()), sql.SQL(written.as_string())
 
 
 def _position(pairs, dataset):

@@ -71,12 +71,16 @@ def shown(name, kind, *, safe=False, json=False, decimals="number"):
 
 def selected(query, types, *, json=False):
     """The select list of the query's columns, each under its own name."""
-    return sql.SQL(", ").join(
-        sql.SQL("{} AS {}").format(
-            shown(name, types[name], safe=query.safe, json=json, decimals=query.decimals), sql.Identifier(name)
-        )
-        for name in query.select
-    )
+    return listed(query.select, types, safe=query.safe, json=json, decimals=query.decimals)
+
+
+def listed(names, types, *, safe=False, json=False, decimals="number"):
+    """The select list of these columns, each under its own name."""
+    written = []
+    for name in names:
+        column, own = shown(name, types[name], safe=safe, json=json, decimals=decimals), sql.Identifier(name)
+        written.append(own if column == own else sql.SQL("{} AS {}").format(column, own))
+    return sql.SQL(", ").join(written)
 
 
 # Which rows

@@ -18,6 +18,8 @@ from django.utils import timezone
 
 from connector.accounts.models import Account
 from datasets.models import AccessToken, Dataset
+from datasets.serving import limits
+from datasets.serving.prepared import Prepared
 from datasets.serving.problems import BadParameters, Forbidden, Unauthenticated, nearest, shown
 
 SCOPES = {
@@ -147,10 +149,15 @@ def caller(request, scope, *, link=None, now=None):
     """
     now = now or timezone.now()
     header = request.headers.get("Authorization", "")
-    if header:
-        found = _by_token(_presented(header), AccessToken.Kind.API, SHAPE, request, now)
-    elif link is not None:
-        found = _by_token(_linked(link), AccessToken.Kind.LINK, LINK_SHAPE, request, now)
+    if header or link is not None:
+        try:
+            if header:
+                found = _by_token(_presented(header), AccessToken.Kind.API, SHAPE, request, now)
+            else:
+                found = _by_token(_linked(link), AccessToken.Kind.LINK, LINK_SHAPE, request, now)
+        except Unauthenticated:
+            limits.note_wrong_token(request)
+            raise
     else:
         found = _by_session(request)
     if not found.may(scope):
@@ -161,24 +168,32 @@ def caller(request, scope, *, link=None, now=None):
 def presented_caller(request, secret=None, now=None):
     """The Caller behind an access token that came as a client's secret, in the header or apart from it, and the token's text."""
     header = request.headers.get("Authorization", "")
-    text = _presented(header) if header or not secret else secret
-    if not SHAPE.fullmatch(text):
-        raise Unauthenticated("The client's secret is not an access token. Make one on the Tokens page.")
-    return _by_token(text, AccessToken.Kind.API, SHAPE, request, now or timezone.now()), text
+    try:
+        text = _presented(header) if header or not secret else secret
+        if not SHAPE.fullmatch(text):
+            raise Unauthenticated("The client's secret is not an access token. Make one on the Tokens page.")
+        return _by_token(text, AccessToken.Kind.API, SHAPE, request, now or timezone.now()), text
+    except Unauthenticated:
+        limits.note_wrong_token(request)
+        raise
 
 
 def _by_token(text, kind, shape, request, now):
-    token = (
-        AccessToken.objects.select_related("owner")
-        .only(*LOOKED_AT)
-        .filter(token_id=shape.fullmatch(text)[1], kind=kind)
-        .first()
-    )
+    token = BY_ID.first(shape.fullmatch(text)[1], kind)
     if token is None or not hmac.compare_digest(bytes(token.secret_hash), _hash(text)):
         raise Unauthenticated("This access token is not known here. Make a new one on the Tokens page.")
     check_alive(token, now)
+    found = Caller(token.owner, token)
+    limits.note_request(found)
     note_use(token, request, now)
-    return Caller(token.owner, token)
+    return found
+
+
+BY_ID = Prepared(
+    lambda key, kind: AccessToken.objects.select_related("owner").only(*LOOKED_AT).filter(token_id=key, kind=kind)[:1],
+    "the id",
+    "the kind",
+)
 
 
 def check_alive(token, now):

@@ -39,6 +39,7 @@ def run(dataset, state, **fields):
 
 def through(dataset):
     found = facts(dataset, NOW).complete_through
+    assert complete_through(dataset, NOW) == found  # a page of rows asks for this alone
     return (TODAY - found).days if found else None
 
 

@@ -171,6 +171,13 @@ LWA_CLIENT_ID = env.text("LWA_CLIENT_ID")
 LWA_CLIENT_SECRET = env.text("LWA_CLIENT_SECRET")
 SPAPI_APPLICATION_ID = env.text("SPAPI_APPLICATION_ID")
 
+# How much programs may ask of the API.
+REQUESTS_PER_MINUTE = env.whole("REQUESTS_PER_MINUTE", 60_000, least=1, most=10_000_000)
+WRONG_TOKENS_PER_MINUTE = env.whole("WRONG_TOKENS_PER_MINUTE", 10, least=1, most=10_000)
+EXPORTS_PER_CALLER = env.whole("EXPORTS_PER_CALLER", 4, least=1, most=1000)
+EXPORTS_AT_ONCE = env.whole("EXPORTS_AT_ONCE", 32, least=1, most=1000)
+EXPORTS_STALL_SECONDS = env.whole("EXPORTS_STALL_SECONDS", 120, least=1, most=3600)
+
 LOG_LEVEL = env.one_of("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = {
     "version": 1,

@@ -468,3 +468,26 @@ class AccessToken(models.Model):
 
     class Meta:
         ordering = [F("created_at").desc()]
+
+
+class Reading(models.Model):
+    """Who has read a dataset's rows, when last, and by what program: one row for each reader."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="readings")
+    reader = models.CharField(max_length=40)  # the caller's key: a token, or a person in the browser
+    token = models.ForeignKey(AccessToken, on_delete=models.CASCADE, null=True, related_name="readings")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+    what = models.CharField(max_length=20)  # export.csv, rows.json, OData …
+    client = models.CharField(max_length=200, blank=True)  # its User-Agent
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "reader"], name="one_row_for_each_reader")]
+
+
+class Allowance(models.Model):
+    """A bucket that callers ask from and that refills steadily, shared by all web processes. The table is unlogged: a crash
+    of the database fills all buckets, which does no harm."""
+
+    key = models.CharField(max_length=100, primary_key=True)
+    full_at = models.FloatField()  # seconds since 1970 on the database's clock

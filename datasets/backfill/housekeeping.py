@@ -11,7 +11,7 @@ from django.db import transaction
 
 from connector.accounts import housekeeping as accounts
 from datasets.backfill import land
-from datasets.models import Dataset, Day, Request
+from datasets.models import Allowance, Dataset, Day, Request
 from datasets.storage import read, table
 
 KEEP_GENERATION = timedelta(hours=1)  # a reader that began before the flip may still page through the old one
@@ -23,6 +23,7 @@ def clean(now):
     drop_orphan_tables()
     drop_old_raw(now)
     accounts.sweep(now)
+    Allowance.objects.filter(full_at__lt=now.timestamp()).delete()  # buckets that are full again
 
 
 def drop_old_generations(now):

@@ -6,17 +6,18 @@ import struct
 from dataclasses import replace
 
 import psycopg
+from django.conf import settings
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from psycopg import ClientCursor, errors
 
 from datasets import facts
-from datasets.serving import encodings, moment, wishes
+from datasets.serving import encodings, moment, readings, wishes
 from datasets.serving.copyout import PAUSE_MS, CopyOut, ReaderLeft
 from datasets.serving.files import TEXT_FILES
 from datasets.serving.find import find_dataset
 from datasets.serving.parquet import Parquet
-from datasets.serving.places import PLACES
+from datasets.serving.places import PLACES, take_everywhere
 from datasets.serving.pool import pool
 from datasets.serving.problems import BadRequest, NotFound, Unavailable, endpoint, nearest, shown
 from datasets.serving.statement import Parameters
@@ -32,7 +33,9 @@ FILES = TEXT_FILES | {
         Parquet("parquet", "application/vnd.apache.parquet"),
     )
 }
-STALLED_SECONDS = 120  # a reader who takes no byte for so long has gone away without saying so
+STALLED_SECONDS = (
+    settings.EXPORTS_STALL_SECONDS
+)  # a reader who takes no byte for so long has gone away without saying so
 
 
 @endpoint("GET")
@@ -61,6 +64,7 @@ def answer(request, caller, dataset, file, pairs):
         return _with_headers(without_body(), seen, asked, file, encoding, etag, now)
 
     stream = Stream.open(caller, dataset, file, pairs, encoding, request, now)
+    readings.note(request, caller, dataset, f"export.{file.suffix}")
     response = StreamingHttpResponse(stream)
     etag = _etag(stream.moment, stream.query, file, encoding)
     return _with_headers(response, stream.moment, stream.query, file, encoding, etag, now)
@@ -98,6 +102,7 @@ class Stream:
         self.moment = moment.snapshot(self._connection, dataset, now=now)
         if self.moment is None:
             raise NotFound("This dataset has just been deleted.")
+        take_everywhere(self._connection, caller.key)
         self.query = wishes.read(caller, pairs, self.moment.columns, dataset, now)
         if not self.moment.has_table and not self.file.is_packed:
             return

@@ -110,8 +110,8 @@ def static_root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def web(people, tmp_path_factory, static_root):
-    """gunicorn as shipped, on a free port, over the test database."""
+def web(request, people, tmp_path_factory, static_root):
+    """gunicorn as shipped, on a free port, over the test database; a module may say ENVIRONMENT for it."""
     from django.db import connection
 
     with socket.socket() as free:
@@ -132,8 +132,6 @@ def web(people, tmp_path_factory, static_root):
             "connector.wsgi",
             "--bind",
             f"127.0.0.1:{port}",
-            "--workers",
-            "1",
             "--log-level",
             "warning",
         ],
@@ -143,7 +141,9 @@ def web(people, tmp_path_factory, static_root):
             "DATABASE_URL": f"postgresql://{own['USER']}{password}@{address}/{own['NAME']}{'?' + where if where else ''}",
             "PUBLIC_URL": f"http://127.0.0.1:{port}",
             "STATIC_ROOT": str(static_root),
-        },
+            "WEB_CONCURRENCY": "1",
+        }
+        | getattr(request.module, "ENVIRONMENT", {}),
         stdout=log,
         stderr=subprocess.STDOUT,
     )

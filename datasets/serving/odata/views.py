@@ -9,7 +9,7 @@ from django.utils import timezone
 from psycopg import errors
 
 from datasets import facts
-from datasets.serving import cursors, query, tokens
+from datasets.serving import cursors, query, readings, tokens
 from datasets.serving.find import SLUG, find_dataset
 from datasets.serving.moment import served
 from datasets.serving.odata import metadata, options
@@ -49,9 +49,10 @@ def describe(request):
 @endpoint
 def entities(request, name):
     """GET /odata/v4/{dataset}: one page of rows."""
-    dataset = _dataset(request, name)
+    caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request))
     page = _page(request, dataset, wanted)
+    readings.note(request, caller, dataset, "OData")
     seen, names = page.moment, page.names
     chosen = f"({','.join(names)})" if wanted.get("$select") and page.selected is not None else ""
     head = {"@odata.context": f"{_context(request)}#{seen.slug}{chosen}"}
@@ -68,7 +69,7 @@ def entities(request, name):
 @endpoint
 def count(request, name):
     """GET /odata/v4/{dataset}/$count: how many rows meet $filter, as plain text."""
-    dataset = _dataset(request, name)
+    _, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request), ("$filter",))
     page = _page(request, dataset, wanted | {"$count": "true", "$top": "0"})
     return answer(str(page.count["value"]), "text/plain;charset=utf-8")
@@ -89,7 +90,7 @@ def _dataset(request, name):
         if name.startswith("$") or "(" in name:
             raise NotOffered(f"'{shown(name)}' is not offered here. There are $metadata and whole datasets.")
         raise NotFound(f"There is no dataset '{shown(name)}' that you may see.")
-    return find_dataset(caller, name)
+    return caller, find_dataset(caller, name)
 
 
 class ODataPage(Page):

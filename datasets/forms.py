@@ -175,6 +175,10 @@ class DatasetForm(forms.Form):
         first, last = self._days(account, self._said("start"), self._said("end"), complain=False)
         if self.report.has_dates and first is None:
             return None
+        if self.report.has_dates and self.report.window.over:
+            newest = window.today(self.now - self.report.lag, window.zone_of(self.report, account))
+            span = window.over(window.Span(first, min(last, newest)), self.report.window, newest=newest)
+            first, last = span.first, span.last
         return forecast(self.report, account, first, last, self._said("mode") or self.modes[0])
 
     # Checks
@@ -327,8 +331,7 @@ class DatasetForm(forms.Form):
             report = index.get(key)
         except KeyError:
             return None
-        plain = {name: answers.get(name) for name in report.variants}
-        return report.varied(plain)
+        return report.varied(answers)
 
     def _unknown_report(self, key):
         try:

@@ -1,9 +1,7 @@
-"""Reports that Amazon builds as tab-separated documents, all behind Create and Download Report."""
-
-from datetime import timedelta
+"""Reports that Amazon builds as tab-separated documents."""
 
 from connector.catalogue.options import Option
-from connector.catalogue.report import Column, Days, Document, Report, safe_name
+from connector.catalogue.report import Column, Document, safe_name
 
 QUOTE = Option(
     "csv_report_quote_character",
@@ -49,8 +47,10 @@ def columns(headers):
     return tuple(Column(safe_name(name), _TYPES.get(name, "text"), name, name) for name in headers.split())
 
 
+ALL_ORDERS = columns(_ALL_ORDERS)
+
 # One row of Amazon's file is an order's item, but the file need not hold the item's id: no key is sure, so no merge.
-_TYPES_OF_REPORT = {
+TYPES = {
     "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL": {
         "title": "All orders by order date",
         "day_column": "purchase_date",
@@ -60,38 +60,5 @@ _TYPES_OF_REPORT = {
         "day_column": "last_updated_date",
     },
 }
-
-REPORT_TYPE = Option(
-    "report_type",
-    "Report Type",
-    choices=tuple((name, entry["title"]) for name, entry in _TYPES_OF_REPORT.items()),
-    required=True,
-)
-
-_FIRST = "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"
-
-CREATE_AND_DOWNLOAD = Report(
-    key="create_and_download_report",
-    title="Create and Download Report",
-    group="Reports",
-    audience=("seller",),
-    summary="Reports that Amazon builds on request: one row for each item of each order, without buyer data.",
-    source=Document(_FIRST, quote=QUOTE.name),
-    options=(REPORT_TYPE, QUOTE, MARKETPLACES),
-    window=Days(30),
-    reach_days=730,
-    lag=timedelta(minutes=30),
-    settling_days=3,
-    cooldown=timedelta(minutes=30),
-    day_column="purchase_date",
-    columns=columns(_ALL_ORDERS),
-    modes=("append", "replace"),
-    regional=True,
-    channel_column="sales_channel",
-    variants={
-        REPORT_TYPE.name: {
-            name: {"source": Document(name, quote=QUOTE.name), "day_column": entry["day_column"]}
-            for name, entry in _TYPES_OF_REPORT.items()
-        }
-    },
-)
+for report_type, entry in TYPES.items():
+    entry["source"] = Document(report_type, quote=QUOTE.name)

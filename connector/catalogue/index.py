@@ -2,9 +2,9 @@
 
 import difflib
 
-from connector.catalogue import flat_files, orders, sellers
+from connector.catalogue import create_and_download, orders, sellers
 
-REPORTS = (*orders.REPORTS, *sellers.REPORTS, flat_files.CREATE_AND_DOWNLOAD)
+REPORTS = (*orders.REPORTS, *sellers.REPORTS, create_and_download.CREATE_AND_DOWNLOAD)
 
 _BY_KEY = {report.key: report for report in REPORTS}
 

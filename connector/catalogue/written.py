@@ -44,6 +44,14 @@ class Written:
 PLAIN = Written()
 
 
+def made_plain(row, columns):
+    """The row with numbers and dates as a database reads them; `columns` are (place, function)."""
+    for place, plain in columns:
+        if row[place]:
+            row[place] = plain(row[place])
+    return row
+
+
 def _number(text):
     bare = text.strip().translate(_MINUS)
     if _SPACED.fullmatch(bare):

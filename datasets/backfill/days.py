@@ -31,3 +31,11 @@ def again(known, *, zone, now, settling_days):
         if still_open or settling:
             wanted.append(day.day)
     return sorted(wanted, reverse=True)
+
+
+def whole_periods(days, rule):
+    """All days of the periods in which these days lie: a period comes in as a whole, or not at all."""
+    found = set()
+    for first, last in {rule.period(day) for day in days}:
+        found.update(window.days(first, last))
+    return sorted(found, reverse=True)

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from connector.catalogue import readers
 from connector.catalogue.report import NoWindow
-from connector.catalogue.written import PLAIN
+from connector.catalogue.written import PLAIN, made_plain
 from connector.spapi import documents, errors, marketplaces, pages, reports
 from connector.spapi.operations import OPERATIONS
 from datasets.backfill import abreast, land, quick, records, sharing, window
@@ -451,7 +451,7 @@ class _Reading:
             try:
                 names = self.report.names_of(header)
                 if odd := self._to_make_plain(names):
-                    rows = (_made_plain(row, odd) for row in rows)
+                    rows = (made_plain(row, odd) for row in rows)
                 rows = self._of_chosen(rows, names)
                 self._split(self._with_extra(rows) if self.spare else rows, files.names, files)
             except BaseException:
@@ -588,14 +588,6 @@ class _Reading:
 
     def _note_replaced(self, count):
         self.notes.append(f"{count} characters that no database keeps were replaced by \ufffd.")
-
-
-def _made_plain(row, columns):
-    """The row with numbers and dates as a database reads them."""
-    for place, plain in columns:
-        if row[place]:
-            row[place] = plain(row[place])
-    return row
 
 
 class _Newest:

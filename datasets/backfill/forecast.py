@@ -39,11 +39,9 @@ def forecast(report, account, first, last, mode="append"):
     notes = []
     if report.source.is_report:
         operation = OPERATIONS["createReport"]
-        fits = plan.whole_days(report.window, window.zone_of(report, account))
-        requests = len(plan.windows(days, fits=fits, edge=last, spare=operation.burst))
-        notes.append(
-            f"Amazon builds up to {report.window.most} days into one report, and takes about a minute for each."
-        )
+        zone = window.zone_of(report, account)
+        requests = len(plan.for_report(report.window, days, zone, edge=last, spare=operation.burst))
+        notes.append(report.window.note)
         seconds = seconds_for(requests, operation) + (REPORT_SECONDS / _factor() if requests else 0)
     else:
         operation = OPERATIONS[report.source.operation]
@@ -73,8 +71,8 @@ def remaining(dataset, run, report):
         asked = Request.objects.filter(dataset=dataset, generation=run.generation, state__in=Request.OPEN).exclude(
             state=Request.State.PLANNED
         )
-        fits = plan.whole_days(report.window, window.zone_of(report, dataset.account))
-        still = len(plan.windows(missing, fits=fits)) - asked.count()
+        zone = window.zone_of(report, dataset.account)
+        still = len(plan.for_report(report.window, missing, zone)) - asked.count()
         return max(0, still) / (operation.rate * _factor()) + REPORT_SECONDS / _factor()
     operation = OPERATIONS[report.source.operation]
     per_day = _rows_per_day(dataset.account, report.key) or GUESSED_ROWS_PER_DAY

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from connector.catalogue.report import Aligned
 from datasets.backfill.window import bounds
 
 EDGE_DAYS = 2  # today and yesterday arrive on their own, where a request can be spared for them
@@ -31,6 +32,24 @@ def windows(wanted, *, fits, edge=None, spare=0):
     split = last - timedelta(days=EDGE_DAYS - 1)
     older = [day for day in wanted if first <= day < split]
     return [(min(day for day in wanted if day >= split), last), (first, max(older)), *found[1:]]
+
+
+def for_report(rule, wanted, zone, *, edge=None, spare=0):
+    """The windows in which a report is asked for, newest first, by the report's own rule."""
+    if isinstance(rule, Aligned):
+        return periods(wanted, rule)
+    return windows(wanted, fits=whole_days(rule, zone), edge=edge, spare=spare)
+
+
+def periods(wanted, rule):
+    """Windows of whole periods that cover the wanted days with the fewest requests, newest first."""
+    covered = []
+    for first, last in sorted({rule.period(day) for day in wanted}):
+        if covered and covered[-1][2] < rule.most and first - covered[-1][1] == timedelta(days=1):
+            covered[-1][1:] = last, covered[-1][2] + 1
+        else:
+            covered.append([first, last, 1])
+    return [(first, last) for first, last, _ in reversed(covered)]
 
 
 def at_most(days):

@@ -26,6 +26,8 @@ def source(account, report, marketplace_ids, answers, zone):
     said = [str(account.pk), report.source.kind, getattr(report.source, "operation", ""), zone, wish]
     for name in ("after", "before"):
         said.append(getattr(report.source, name, ""))
+    if report.day_column is None and report.has_dates:
+        said.append(repr(report.window))  # rows without a date stand for the whole window: it must be the very same
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -1,0 +1,111 @@
+"""Makes rows of the records of JSON and XML documents: dotted paths become titles, values become text."""
+
+import json
+
+import orjson
+
+
+class Number(str):
+    """A number in the digits that Amazon wrote."""
+
+    __slots__ = ()
+
+
+class Rows:
+    """Flattens records into lists of text in the order of `titles`, which are paths.
+
+    Called with a record, gives (values, others) for each row: `others` are the paths that no title knows, None where
+    there are none. The first `most` of such paths are gathered in `unknown`, in the order in which they came.
+    """
+
+    def __init__(self, records, titles, most):
+        self._records, self._most = records, most
+        self._places = {title: place for place, title in enumerate(titles)}
+        self._width = len(titles)
+        self.unknown = {}
+
+    def __call__(self, record, head):
+        if not isinstance(record, dict):
+            record = {"": record}
+        each = self._records.each
+        if not each:
+            yield self._row(self._flat(record, "", dict(head)))
+            return
+        shared = self._flat({name: value for name, value in record.items() if name != each}, "", dict(head))
+        members = record.get(each)
+        for member in members if isinstance(members, list) else [members]:
+            found = dict(shared)
+            if member is not None:
+                self._put(found, each, member)
+            yield self._row(found)
+
+    def _row(self, found):
+        values, others = [""] * self._width, None
+        for path, value in found.items():
+            place = self._places.get(path)
+            if place is not None:
+                values[place] = value
+            elif value != "":
+                others = others or {}
+                others[path] = value
+                if len(self.unknown) < self._most:
+                    self.unknown[path] = None
+        return values, others
+
+    def _flat(self, node, prefix, found):
+        for name, value in node.items():
+            self._put(found, f"{prefix}.{name}" if prefix and name else prefix or name, value)
+        return found
+
+    def _put(self, found, path, value):
+        if isinstance(value, str):
+            found[path] = value
+        elif path in self._records.told_apart and isinstance(value, (dict, list)):
+            self._apart(found, path, value if isinstance(value, list) else [value])
+        elif isinstance(value, dict):
+            self._flat(value, path, found)
+        elif isinstance(value, list):
+            if path in self._records.joined and all(isinstance(word, str) for word in value):
+                found[path] = ",".join(value)
+            elif value:
+                found[path] = as_json(value)
+        elif value is not None:
+            found[path] = "true" if value is True else "false"
+
+    def _apart(self, found, path, entries):
+        """One column for each kind of entry; a second entry of a kind gets a number, so that none is lost."""
+        told_by, seen = self._records.told_apart[path], {}
+        for entry in entries:
+            kind = entry.get(told_by) if isinstance(entry, dict) else None
+            if not isinstance(kind, str):
+                kind, rest = "", entry
+            else:
+                rest = {name: value for name, value in entry.items() if name != told_by}
+            seen[kind] = seen.get(kind, 0) + 1
+            number = f" {seen[kind]}" if seen[kind] > 1 else ""
+            self._put(found, f"{path}[{kind}{number}]", rest)
+
+
+def as_json(value):
+    """A nested value as compact JSON text, numbers in the digits that Amazon wrote."""
+    try:
+        return orjson.dumps(value, default=_as_written, option=orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
+    except TypeError:  # nested more deeply than orjson goes
+        return json.dumps(value, ensure_ascii=False)
+
+
+def _as_written(value):
+    if isinstance(value, Number):
+        return orjson.Fragment(str(value))
+    raise TypeError
+
+
+def at(node, path):
+    """The text at a dotted path below the node; empty where there is none."""
+    for step in path.split("."):
+        node = node.get(step) if isinstance(node, dict) else None
+    if node is None:
+        return ""
+    if isinstance(node, str):
+        return node
+    return as_json(node)

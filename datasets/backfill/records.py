@@ -1,0 +1,96 @@
+"""Reads JSON and XML documents into files a day, as fetch.py's flat files: one record is held at a time."""
+
+import orjson
+
+from connector.catalogue.nested import Rows
+from connector.catalogue.streams import READERS, Broken, declared_charset
+from connector.catalogue.written import made_plain
+from connector.spapi import documents, errors
+from datasets.storage import stage
+from datasets.storage.table import MOST_COLUMNS
+
+
+def read(reading):
+    """(column names, null marker, {day: Staged}, note) of the document of `reading`, a fetch._Reading.
+
+    What the report declares takes one pass. Paths that nobody declared make it two: the first finds them all, so that
+    each is a column for the whole document; what a table has no room for goes to its column _extra.
+    """
+    titles = [column.source for column in reading.report.columns]
+    unknown, files = _pass(reading, titles)
+    if unknown:
+        files.discard()
+        reading.notes.clear()
+        _, files = _pass(reading, [*titles, *unknown])
+    return reading._staged(files)
+
+
+def _pass(reading, titles):
+    source, cursor = reading.report.source, reading.request.cursor
+    path, country = reading.folder / "document", reading.asking.account.home.country
+    rows = Rows(source.records, titles, MOST_COLUMNS + 1)
+    replaced = []
+    with documents.open_text(path, _content_type(path, source, cursor.get("content_type"), country), country) as text:
+        files = reading._day_files(titles)
+        try:
+            found = READERS[source.reader](text, source.records, lambda: replaced.append(1))
+            values = _values(reading, found, rows, reading._to_make_plain(reading.report.names_of(titles)))
+            reading._split(reading._of_chosen(values, files.names), files.names, files)
+        except Broken as problem:
+            files.discard()
+            raise errors.DocumentRefused(str(problem)) from None
+        except RecursionError:
+            files.discard()
+            raise errors.DocumentRefused(
+                "Amazon's document is nested too deeply, so nothing of it was loaded."
+            ) from None
+        except BaseException:
+            files.discard()
+            raise
+        reading._note_charset(text.charset, text.because)
+    if replaced:
+        reading._note_replaced(len(replaced))
+    return rows.unknown, files
+
+
+def _values(reading, records, rows, odd):
+    proof = reading.report.source.records.proof
+    for record, head in records:
+        if proof in head:
+            _refuse_another_answer(reading, head.pop(proof))
+        for values, others in rows(record, head):
+            if odd:
+                values = made_plain(values, odd)
+            if reading.spare:
+                extra = {title: values[place] for place, title in reading.spare if values[place]} | (others or {})
+                extra = {title: value[: stage.MOST_CELL] for title, value in extra.items()}
+                values = [*(values[place] for place in reading.kept), orjson.dumps(extra).decode() if extra else ""]
+            yield values
+
+
+def _refuse_another_answer(reading, said):
+    """A document that names the report options it was made with must name ours."""
+    try:
+        said = orjson.loads(said)
+    except orjson.JSONDecodeError:
+        return
+    asked = reading.report.source.request(None, None, (), reading.asking.answers)["options"]
+    for name in asked.keys() & said.keys() if isinstance(said, dict) else ():
+        if said[name] != asked[name]:
+            raise errors.DocumentRefused(
+                f"Amazon's document was made with {name} {str(said[name])[:40]}, and {asked[name]} was asked for. Nothing of "
+                "it was loaded; the next run asks for the report anew."
+            )
+
+
+def _content_type(path, source, content_type, country):
+    """The document's label, or for XML without a charset in it the one that its own first line names."""
+    if source.reader != "xml" or "charset" in (content_type or "").lower():
+        return content_type
+    head = b""
+    for piece in documents.open_bytes(path):
+        head += piece[: 512 - len(head)]
+        if len(head) >= 512:
+            break
+    charset = declared_charset(head.decode("latin-1").removeprefix("ï»¿"))
+    return f"application/xml; charset={charset}" if charset else content_type

@@ -16,6 +16,7 @@ from connector.accounts.clients import client_for
 from connector.catalogue import index
 from connector.catalogue.report import NoWindow
 from connector.spapi import errors
+from connector.spapi.quota import Place
 from datasets.backfill import days as ledger
 from datasets.backfill import fetch, land, lease, plan, sharing, window
 from datasets.backfill.dispatch import database_now
@@ -137,10 +138,10 @@ class _Turn:
         began = time.monotonic()
         if self.run.first_day is None:
             self._begin()
+        now = database_now()
         while True:
             if self.lost.is_set():
                 raise lease.LeaseLost
-            now = database_now()
             if self._is_cancelled():
                 return self._stop(
                     Run.State.CANCELLED, "Cancelled. The days that are in stay; the next run goes on from here."
@@ -154,7 +155,7 @@ class _Turn:
             if request is None:
                 return self._yield_or_end(now)
             try:
-                self._step(request)
+                told_at = self._step(request)
             except (errors.ConsentLost, errors.SecretRejected) as problem:
                 request.wait(None, message=problem.message)
                 return self._stop(Run.State.FAILED, problem.message)
@@ -164,6 +165,8 @@ class _Turn:
             if time.monotonic() - began > TURN_SECONDS:
                 self.run.give_back(fence=self.fence, until=None, message=self._sentence())
                 return 0
+            # Whoever is told to wait waits: where nothing else is left to do, the run is given back, however short the wait.
+            now = told_at or database_now()
 
     # Which days
 
@@ -289,8 +292,9 @@ class _Turn:
     # One step
 
     def _step(self, request):
-        """One step of one request; what an error means for it is decided here."""
+        """One step of one request; what an error means for it is decided here. Answers since when it has to wait, if it has."""
         request.take_in_hand()
+        self.client.place = Place(f"run {self.run.pk}", urgent=self._is_edge(request))
         asking = self._asking()
         try:
             asking.step(request)
@@ -298,7 +302,9 @@ class _Turn:
             known = isinstance(later, (errors.Throttled, errors.NotReady))
             attempts = request.attempts if known else request.attempts + 1
             wait = later.wait if known and later.wait else fetch.backoff(attempts)
-            request.wait(database_now() + timedelta(seconds=wait), message=later.message, attempts=attempts)
+            told_at = database_now()
+            request.wait(told_at + timedelta(seconds=wait), message=later.message, attempts=attempts)
+            return told_at
         except (errors.ReportFailed, errors.ReportCancelled) as problem:
             if isinstance(problem, errors.ReportFailed):
                 reason = asking.reason(problem) or "Amazon gave no reason."
@@ -330,6 +336,10 @@ class _Turn:
             raise
         except errors.Refused as problem:
             request.fail(problem.message, run=self.run)
+
+    def _is_edge(self, request):
+        """The newest days go before any dataset's history where several want the same of Amazon's quota."""
+        return request.last_day > self.run.last_day - timedelta(days=plan.EDGE_DAYS)
 
     def _halve(self, request):
         """A page token died: the days are asked for in two halves, so that the next chain is over sooner."""

@@ -26,10 +26,10 @@ class Drive:
     def turn(self):
         """One turn of a worker; answers whether the run is still open."""
         self.turns += 1
-        engine.advance(self.run.pk)
+        seconds = engine.advance(self.run.pk)
         self.run.refresh_from_db()
         if self.run.state == Run.State.WAITING:
-            self.waits.append((self.run.message, (self.run.not_before - dispatch.database_now()).total_seconds()))
+            self.waits.append((self.run.message, seconds))
         return self.run.is_open
 
     def hurry(self):

@@ -57,6 +57,7 @@ def test_a_hundred_429s_in_a_row_are_a_hundred_waits_and_no_failure(chain, setti
     run = chain.drive()
 
     assert_goes_on(chain, "middle", run, calls=chain.pages + 100)
+    assert len(run.waits) == 100, "each time the worker is free, however short the wait"
     assert Request.objects.get(dataset=chain.dataset).failures == 0
 
 

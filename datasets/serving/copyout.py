@@ -81,10 +81,13 @@ class CopyOut:
             self.connection.cancel_safe(timeout=5)
 
     def _finish(self):
+        failed = None
         while (result := self._result()) is not None:
             if result.status != pq.ExecStatus.COMMAND_OK:
-                raise errors.error_from_result(result, encoding="utf-8")
-        self.is_done = True
+                failed = failed or result
+        self.is_done = True  # a statement that failed runs no more: the connection is good for the next one
+        if failed is not None:
+            raise errors.error_from_result(failed, encoding="utf-8")
 
     def _result(self):
         while self.pgconn.is_busy():

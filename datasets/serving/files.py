@@ -46,8 +46,13 @@ class Separated(File):
 
     def start(self, query):
         mark = "\ufeff".encode() if query.bom else b""
-        header = self.delimiter.join(name.encode() for name in query.select) + b"\r\n" if query.header else b""
+        header = self.delimiter.join(map(self._cell, query.select)) + b"\r\n" if query.header else b""
         return mark + header
+
+    def _cell(self, name):
+        """A column's name; one that somebody gave it in a statement may hold anything."""
+        is_plain = name and not any(mark in name for mark in (self.delimiter.decode(), '"', "\n", "\r"))
+        return (name if is_plain else '"' + name.replace('"', '""') + '"').encode()
 
     def join(self, rows, first):
         return b"\r\n".join(rows) + b"\r\n"

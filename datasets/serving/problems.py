@@ -45,6 +45,7 @@ class Problem(Exception):
     """An answer that says what is wrong and what to do; raise it anywhere below a view."""
 
     status, code, title = 500, "internal_error", "Something went wrong here"
+    more = {}  # further members of the answer, where a kind of problem has some
 
     def __init__(self, detail, *, code=None, errors=(), headers=None):
         super().__init__(detail)
@@ -61,6 +62,7 @@ class Problem(Exception):
             "detail": self.detail,
             "code": self.code,
             "errors": self.errors,
+            **self.more,
             "request_id": request_id(request),
         }
         content = json.dumps(body, ensure_ascii=True)  # a lone surrogate from somebody's URL must not break the answer

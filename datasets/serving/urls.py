@@ -9,6 +9,7 @@ from datasets.serving.api.docs import docs
 from datasets.serving.export import export
 from datasets.serving.odata import views as odata
 from datasets.serving.rows import rows
+from datasets.serving.sql.answers import ask
 
 for router in (connections.router, definitions.router, runs.router):
     api.add_router("", router)
@@ -21,6 +22,10 @@ urlpatterns = [
     path("api/docs", docs, name="api-docs"),
     path("api/v1/datasets/<str:slug>/export.<str:suffix>", export, name="export"),
     path("api/v1/datasets/<str:slug>/rows.<str:suffix>", rows, name="rows"),
+    path("api/v1/datasets/<str:slug>/query", ask, name="dataset-query"),
+    path("api/v1/datasets/<str:slug>/query.<str:suffix>", ask, name="dataset-query-file"),
+    path("api/v1/query", ask, name="query"),
+    path("api/v1/query.<str:suffix>", ask, name="query-file"),
     path("api/v1/", api.urls),
     path("odata/v4", odata.service),
     path("odata/v4/", odata.service, name="odata"),

@@ -1,0 +1,123 @@
+"""The role that statements run as. It owns nothing and is granted nothing for good: what a statement may read is granted
+to it inside the statement's own transaction, which is rolled back.
+
+A role belongs to the whole server. Where our login may not make one, whoever runs the server does it once.
+"""
+
+import os
+
+import psycopg
+from psycopg import errors, sql
+
+from datasets.serving.problems import Problem
+
+NAME = "backhaul_reader"
+ROLE = sql.Identifier(NAME)
+_found_good = set()
+
+
+class NotSetUp(Problem):
+    status, code, title = 501, "sql_not_set_up", "SQL is not set up here"
+
+
+def check(connection):
+    """Makes the role where it is missing and we may; raises NotSetUp with what the operator has to do."""
+    here = (os.getpid(), connection.info.host, connection.info.port, connection.info.dbname, connection.info.user)
+    if here in _found_good:
+        return
+    sentence = problem(connection)
+    if sentence:
+        raise NotSetUp(sentence)
+    _found_good.add(here)
+
+
+def forget():
+    """The role is not what it was: the next statement looks again."""
+    _found_good.clear()
+
+
+def problem(connection):
+    """What keeps statements from running and how to mend it, in a sentence; None where they can run."""
+    if not _exists(connection):
+        _make(connection)
+    if not _exists(connection):
+        login = connection.info.user
+        return (
+            f"SQL queries need the database role {NAME}, and the login {login} may not make it. Whoever runs the"
+            f" database server does so once, as a superuser: CREATE ROLE {NAME} NOLOGIN; GRANT {NAME} TO {_quoted(connection, login)};"
+        )
+    return _weakness(connection)
+
+
+def _exists(connection):
+    return connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [NAME]).fetchone() is not None
+
+
+def _make(connection):
+    """The role and our way into it, where the login may make them; two who try at once do no harm."""
+    try:
+        connection.execute(
+            sql.SQL(
+                "BEGIN READ WRITE;"
+                " CREATE ROLE {0} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS; {1} COMMIT"
+            ).format(ROLE, _entry(connection))
+        )
+    except (
+        errors.InsufficientPrivilege,
+        errors.DuplicateObject,
+        errors.UniqueViolation,
+        errors.InternalError_,
+        errors.ReadOnlySqlTransaction,
+    ):
+        connection.rollback()
+
+
+def _entry(connection):
+    """A superuser may take any role; others need to be let in, on PostgreSQL 16 and newer with the right to change into it."""
+    superuser = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()[0]
+    if superuser:
+        return sql.SQL("")
+    how = "" if connection.info.server_version < 160000 else " WITH SET TRUE, INHERIT FALSE"
+    return sql.SQL("GRANT {} TO CURRENT_USER{};").format(ROLE, sql.SQL(how))
+
+
+def _weakness(connection):
+    """The role is there: whether it is as powerless as it must be, and whether we may take it."""
+    may_more, is_member, may_temp, may_make_temp = connection.execute(
+        """
+        SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls,
+               EXISTS (SELECT 1 FROM pg_auth_members WHERE member = r.oid),
+               has_database_privilege(r.oid, current_database(), 'TEMP'),
+               has_database_privilege(current_database(), 'TEMP')
+        FROM pg_roles AS r WHERE rolname = %s
+        """,
+        [NAME],
+    ).fetchone()
+    if may_more or is_member:
+        return (
+            f"The database role {NAME} may do more than it should: it must have no rights and belong to no other role."
+            f" Whoever runs the database server takes them away: ALTER ROLE {NAME} NOSUPERUSER NOCREATEDB NOCREATEROLE"
+            f" NOREPLICATION NOBYPASSRLS, and REVOKE … FROM {NAME} for each role it belongs to."
+        )
+    if not (may_temp and may_make_temp):
+        lacking = NAME if may_make_temp else connection.info.user
+        return (
+            f"SQL queries make temporary views, and {lacking} may not. Whoever runs the database server lets it:"
+            f" GRANT TEMPORARY ON DATABASE {_quoted(connection, connection.info.dbname)} TO {_quoted(connection, lacking)};"
+        )
+    try:
+        connection.execute(sql.SQL("BEGIN; SET LOCAL ROLE {}").format(ROLE))
+    except psycopg.errors.InsufficientPrivilege:
+        login = _quoted(connection, connection.info.user)
+        how = "" if connection.info.server_version < 160000 else " WITH SET TRUE, INHERIT FALSE"
+        return (
+            f"The database role {NAME} is there, and the login {connection.info.user} may not take it. Whoever runs the"
+            f" database server lets it, once: GRANT {NAME} TO {login}{how};"
+        )
+    finally:
+        connection.rollback()
+    return None
+
+
+def _quoted(connection, name):
+    return sql.Identifier(name).as_string(connection)

@@ -1,0 +1,110 @@
+"""What is said where a statement cannot be carried out. PostgreSQL's own first line is passed on, without our names in it."""
+
+import logging
+import re
+
+from psycopg import errors
+
+from datasets.serving.problems import Problem, Unavailable, nearest, shown
+from datasets.serving.sql import words
+
+log = logging.getLogger(__name__)
+
+OURS = re.compile(r'"?\b(?:pg_temp(?:_\d+)?\.)?"?\b(?:ds_\d+(?:_g\d+)?|_query|_shaped|_answer)\b"?(?:\(\))?')
+TOO_MANY_ROWS = "BH001"  # raised by our own function
+UNKNOWN = (errors.UndefinedTable, errors.InvalidSchemaName, errors.InsufficientPrivilege)
+HINTS = {
+    "42601": "One statement that begins with SELECT or WITH is taken. Names with capitals or blanks stand in double quotes, text in single ones.",
+    "42701": "Give each column a name of its own: SELECT a.day AS first_day, b.day AS second_day.",
+    "42703": "The dataset's schema call lists its columns. Text stands in single quotes: in double ones it is a column's name.",
+    "42803": "Name it in GROUP BY, or put it into a function such as max().",
+    "42883": "Often a value has the wrong type: write it as value::numeric or value::text.",
+    "22012": "nullif(x, 0) makes the division give no value instead.",
+    "22P02": "Take the rows out that do not hold such a value, with WHERE or CASE.",
+}
+
+
+class Refused(Problem):
+    """The statement is at fault. `position` is the 1-based character of it where PostgreSQL stumbled, where that is known."""
+
+    status, code, title = 400, "bad_sql", "The statement cannot be carried out"
+
+    def __init__(self, detail, *, position=None, hint="", status=None, code=None):
+        super().__init__(detail, code=code, errors=[{"param": "sql", "detail": detail}])
+        self.status = status or self.status
+        self.more = {name: value for name, value in (("position", position), ("hint", hint)) if value}
+
+    def response(self, request):
+        response = super().response(request)
+        response._has_been_logged = True  # the statement's fault is no event of ours, a 504 neither
+        return response
+
+
+def unknown_table(name, known, position=None):
+    name = shown(name)
+    return Refused(
+        f"There is no table '{name}' that you may see.{nearest(name.lower(), known)}",
+        position=position,
+        hint="Tables are named by the slugs of your datasets.",
+        status=404,
+        code="unknown_table",
+    )
+
+
+def not_offered(kind, name, position=None):
+    return Refused(
+        f"The {kind} {shown(name)} is not offered here.",
+        position=position,
+        hint="What computes from the rows and the clock alone is offered: numbers, text, dates, JSON, aggregates, windows.",
+        code="not_offered",
+    )
+
+
+def too_many_rows(most):
+    return Refused(
+        f"The answer has more than {most:,} rows, which is the most that a query gives. Add LIMIT or WHERE, or aggregate;"
+        " a whole dataset is to be had from its export, which has no limit.",
+        code="too_many_rows",
+    )
+
+
+def of_error(error, limits, text="", *, shift=0, added=(), known=()):
+    """The Problem that says PostgreSQL's error. `shift` characters of ours stand in front of the text."""
+    state = error.sqlstate or ""
+    if state == "57014":
+        return Refused(
+            f"The statement took longer than {limits.seconds} seconds and was stopped.",
+            hint="Take fewer days with WHERE _day >= …, or aggregate in steps.",
+            status=504,
+            code="query_timeout",
+        )
+    if state == TOO_MANY_ROWS:
+        return too_many_rows(limits.rows)
+    if state[:2] in ("08", "57", "55", "58", "40") or not state:
+        log.warning("a query broke off: %s", type(error).__name__)
+        return Unavailable()
+    if state[:2] in ("53", "54") or "alloc" in (error.diag.message_primary or ""):
+        return Refused(
+            "The statement needs more memory, disk or nesting than one query may use.",
+            hint="Take fewer rows, or take it apart.",
+            code="query_too_large",
+        )
+    found = error.diag.statement_position
+    position = words.original(int(found) - shift, added) if found and int(found) > shift else None
+    if isinstance(error, UNKNOWN):
+        name = words.name_at(text, int(found) - shift) if position else ""
+        if name or isinstance(error, errors.UndefinedTable):
+            return unknown_table(name, known, position)
+        return Refused("The statement names something that you may not see.", status=404, code="unknown_table")
+    if state[:2] == "XX":
+        log.warning("PostgreSQL failed at a query: %s", type(error).__name__)
+    return Refused(_said(error), position=position, hint=HINTS.get(state, ""))
+
+
+def _said(error):
+    """PostgreSQL's first line as a sentence of this house."""
+    first = OURS.sub("the query", error.diag.message_primary or "it failed")
+    first = first.replace("insert multiple commands into a prepared statement", "take more than one statement")
+    first = re.sub(r"\bviews? must not contain", "a query must not contain", first)
+    first = shown(re.sub(r"\bview must have", "a query must have", first), 300)
+    return f"PostgreSQL: {first}."

@@ -1,0 +1,351 @@
+"""The transaction that a statement runs in: one moment of all the datasets it names, and nothing else to be seen.
+
+    BEGIN, limits, the tables locked               as we are
+    one temporary view for each dataset            as we are, SELECT on it granted to the reader
+    SET LOCAL ROLE backhaul_reader
+    the statement becomes the view _query          from here on its text is no longer used
+    the tree of _query is checked                  allowed.py
+    _shaped: the same with types that files know
+    _answer(): SECURITY DEFINER, so that no SET ROLE leads out of it; collects the rows and stops at the limit
+    SET TRANSACTION READ ONLY, COPY (… _answer()) TO STDOUT, ROLLBACK
+
+Views, grants and functions are never committed: nobody else ever sees them, and nothing is left behind.
+The rows are collected before the first one goes out, so that a failure on the way can still be said.
+"""
+
+from dataclasses import dataclass, replace
+
+import psycopg
+from django.conf import settings
+from psycopg import ClientCursor, errors, pq, sql
+
+from datasets.serving import moment, wishes
+from datasets.serving.files import rows_of
+from datasets.serving.problems import Unavailable
+from datasets.serving.sql import allowed, reader, refusals, words
+from datasets.storage import read
+
+SECONDS = 30
+ROWS = 1_000_000
+MEMORY = "32MB"  # of one sort or hash; what is more goes to temporary files
+TEMPORARY = "2GB"  # of all temporary files, where we may limit them
+MOST_TEXT = 100_000  # characters
+MOST_DATASETS = 50
+TRIES = 5
+
+KINDS = {
+    "int2": "bigint",
+    "int4": "bigint",
+    "int8": "bigint",
+    "numeric": "numeric",
+    "float4": "numeric",
+    "float8": "numeric",
+    "bool": "boolean",
+    "date": "date",
+    "timestamptz": "timestamptz",
+}
+PLAIN_TEXT = ("text", "varchar", "bpchar", "bytea", "uuid", "time", "timetz", "interval")
+
+
+@dataclass(frozen=True)
+class Limits:
+    seconds: int = SECONDS
+    rows: int = ROWS
+
+    @classmethod
+    def of_settings(cls):
+        return cls(getattr(settings, "SQL_SECONDS", SECONDS), getattr(settings, "SQL_ROWS", ROWS))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A dataset under the name by which the statement knows it."""
+
+    name: str
+    dataset: object
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What files are made of: it stands where an export has the Moment of a dataset."""
+
+    slug: str
+    types: dict
+    changed_at: object = None
+    has_table: bool = True
+    rows: int = 0
+    table = sql.SQL("pg_temp._answer()")
+
+
+def named(caller, text, dataset=None):
+    """The Tables of the caller's that the text may mean, and the names of all that there are.
+
+    Words are looked at, not grammar: a view too many does no harm, and what is missing PostgreSQL does not find.
+    """
+    said = words.names(text)
+    known = list(caller.datasets().order_by().values_list("slug", flat=True))
+    wanted = [slug for slug in known if slug in said]
+    if len(wanted) > MOST_DATASETS:
+        raise refusals.Refused(f"A statement may name {MOST_DATASETS} datasets, and this one names {len(wanted)}.")
+    found = caller.datasets().filter(slug__in=wanted).select_related("account").order_by("pk")
+    tables = [Table(each.slug, each) for each in found]
+    if dataset is not None:
+        tables = [table for table in tables if table.name != "table"] + [Table("table", dataset)]
+        known.append("table")
+    return tables, known
+
+
+def check_text(text):
+    if not text.strip():
+        raise refusals.Refused("A statement is needed.", hint="For example: SELECT * FROM my_dataset LIMIT 10")
+    if len(text) > MOST_TEXT:
+        raise refusals.Refused(
+            f"The statement has {len(text):,} characters, and {MOST_TEXT:,} are taken.", status=413, code="too_large"
+        )
+    if "\x00" in text:
+        raise refusals.Refused("The statement holds a NUL character.", position=text.index("\x00") + 1)
+    try:
+        text.encode()
+    except UnicodeEncodeError as problem:
+        raise refusals.Refused("The statement is not Unicode.", position=problem.start + 1) from None
+
+
+class Sandbox:
+    """One statement on one connection, whose transaction the caller ends by rolling back."""
+
+    def __init__(self, connection, caller, tables, known, limits, now):
+        self.connection, self.caller, self.tables, self.known = connection, caller, tables, known
+        self.limits, self.now = limits, now
+        self.states = ()  # of the datasets: what an ETag is made of
+        self.changed_at = None
+
+    def open(self):
+        """The transaction is in its moment, as the reader, who sees the tables and nothing else."""
+        reader.check(self.connection)
+        for _ in range(TRIES):
+            if self._begin():
+                break
+            self.connection.rollback()
+        else:
+            raise Unavailable("The datasets are being rebuilt just now. Try again.")
+        for table in self.tables:
+            self._show(table)
+        try:
+            self.connection.execute(sql.SQL("SET LOCAL ROLE {}").format(reader.ROLE))
+        except psycopg.Error:
+            reader.forget()
+            raise Unavailable("SQL is being set up just now. Try again.") from None
+
+    def take(self, text, *, has_table=False):
+        """The statement becomes the view _query, or Refused is raised. Its columns: [(name, PostgreSQL's type)]."""
+        readable, added = words.readable(text, has_table=has_table)
+        if words.is_endless(readable):
+            raise refusals.Refused("The statement holds a sign that is too long.")
+        shift = 0
+        try:
+            names = sql.SQL(", ").join(map(sql.Identifier, _unlike(_names(self.connection, readable))))
+            front = sql.SQL("CREATE TEMPORARY VIEW _query ({}) AS ").format(names).as_string(self.connection)
+            shift = len(front)
+            _alone(self.connection, front + readable)
+        except psycopg.Error as error:
+            raise refusals.of_error(error, self.limits, readable, shift=shift, added=added, known=self.known) from None
+        columns = self.connection.execute(
+            """
+            SELECT a.attname::text, CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname::text ELSE '' END
+            FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+            WHERE a.attrelid = (
+                SELECT oid FROM pg_catalog.pg_class WHERE oid = 'pg_temp._query'::regclass AND reloptions IS NULL
+            ) AND a.attnum > 0 ORDER BY a.attnum
+            """
+        ).fetchall()
+        if not columns:
+            raise refusals.Refused("A view's options are no part of a query.")
+        return columns
+
+    def check(self, text):
+        """Raises Refused where the statement uses what it may not."""
+        tree = allowed.tree_of(self.connection, "_query")
+        found = allowed.strange(self.connection, tree, [*(table.name for table in self.tables), "_query"])
+        if found is None:
+            return
+        kind, name = found
+        position = words.place_of(text, name)
+        if kind == "table":
+            raise refusals.unknown_table(name, self.known, position)
+        raise refusals.not_offered(kind, f"{name}()" if kind == "function" else name, position)
+
+    def shape(self, columns, *, packed, limit=None):
+        """_answer() gives the rows in types that files know; answers {column: that type}."""
+        shaped = [_shaped(name, kind, packed) for name, kind in columns]
+        most = self.limits.rows if limit is None else min(limit, self.limits.rows)
+        is_cut = limit is not None and limit <= self.limits.rows
+        self._ours(
+            sql.SQL(
+                """
+                CREATE TEMPORARY VIEW _shaped AS SELECT {columns} FROM pg_temp._query;
+                CREATE FUNCTION pg_temp._answer() RETURNS SETOF pg_temp._shaped LANGUAGE plpgsql SECURITY DEFINER AS $body$
+                DECLARE
+                    came bigint;
+                BEGIN
+                    RETURN QUERY SELECT * FROM pg_temp._shaped LIMIT {limit};
+                    GET DIAGNOSTICS came = ROW_COUNT;
+                    IF came > {most} THEN
+                        RAISE EXCEPTION USING ERRCODE = {code}, MESSAGE = 'too many rows';
+                    END IF;
+                END
+                $body$;
+                SET TRANSACTION READ ONLY
+                """
+            ).format(
+                columns=sql.SQL(", ").join(expression for _, _, expression in shaped),
+                limit=sql.Literal(most if is_cut else most + 1),
+                most=sql.Literal(most),
+                code=sql.Literal(refusals.TOO_MANY_ROWS),
+            )
+        )
+        return {name: kind for name, kind, _ in shaped}
+
+    def _begin(self):
+        """Whether all that we were told of the datasets is still so in the snapshot that is open now."""
+        asked = [(table.dataset, read.table_name(table.dataset.pk, table.dataset.generation)) for table in self.tables]
+        names = [f"{read.SCHEMA}.{name}" for _, name in asked]
+        there = self.connection.execute(
+            "SELECT n FROM unnest(%s::text[]) AS n WHERE to_regclass(n) IS NOT NULL", [names]
+        )
+        self._there = {name for (name,) in there.fetchall()}
+        locked = sorted({name for name in names if name in self._there})
+        lock = sql.SQL(", ").join(sql.Identifier(*name.split(".")) for name in locked)
+        try:
+            self.connection.execute(
+                sql.SQL(
+                    """
+                    BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE;
+                    SET LOCAL statement_timeout TO {seconds}; SET LOCAL lock_timeout TO {seconds};
+                    SET LOCAL work_mem TO {memory}; SET LOCAL max_parallel_workers_per_gather TO 0; SET LOCAL jit TO off;
+                    SET LOCAL standard_conforming_strings TO on; {lock}
+                    """
+                ).format(
+                    seconds=sql.Literal(f"{self.limits.seconds}s"),
+                    memory=sql.Literal(MEMORY),
+                    lock=sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(lock) if locked else sql.SQL(""),
+                )
+            )
+        except (errors.UndefinedTable, errors.InvalidSchemaName):
+            return False
+        keys = [dataset.pk for dataset, _ in asked]
+        rows = self.connection.execute(
+            "SELECT id, generation, version, rows, columns, changed_at FROM datasets_dataset WHERE id = ANY (%s::bigint[])",
+            [keys],
+        ).fetchall()
+        found = {pk: rest for pk, *rest in rows}
+        is_same = True
+        for dataset, name in asked:
+            if dataset.pk not in found:
+                raise refusals.unknown_table(dataset.slug, [])
+            generation, dataset.version, dataset.rows, dataset.columns, dataset.changed_at = found[dataset.pk]
+            has_table = f"{read.SCHEMA}.{name}" in self._there
+            is_same = is_same and generation == dataset.generation and (has_table or not dataset.rows)
+            dataset.generation = generation
+        self.states = states(self.tables)
+        self.changed_at = changed_at(self.tables)
+        self.connection.execute(
+            "SELECT set_config('temp_file_limit', %s, true) WHERE has_parameter_privilege('temp_file_limit', 'SET')",
+            [TEMPORARY],
+        )
+        self.connection.execute("SET LOCAL search_path TO pg_catalog, pg_temp")
+        return is_same
+
+    def _show(self, table):
+        """A view of what the caller may see of the dataset, and the reader with it. Where a link's filter holds, it holds
+        before anything of the statement's is computed: else an error could tell what the filter hides."""
+        dataset = table.dataset
+        has_table = f"{read.SCHEMA}.{read.table_name(dataset.pk, dataset.generation)}" in self._there
+        seen = replace(moment.glance(dataset), has_table=has_table)
+        asked = wishes.read(self.caller, (), seen.columns, dataset, self.now)
+        if has_table:
+            columns = sql.SQL(", ").join(map(sql.Identifier, asked.select))
+            rows = sql.SQL(
+                rows_of(columns, asked, seen, ClientCursor(self.connection).mogrify)
+                .replace("{", "{{")
+                .replace("}", "}}")
+            )
+        else:
+            nothing = sql.SQL(", ").join(
+                sql.SQL("NULL::{} AS {}").format(sql.SQL(seen.types[name]), sql.Identifier(name))
+                for name in asked.select
+            )
+            rows = sql.SQL("SELECT {} WHERE false").format(nothing)
+        barrier = sql.SQL("" if asked.is_whole else " WITH (security_barrier)")
+        view = sql.Identifier("pg_temp", table.name)
+        self._ours(
+            sql.SQL("CREATE TEMPORARY VIEW {}{} AS {}; GRANT SELECT ON {} TO {}").format(
+                view, barrier, rows, view, reader.ROLE
+            )
+        )
+
+    def _ours(self, statement):
+        """A statement of our own making, with no place for values in it."""
+        self.connection.execute(statement)
+
+
+def states(tables):
+    """What the answer depends on besides the statement."""
+    return tuple(
+        (t.name, t.dataset.pk, t.dataset.generation, t.dataset.version, [c["name"] for c in t.dataset.columns])
+        for t in tables
+    )
+
+
+def changed_at(tables):
+    return max((t.dataset.changed_at for t in tables if t.dataset.changed_at), default=None)
+
+
+def _shaped(name, kind, packed):
+    """(name, the files' type, the expression): numbers, days, instants and booleans as they are, the rest as text.
+
+    Lists and JSON stay what they are for JSON's sake; workbooks and Parquet take them as text. A binary fraction becomes
+    the shortest decimal that stands for it, an instant without a zone is written in ISO 8601.
+    """
+    column = sql.Identifier(name)
+    if kind in KINDS:
+        how = "{0}::text::numeric" if kind.startswith("float") else "{0}"
+        found = KINDS[kind]
+    elif kind == "timestamp":
+        how, found = "{0}::date || 'T' || {0}::time", "text"
+    elif kind in PLAIN_TEXT or packed and kind in ("json", "jsonb"):
+        how, found = "{0}::text", "text"
+    elif packed:
+        how, found = "to_jsonb({0})::text", "text"
+    else:
+        how, found = "to_jsonb({0})", "json"
+    return name, found, sql.SQL(how + " AS {0}").format(column)
+
+
+def _names(connection, text):
+    """The names of the columns that the statement would give; it is understood, and not carried out."""
+    for result in (connection.pgconn.prepare(b"", text.encode()), connection.pgconn.describe_prepared(b"")):
+        if result.status != pq.ExecStatus.COMMAND_OK:
+            raise errors.error_from_result(result, encoding="utf-8")
+    found = [result.fname(place).decode() for place in range(result.nfields)]
+    if not found:
+        raise refusals.Refused("The statement gives no columns.", hint="One SELECT is taken, with at least one column.")
+    return found
+
+
+def _unlike(names):
+    """Each name once: sum, sum_2; and something better than ?column?."""
+    found = []
+    for place, name in enumerate(names, start=1):
+        name = f"column_{place}" if name == "?column?" else name
+        base, number = name.encode()[:59].decode(errors="ignore"), 2
+        while name in found:
+            name, number = f"{base}_{number}", number + 1
+        found.append(name)
+    return found
+
+
+def _alone(connection, text):
+    """Carries out exactly one statement: the extended protocol takes no second one."""
+    result = connection.pgconn.exec_params(text.encode(), None)
+    if result.status != pq.ExecStatus.COMMAND_OK:
+        raise errors.error_from_result(result, encoding="utf-8")

@@ -84,6 +84,9 @@ class Case:
     statuses: list = field(default_factory=list)
     is_whole: bool = True  # whether it can be read at all
     rows: list = field(default_factory=list)  # (day, id, {column: what Amazon wrote}) of each row that may land
+    anywhere: list = field(
+        default_factory=list
+    )  # (day, id) of each order that was sent, whichever of its versions wins
     is_exact: bool = True  # every one of these rows has to be there, else some may have been set aside
     is_checked: bool = True  # False where bytes were changed at random: then only readability counts
     how: list = field(default_factory=list)
@@ -232,6 +235,7 @@ def _expect_orders(case, orders, days):
         if not isinstance(key, str) or not kept(key):
             continue
         version = order.get("lastUpdatedTime")
+        case.anywhere.append((local_day(order.get("createdTime")), kept(key)))
         newest.setdefault(kept(key), []).append((version if isinstance(version, str) else "", order))
     for key, versions in newest.items():
         top = max(version for version, _ in versions)
@@ -403,8 +407,15 @@ def _expect_rows(case, titles, rows, days):
         if day in days:
             cells = {}
             for title in titles:
-                cells.setdefault(title, row.get(title, ""))
+                cells.setdefault(title, _in_one_line(row.get(title, ""), title == titles[0], title == titles[-1]))
             case.rows.append((day, row["amazon-order-id"], cells))
+
+
+def _in_one_line(cell, is_first, is_last):
+    """What of a cell with a line break in it is in the line that has all the other columns: a file cannot tell it apart."""
+    if is_first:
+        return cell.rpartition("\n")[2]
+    return cell.partition("\n")[0] if is_last else cell
 
 
 def days_around(today):

@@ -101,9 +101,20 @@ class Watch:
             text=True,
             preexec_fn=children.tie(signal.SIGKILL),
         )
-        self.process.stdin.write(json.dumps(self.wish) + "\n")
-        self.process.stdin.flush()
+        self._say(json.dumps(self.wish))
         return self
+
+    @contextlib.contextmanager
+    def closed_eyes(self):
+        """Within this block the dataset may be cleared."""
+        self._say("pause")
+        assert self.process.stdout.readline() == "paused\n"
+        yield
+        self._say("go on")
+
+    def _say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
 
     def __exit__(self, *_):
         with contextlib.suppress(BrokenPipeError):

@@ -238,7 +238,7 @@ def test_malformed_pages_land_no_wrong_row(make_dataset, days, report):
 
 def _as_items(case):
     """Of items the oracle knows only which orders they may belong to."""
-    case.rows = [(day, key, {}) for day, key, _ in case.rows for _ in range(2000)]
+    case.rows = [(day, key, {}) for day, key in case.anywhere for _ in range(2000)]
     case.is_exact = False
     case.how.append("items")
     return case

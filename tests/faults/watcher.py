@@ -1,7 +1,7 @@
 """A reader in a process of its own that looks all the time: no code of the product, only SQL, and Amazon's truth to compare with.
 
 Run as `python -m tests.faults.watcher`, with what to look at as JSON on its standard input's first line; it ends when that closes
-and then says as JSON how often it looked and what it saw that must never be seen.
+and then says as JSON how often it looked and what it saw that must never be seen. A further line stops it until the next.
 """
 
 import hashlib
@@ -23,9 +23,14 @@ class Look:
     """Looks at one dataset: {day: (rows, digest)} as Amazon has them, against what one snapshot shows."""
 
     def __init__(self, link, dataset_id, expected, column="amazon_order_id"):
-        self.link, self.dataset_id, self.expected, self.column = link, dataset_id, expected, column
-        self.was_whole, self.fences, self.version = False, {}, -1
+        self.link, self.dataset_id, self.column = link, dataset_id, column
+        self.expected = {day: tuple(so) for day, so in expected.items()}
         self.looks = self.whole = 0
+        self.forget()
+
+    def forget(self):
+        """The dataset was cleared: what was there before is no measure for what comes."""
+        self.was_whole, self.fences, self.version = False, {}, -1
 
     def wrong(self):
         """What this moment shows that must never be seen, in words."""
@@ -84,16 +89,21 @@ class Look:
 
 
 def main():
-    wish = json.loads(sys.stdin.readline())
+    lines = sys.stdin.buffer.raw  # a line read ahead would not be seen by select
+    wish = json.loads(lines.readline())
     looks, wrong, link = [], [], None
-    while not select.select([sys.stdin], [], [], wish.get("pause", 0.01))[0]:
+    while True:
+        if select.select([lines], [], [], wish.get("pause", 0.01))[0]:
+            if not lines.readline():
+                break
+            print("paused", flush=True)
+            lines.readline()
+            for look in looks:
+                look.forget()
         try:
             if link is None:
                 link = psycopg.connect(wish["url"], autocommit=True)
-                looks = looks or [
-                    Look(link, each["id"], {day: tuple(so) for day, so in each["expected"].items()})
-                    for each in wish["datasets"]
-                ]
+                looks = looks or [Look(link, each["id"], each["expected"]) for each in wish["datasets"]]
                 for look in looks:
                     look.link = link
             for look in looks:

@@ -110,7 +110,7 @@ def database(name, value):
         key, _, item = pair.partition("=")
         options[key] = unquote(item)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "connector.database",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

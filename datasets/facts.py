@@ -13,7 +13,6 @@ complete_through  from the oldest day of the range that is in up to this day non
 Days are counted in the table that the latest run builds; `complete_through` and `newest` speak of the table that readers see.
 """
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 
@@ -88,26 +87,35 @@ def states_of(datasets, now=None):
     return states | {dataset.pk: _state(dataset, runs[dataset.pk], counted[dataset.pk]) for dataset in unsure}
 
 
-# The same as `through` in COUNT, for every page of rows: of one dataset, and read in the order of the index.
+# The same as `through` in COUNT, for every page of rows: of one dataset, read in the order of the index, and without dates
+# simply the newest day.
 THROUGH = """
 SELECT max(day) FROM (
-    SELECT day, day - (row_number() OVER (ORDER BY day))::int AS block FROM datasets_day
-    WHERE dataset_id = %s AND generation = %s AND state IN ('landed', 'empty') AND day BETWEEN %s AND %s
-        AND (read_until IS NULL OR read_until >= ((day + 1)::timestamp AT TIME ZONE %s))
+    SELECT day, CASE WHEN %(dated)s THEN day - (row_number() OVER (ORDER BY day))::int END AS block
+    FROM datasets_day
+    WHERE dataset_id = d.id AND generation = d.generation AND state IN ('landed', 'empty')
+        AND day BETWEEN %(first)s AND %(last)s
+        AND (NOT %(dated)s OR read_until IS NULL OR read_until >= ((day + 1)::timestamp AT TIME ZONE %(zone)s))
 ) AS days GROUP BY block ORDER BY block LIMIT 1
 """
 
 
-def complete_through(dataset, now=None, cursor=None):
-    """Only that one day, on the given cursor's snapshot."""
-    now = now or timezone.now()
-    first, last, zone = _range(dataset, now)
-    if first is None:
-        return _count([dataset], {}, now, cursor)[dataset.pk]["complete_through"]
-    with nullcontext(cursor) if cursor else connection.cursor() as own:
-        own.execute(THROUGH, [dataset.pk, dataset.generation, first, last, zone])
-        row = own.fetchone()
+def complete_through(dataset, now=None):
+    """Only that one day."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT ({THROUGH}) FROM datasets_dataset AS d WHERE id = %(id)s",
+            through_values(dataset, now or timezone.now()) | {"id": dataset.pk},
+        )
+        row = cursor.fetchone()
     return row[0] if row else None
+
+
+def through_values(dataset, now):
+    """What THROUGH is to be given, where `d` is the dataset's own row."""
+    first, last, zone = _range(dataset, now)
+    dated = first is not None
+    return {"first": first if dated else date.min, "last": last if dated else date.max, "zone": zone, "dated": dated}
 
 
 def zone(dataset):
@@ -226,10 +234,10 @@ def _asked(datasets, runs, now):
     ]
 
 
-def _count(datasets, runs, now, cursor=None):
+def _count(datasets, runs, now):
     parameters = _asked(datasets, runs, now)
     found = {}
-    for pk, is_undated, span, days, done, failed, newest, oldest, through in _rows(cursor, parameters):
+    for pk, is_undated, span, days, done, failed, newest, oldest, through in _rows(parameters):
         if is_undated:  # as of now: the dataset holds one day, and that is the newest one
             total, done, failed, through = min(days, 1) or 1, min(done, 1), 0 if done else min(failed, 1), newest
         else:
@@ -245,9 +253,7 @@ def _count(datasets, runs, now, cursor=None):
     return found
 
 
-def _rows(cursor, parameters):
-    if cursor is not None:
-        return cursor.execute(COUNT, parameters).fetchall()
+def _rows(parameters):
     with connection.cursor() as own:
         own.execute(COUNT, parameters)
         return own.fetchall()

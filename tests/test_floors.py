@@ -11,7 +11,14 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 # From the ground up. Rooms on one floor do not know each other; the longest name that fits is a module's room.
 FLOORS = (
-    ("connector.env", "connector.logs", "datasets.storage", "datasets.formats", "datasets.schedule"),
+    (
+        "connector.env",
+        "connector.logs",
+        "connector.database",
+        "datasets.storage",
+        "datasets.formats",
+        "datasets.schedule",
+    ),
     ("connector.spapi", "connector.catalogue", "connector.embedded"),
     ("connector.accounts",),
     ("datasets.models",),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cached_property
 
 from psycopg import errors, sql
 
@@ -29,7 +30,7 @@ class Moment:
     def table(self):
         return read.table(self.pk, self.generation)
 
-    @property
+    @cached_property
     def types(self):
         return {column["name"]: column["type"] for column in self.columns}
 
@@ -100,13 +101,15 @@ def _begin(connection, table, seconds):
 
 def _read(connection, dataset, now, has_table):
     row = connection.execute(
-        "SELECT generation, version, rows, columns, changed_at FROM datasets_dataset WHERE id = %s", [dataset.pk]
+        f"""
+        SELECT generation, version, rows, columns, changed_at, ({facts.THROUGH})
+        FROM datasets_dataset AS d WHERE id = %(id)s
+        """,
+        facts.through_values(dataset, now) | {"id": dataset.pk},
     ).fetchone()
     if row is None:
         return None
-    dataset.generation, version, rows, columns, changed_at = row
-    with connection.cursor() as cursor:
-        through = facts.complete_through(dataset, now, cursor)
+    dataset.generation, version, rows, columns, changed_at, through = row
     return Moment(
         pk=dataset.pk,
         slug=dataset.slug,

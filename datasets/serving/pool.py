@@ -1,13 +1,14 @@
 """Connections for reading rows: each web process has its own few, apart from those that Django's models use."""
 
 import os
-import select
 import threading
 
 from django.conf import settings
 from django.db import connections
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
+
+from connector.database.base import is_quiet
 
 WAIT_SECONDS = 5  # for a free connection; then the answer is 503 and when to come back
 PER_PROCESS = 16
@@ -49,9 +50,7 @@ def close():
 
 def _check(connection):
     """Whether the database has hung up since: then its end of the idle connection can be read. Costs no round trip."""
-    watch = select.poll()
-    watch.register(connection.pgconn.socket, select.POLLIN | select.POLLHUP | select.POLLERR)
-    if watch.poll(0):
+    if not is_quiet(connection):
         ConnectionPool.check_connection(connection)
 
 

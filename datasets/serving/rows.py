@@ -131,7 +131,7 @@ class Page:
             more = self._read_page(connection)
             self.count = self._count(connection)
             if more and not asked.is_capped:
-                self.cursor = self._cursor(connection).written()
+                self.cursor = self._cursor().written()
         elif asked.count != "none":
             self.count = {"value": 0, "exact": True}
 
@@ -151,11 +151,18 @@ class Page:
             sql.SQL(" OFFSET {}").format(sql.Literal(asked.offset)) if asked.offset else sql.SQL(""),
         )
         # Only the rows that were picked are written out, not all that were sorted.
-        page = sql.SQL("SELECT _id, {} FROM ({}) AS page").format(written, picked)
+        page = sql.SQL("SELECT _id, {}, {} FROM ({}) AS page").format(written, self._highest(), picked)
         with connection.cursor() as cursor:
             read_rows = cursor.execute(page, parameters.values or None).fetchall()
-        self.rows = read_rows[: asked.limit]
+        self.rows = [row[:-1] for row in read_rows[: asked.limit]]
+        self.max_id = read_rows[0][-1] if read_rows else None
         return len(read_rows) > asked.limit
+
+    def _highest(self):
+        """The walk's highest `_id`; on its first page it is looked up."""
+        if self.position:
+            return sql.SQL("NULL")
+        return sql.SQL("(SELECT max(_id) FROM {})").format(self.moment.table)
 
     def _behind(self, connection, parameters):
         """The conditions that keep the walk in its moment and behind the last row it has given."""
@@ -193,18 +200,17 @@ class Page:
         ).fetchone()[0]
         return {"value": plan[0]["Plan"]["Plan Rows"], "exact": False}
 
-    def _cursor(self, connection):
+    def _cursor(self):
         last_id = self.rows[-1][0]
         if self.position:
             return replace(self.position, last_id=last_id)
-        max_id = connection.execute(sql.SQL("SELECT max(_id) FROM {}").format(self.moment.table)).fetchone()[0]
         return cursors.Position(
             pk=self.moment.pk,
             generation=self.moment.generation,
             version=self.moment.version,
             changed=_seconds(self.moment.changed_at),
             rows=self.moment.rows,
-            max_id=max_id,
+            max_id=self.max_id,
             began=self.now.timestamp(),
             last_id=last_id,
             asked=self._asked(),

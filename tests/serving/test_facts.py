@@ -141,6 +141,7 @@ def test_a_report_without_dates_holds_one_day(alice):
 
     found = facts(dataset, NOW)
     assert (found.days_total, found.days_done, found.complete_through) == (1, 1, TODAY - timedelta(days=3))
+    assert complete_through(dataset, NOW) == found.complete_through
 
 
 def test_a_report_that_the_catalogue_has_dropped_can_still_be_told_of(dataset):

@@ -81,9 +81,27 @@ class TestPydomo:
         with pytest.raises(Exception, match="access token"):
             Domo("any client", "wrong", api_host=urlsplit(web.url).netloc, use_https=False)
 
-    def test_sql_says_that_it_is_not_offered(self, domo, orders):
-        with pytest.raises(Exception, match="not offered"):
-            domo.ds_query(str(orders.uuid), {"sql": "SELECT * FROM table"})
+    def test_asks_by_sql(self, domo, orders, rows):
+        frame = domo.ds_query(str(orders.uuid), "SELECT * FROM table")
+
+        assert list(frame["amazon_order_id"]) == [row["amazon_order_id"] for row in rows]
+        assert frame["quantity"].sum() == sum(row["quantity"] or 0 for row in rows)
+
+    def test_asks_by_sql_as_its_own_example_does(self, domo, orders, rows):
+        wish = {
+            "sql": "SELECT `ship_date`, count(*) AS orders FROM table WHERE table.quantity > 0 GROUP BY `ship_date` LIMIT 2"
+        }
+
+        found = domo.ds_query(str(orders.uuid), wish, return_data=False)
+
+        assert found["datasource"] == str(orders.uuid)
+        assert found["columns"] == ["ship_date", "orders"]
+        assert [each["type"] for each in found["metadata"]] == ["DATE", "LONG"]
+        assert (found["numRows"], found["numColumns"], len(found["rows"])) == (2, 2, 2)
+
+    def test_is_told_what_is_wrong_with_the_sql(self, domo, orders):
+        with pytest.raises(Exception, match='column \\\\"nothing\\\\" does not exist'):
+            domo.ds_query(str(orders.uuid), "SELECT nothing FROM table")
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
@@ -179,14 +197,50 @@ def test_odd_requests_are_answered_not_broken(client, orders, bearer, path, stat
     assert client.get(f"/v1/datasets{path}", headers=bearer).status_code == status
 
 
-def test_sql_answers_501_as_a_problem(client, orders, bearer):
-    response = client.post(
-        f"/v1/datasets/query/execute/{orders.uuid}",
-        json.dumps({"sql": "SELECT 1"}),
-        content_type="application/json",
-        headers=bearer,
-    )
+@pytest.fixture
+def execute(client, orders):
+    def execute(body, headers, dataset=orders):
+        address = f"/v1/datasets/query/execute/{dataset.uuid}"
+        response = client.post(address, json.dumps(body), content_type="application/json", headers=headers)
+        whole = b"".join(response.streaming_content) if response.streaming else response.content
+        return response.status_code, json.loads(whole)
 
-    assert response.status_code == 501
-    assert response["Content-Type"] == "application/problem+json"
-    assert response.json()["code"] == "not_offered"
+    return execute
+
+
+def test_sql_answers_in_domos_shape(execute, bearer):
+    sql = """SELECT 1 AS a, 1.5 AS b, 'x"y' AS c, NULL::text AS d, true AS e, '2026-10-01T07:00Z'::timestamptz AS f, '{1,2}'::int[] AS g"""
+
+    status, found = execute({"sql": sql}, bearer)
+
+    assert status == 200
+    assert found["rows"] == [[1, 1.5, 'x"y', None, True, "2026-10-01T07:00:00Z", [1, 2]]]
+    assert [each["type"] for each in found["metadata"]] == [
+        "LONG",
+        "DOUBLE",
+        "STRING",
+        "STRING",
+        "STRING",
+        "DATETIME",
+        "STRING",
+    ]
+    assert found["fromcache"] is False
+
+
+def test_sql_without_rows_is_an_empty_list(execute, bearer):
+    found = execute({"sql": "SELECT title FROM table WHERE false"}, bearer)[1]
+
+    assert (found["rows"], found["numRows"], found["columns"]) == ([], 0, ["title"])
+
+
+@pytest.mark.parametrize(
+    "body", [{}, [], {"sql": 5}, {"sql": {"sql": None}}, {"sql": ""}, {"sql": "DELETE FROM table"}]
+)
+def test_a_body_without_a_select_is_refused(execute, bearer, body):
+    assert execute(body, bearer)[0] == 400
+
+
+def test_sql_on_a_strangers_dataset_is_not_there(execute, make, people):
+    status, said = execute({"sql": "SELECT 1"}, {"Authorization": f"Bearer {make.token(people[1])}"})
+
+    assert (status, said["code"]) == (404, "not_found")

@@ -39,6 +39,11 @@ def pool():
     return found
 
 
+def alone():
+    """A connection apart from the pool, for one look; whoever asks for it closes it."""
+    return Connection.connect(**_where(), autocommit=True)
+
+
 def close():
     """Gives all connections back to the database; the next reader opens new ones."""
     with _making:

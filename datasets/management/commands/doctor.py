@@ -6,6 +6,7 @@ import stat
 import sys
 from datetime import UTC, datetime
 
+import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
@@ -15,6 +16,8 @@ from connector.accounts.models import Account, Application
 from connector.accounts.sealing import CannotOpen
 from connector.checks import LOOPBACK
 from connector.embedded.binaries import OLDEST_POSTGRES
+from datasets.serving import pool
+from datasets.serving.sql import reader
 
 LEAST_FREE = 2_000_000_000  # bytes
 CLOCK_APART = 5  # seconds
@@ -129,6 +132,15 @@ def clock():
     return None
 
 
+def sql_queries():
+    """The role that statements run as is there, and we may take it; where we may make it, it is made."""
+    try:
+        with pool.alone() as alone:
+            return reader.problem(alone)
+    except psycopg.Error as problem:
+        return f"not known, the database cannot be read ({type(problem).__name__}). Mend the lines above first."
+
+
 CHECKS = (
     ("database", health.database_problem),
     (f"PostgreSQL {OLDEST_POSTGRES} or newer", when_database_answers(version)),
@@ -143,4 +155,5 @@ CHECKS = (
     ("Amazon application", when_database_answers(application)),
     ("disk space", disk),
     ("clock", when_database_answers(clock)),
+    ("SQL queries", sql_queries),
 )

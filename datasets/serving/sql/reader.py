@@ -7,12 +7,12 @@ A role belongs to the whole server. Where our login may not make one, whoever ru
 import os
 
 import psycopg
+from django.conf import settings
 from psycopg import errors, sql
 
 from datasets.serving.problems import Problem
 
 NAME = "backhaul_reader"
-ROLE = sql.Identifier(NAME)
 _found_good = set()
 
 
@@ -20,9 +20,25 @@ class NotSetUp(Problem):
     status, code, title = 501, "sql_not_set_up", "SQL is not set up here"
 
 
+def name():
+    return getattr(settings, "SQL_ROLE", NAME)
+
+
+def role():
+    """Its name as it stands in a statement."""
+    return sql.Identifier(name())
+
+
 def check(connection):
     """Makes the role where it is missing and we may; raises NotSetUp with what the operator has to do."""
-    here = (os.getpid(), connection.info.host, connection.info.port, connection.info.dbname, connection.info.user)
+    here = (
+        os.getpid(),
+        connection.info.host,
+        connection.info.port,
+        connection.info.dbname,
+        connection.info.user,
+        name(),
+    )
     if here in _found_good:
         return
     sentence = problem(connection)
@@ -43,14 +59,14 @@ def problem(connection):
     if not _exists(connection):
         login = connection.info.user
         return (
-            f"SQL queries need the database role {NAME}, and the login {login} may not make it. Whoever runs the"
-            f" database server does so once, as a superuser: CREATE ROLE {NAME} NOLOGIN; GRANT {NAME} TO {_quoted(connection, login)};"
+            f"SQL queries need the database role {name()}, and the login {login} may not make it. Whoever runs the"
+            f" database server does so once, as a superuser: CREATE ROLE {name()} NOLOGIN; GRANT {name()} TO {_quoted(connection, login)};"
         )
     return _weakness(connection)
 
 
 def _exists(connection):
-    return connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [NAME]).fetchone() is not None
+    return connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name()]).fetchone() is not None
 
 
 def _make(connection):
@@ -60,7 +76,7 @@ def _make(connection):
             sql.SQL(
                 "BEGIN READ WRITE;"
                 " CREATE ROLE {0} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS; {1} COMMIT"
-            ).format(ROLE, _entry(connection))
+            ).format(role(), _entry(connection))
         )
     except (
         errors.InsufficientPrivilege,
@@ -78,7 +94,7 @@ def _entry(connection):
     if superuser:
         return sql.SQL("")
     how = "" if connection.info.server_version < 160000 else " WITH SET TRUE, INHERIT FALSE"
-    return sql.SQL("GRANT {} TO CURRENT_USER{};").format(ROLE, sql.SQL(how))
+    return sql.SQL("GRANT {} TO CURRENT_USER{};").format(role(), sql.SQL(how))
 
 
 def _weakness(connection):
@@ -91,28 +107,28 @@ def _weakness(connection):
                has_database_privilege(current_database(), 'TEMP')
         FROM pg_roles AS r WHERE rolname = %s
         """,
-        [NAME],
+        [name()],
     ).fetchone()
     if may_more or is_member:
         return (
-            f"The database role {NAME} may do more than it should: it must have no rights and belong to no other role."
-            f" Whoever runs the database server takes them away: ALTER ROLE {NAME} NOSUPERUSER NOCREATEDB NOCREATEROLE"
-            f" NOREPLICATION NOBYPASSRLS, and REVOKE … FROM {NAME} for each role it belongs to."
+            f"The database role {name()} may do more than it should: it must have no rights and belong to no other role."
+            f" Whoever runs the database server takes them away: ALTER ROLE {name()} NOSUPERUSER NOCREATEDB NOCREATEROLE"
+            f" NOREPLICATION NOBYPASSRLS, and REVOKE … FROM {name()} for each role it belongs to."
         )
     if not (may_temp and may_make_temp):
-        lacking = NAME if may_make_temp else connection.info.user
+        lacking = name() if may_make_temp else connection.info.user
         return (
             f"SQL queries make temporary views, and {lacking} may not. Whoever runs the database server lets it:"
             f" GRANT TEMPORARY ON DATABASE {_quoted(connection, connection.info.dbname)} TO {_quoted(connection, lacking)};"
         )
     try:
-        connection.execute(sql.SQL("BEGIN; SET LOCAL ROLE {}").format(ROLE))
+        connection.execute(sql.SQL("BEGIN; SET LOCAL ROLE {}").format(role()))
     except psycopg.errors.InsufficientPrivilege:
         login = _quoted(connection, connection.info.user)
         how = "" if connection.info.server_version < 160000 else " WITH SET TRUE, INHERIT FALSE"
         return (
-            f"The database role {NAME} is there, and the login {connection.info.user} may not take it. Whoever runs the"
-            f" database server lets it, once: GRANT {NAME} TO {login}{how};"
+            f"The database role {name()} is there, and the login {connection.info.user} may not take it. Whoever runs the"
+            f" database server lets it, once: GRANT {name()} TO {login}{how};"
         )
     finally:
         connection.rollback()

@@ -131,7 +131,7 @@ class Sandbox:
         for table in self.tables:
             self._show(table)
         try:
-            self.connection.execute(sql.SQL("SET LOCAL ROLE {}").format(reader.ROLE))
+            self.connection.execute(sql.SQL("SET LOCAL ROLE {}").format(reader.role()))
         except psycopg.Error:
             reader.forget()
             raise Unavailable("SQL is being set up just now. Try again.") from None
@@ -279,7 +279,7 @@ class Sandbox:
         view = sql.Identifier("pg_temp", table.name)
         self._ours(
             sql.SQL("CREATE TEMPORARY VIEW {}{} AS {}; GRANT SELECT ON {} TO {}").format(
-                view, barrier, rows, view, reader.ROLE
+                view, barrier, rows, view, reader.role()
             )
         )
 

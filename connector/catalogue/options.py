@@ -1,10 +1,12 @@
 """A question that a report asks. The form field, the check of an answer and the API's description come from it."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 KINDS = ("choice", "choices", "text", "flag", "marketplaces")
+MOST_LISTED = 12  # choices that a sentence can name
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,28 @@ class Option:
         if word in self.values:
             return word
         folded = _folded(word)
-        for value in self.values:
-            if _folded(value) == folded:
+        for value, title in self.choices:
+            if folded in (_folded(value), _folded(title)):
                 return value
         for spelling, value in self.also.items():
             if _folded(spelling) == folded:
                 return value
-        raise ValueError(f"{self.label}: '{_short(word)}' is not one of its choices.{self._allowed()}")
+        raise ValueError(f"{self.label}: '{_short(word)}' is not one of its choices.{self._allowed(word)}")
 
-    def _allowed(self):
-        return f" Choose from {', '.join(self.values)}." if self.values else ""
+    def _allowed(self, word=""):
+        """What can be chosen, as people call it and as programs write it; of very many the few that are most alike."""
+        if not self.choices:
+            return ""
+        offered = {
+            value: value if _folded(title) == _folded(value) else f"{title} ({value})" for value, title in self.choices
+        }
+        if len(offered) <= MOST_LISTED:
+            return f" Choose from {', '.join(offered.values())}."
+        alike = {_folded(name): value for value, title in self.choices for name in (value, title)}
+        found = difflib.get_close_matches(_folded(word), alike, n=6, cutoff=0.4)
+        nearest = list(dict.fromkeys(offered[alike[name]] for name in found))[:3]
+        meant = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
+        return f"{meant} There are {len(offered)} to choose from."
 
 
 def _folded(word):

@@ -127,3 +127,14 @@ def test_whatever_is_answered_is_taken_or_told_in_sentences(key, answers, data):
 def test_options_that_are_no_object_are_told(answers):
     with pytest.raises(index.Invalid):
         index.check_answers("order_details", answers)
+
+
+def test_a_wrong_choice_is_answered_with_what_people_and_programs_call_the_right_ones():
+    few = Option("kind", "Kind", "choice", choices=(("GET_A", "All orders"), ("returns", "Returns")))
+    many = Option("kind", "Kind", "choice", choices=tuple((f"GET_{n}", f"Report {n}") for n in range(130)))
+
+    with pytest.raises(ValueError, match=r"Choose from All orders \(GET_A\), returns\."):
+        few.clean("GET_B")
+    with pytest.raises(ValueError, match=r"Did you mean Report 77 \(GET_77\).*\? There are 130 to choose from\."):
+        many.clean("Reporrt 77")
+    assert few.clean("all orders") == "GET_A"

@@ -141,6 +141,8 @@ def test_datasets_are_listed_in_pieces_and_by_what_they_are(api, account, alice)
     assert [one["slug"] for one in second.json()] == ["one_2", "one_3"]
     assert "Link" not in api.get("datasets")
     assert [one["slug"] for one in api.get("datasets?state=paused").json()] == ["one_2"]
+    assert [one["slug"] for one in api.get("datasets?state=new&_limit=1").json()] == ["one_0"]
+    assert "Link" in api.get("datasets?state=new&_limit=3") and "Link" not in api.get("datasets?state=new&_limit=4")
     assert [one["slug"] for one in api.get("datasets?q=ONE_4").json()] == ["one_4"]
     assert len(api.get("datasets?account=SHOP US").json()) == 5
     assert api.get("datasets?report=order_items").json() == []

@@ -60,7 +60,6 @@ def list_datasets(
         )
     if state is None:
         chosen = list(found[: limit + 1])
-        known = facts.facts_of(chosen)
     else:
         if state not in facts.STATES:
             raise BadParameters(
@@ -71,8 +70,10 @@ def list_datasets(
                     )
                 ]
             )
-        known = facts.facts_of(found)
-        chosen = [dataset for dataset in found if known[dataset.pk].state == state]
+        every = list(found)
+        states = facts.states_of(every)
+        chosen = [dataset for dataset in every if states[dataset.pk] == state][: limit + 1]
+    known = facts.facts_of(chosen)
     piece = pages.piece(chosen, limit, request, response, key=lambda dataset: dataset.pk)
     return [dataset_json(dataset, known[dataset.pk], request) for dataset in piece]
 

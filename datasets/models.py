@@ -491,3 +491,31 @@ class Allowance(models.Model):
 
     key = models.CharField(max_length=100, primary_key=True)
     full_at = models.FloatField()  # seconds since 1970 on the database's clock
+
+
+class SavedQueryQuerySet(models.QuerySet):
+    def of(self, user):
+        """The queries this person may see; a stranger's are as if they did not exist."""
+        return self.filter(owner=user)
+
+
+class SavedQuery(models.Model):
+    """A SELECT that is kept under a name, to be read like a dataset; it sees what its owner may see at that moment."""
+
+    slug = models.CharField(max_length=50)  # [a-z][a-z0-9_]*, each of an owner's its own
+    name = models.CharField(max_length=200)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_queries")
+    dataset = models.ForeignKey(
+        Dataset, null=True, on_delete=models.SET_NULL, related_name="saved_queries"
+    )  # what it calls `table`
+    sql = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = SavedQueryQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "slug"], name="one_query_of_a_slug")]
+
+    def __str__(self):
+        return self.name

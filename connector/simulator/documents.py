@@ -5,7 +5,7 @@ import hashlib
 from functools import lru_cache
 from urllib.parse import quote, urlencode
 
-from . import flat_file, spoil
+from . import spoil
 from .answers import Answer, Refusal, errors, json_answer
 from .report_types import REPORT_TYPES
 
@@ -64,9 +64,9 @@ def _content(simulator, request, report):
     report_type = REPORT_TYPES[report.type]
     charset, label = report_type.charset(report)
     columns = list(report_type.columns(simulator))
-    if fault.get("kind") in spoil.TABLE_KINDS or "cell" in fault:
+    if columns and (fault.get("kind") in spoil.TABLE_KINDS or "cell" in fault):
         columns, rows = spoil.table(fault, columns, list(report_type.rows(simulator, report)))
-        text = flat_file.write(rows, columns)
+        text = report_type.write(report, rows, columns)
     else:
         text = _written(simulator, report, tuple(columns))
     if fault.get("kind") in spoil.TEXT_KINDS:
@@ -92,7 +92,8 @@ def _written(simulator, report, columns):
 @lru_cache(maxsize=16)
 def _write(simulator, run, report_id, columns, regional):
     report = simulator.reports.by_id(report_id)
-    return flat_file.write(REPORT_TYPES[report.type].rows(simulator, report), columns)
+    report_type = REPORT_TYPES[report.type]
+    return report_type.write(report, report_type.rows(simulator, report), columns)
 
 
 def _packed(simulator, plain):

@@ -2,22 +2,24 @@
 
 from dataclasses import dataclass
 
-from . import flat_file
+from . import flat_file, xml_orders
+from .analytics import SalesAndTraffic, SearchTerms
 from .clock import DAY
 from .world import marketplaces_of
 
 
 @dataclass(frozen=True)
 class AllOrders:
-    """The two all-orders flat files; `by` says which date the window goes by.
+    """The all-orders files, flat or as XML; `by` says which date the window goes by.
 
     The window is taken inclusive at both ends, so an order placed exactly at midnight is in two neighbouring files.
     """
 
     by: str
+    as_xml: bool = False
     longest: int = 30 * DAY
 
-    def reason_to_fail(self, start, end):
+    def reason_to_fail(self, start, end, options):
         """A window too wide is accepted when asked for and fails later, with a document that says why."""
         if end - start > self.longest:
             return "The requested date range exceeds the maximum of 30 days for this report type."
@@ -45,12 +47,21 @@ class AllOrders:
         for order in self.orders(simulator, report):
             yield from flat_file.lines(order, now)
 
+    def write(self, report, rows, columns):
+        return xml_orders.write(rows, columns) if self.as_xml else flat_file.write(rows, columns)
+
     def charset(self, report):
         """(Python's name, what the storage host calls it)."""
+        if self.as_xml:
+            return "iso8859-1", None
         return ("cp932", "Shift_JIS") if report.partner.region == "FE" else ("utf-8", "UTF-8")
 
 
 REPORT_TYPES = {
     "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL": AllOrders("created"),
     "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL": AllOrders("updated"),
+    "GET_XML_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL": AllOrders("created", as_xml=True),
+    "GET_XML_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL": AllOrders("updated", as_xml=True),
+    "GET_SALES_AND_TRAFFIC_REPORT": SalesAndTraffic(),
+    "GET_BRAND_ANALYTICS_SEARCH_TERMS_REPORT": SearchTerms(),
 }

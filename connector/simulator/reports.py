@@ -202,7 +202,8 @@ def create_report(simulator, request, caller):
     earlier = [
         each
         for each in simulator.reports.of(caller)
-        if (each.type, each.marketplace_ids, each.start, each.end) == (body["reportType"], ids, start, end)
+        if (each.type, each.marketplace_ids, each.start, each.end, each.options)
+        == (body["reportType"], ids, start, end, options)
         and simulator.clock.ticks() - each.asked < simulator.settings.report_spacing_seconds
     ]
     report = simulator.reports.add(
@@ -217,7 +218,7 @@ def create_report(simulator, request, caller):
         asked=simulator.clock.ticks(),
         seconds=simulator.settings.processing_seconds,
         outcome=fault if fault and fault["kind"] in OUTCOMES else None,
-        reason=report_type.reason_to_fail(start, end),
+        reason=report_type.reason_to_fail(start, end, options),
         repeated=bool(earlier),
     )
     return json_answer({"reportId": report.id}, 202)

@@ -13,6 +13,9 @@ A fault of one of these kinds on `downloadDocument` is applied while the documen
     the cells      cell (column, cell: of the first row), strange_numbers, strange_dates (column), huge_cell (bytes),
                    line_break_in_cell, nul_in_cell
     the lines      unix_lines, no_last_line_break
+    the text       cut_text (characters that are left), rewritten (old, new: at its first place)
+
+The kinds that change columns, rows and cells are for the all-orders reports.
 """
 
 import gzip
@@ -42,6 +45,8 @@ TEXT_KINDS = (
     "unix_lines",
     "no_last_line_break",
     "empty_document",
+    "cut_text",
+    "rewritten",
 )
 PACKED_KINDS = ("truncated_gzip", "two_members", "nested_gzip", "bomb", "corrupt_gzip", "trailing_garbage")
 KINDS = (*TABLE_KINDS, *TEXT_KINDS, *PACKED_KINDS, "charset", "bom", "not_compressed", "expired")
@@ -93,6 +98,10 @@ def _long(size):
 
 def text(fault, written):
     kind, lines = fault["kind"], written.split("\r\n")
+    if kind == "cut_text":
+        return written[: fault.get("characters", len(written) // 2)]
+    if kind == "rewritten":
+        return written.replace(fault["old"], fault["new"], 1)
     if kind == "ragged":
         place = min(fault.get("line", 1), len(lines) - 2)
         lines[place] = "\t".join(lines[place].split("\t")[: fault.get("cells", 5)])

@@ -99,7 +99,7 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, turn):
             "set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', true)",
             [day.day.isoformat(), str(run.pk)],
         )
-        same = checksum and day.checksum == checksum and day.state == Day.State.LANDED
+        same = day.checksum == checksum and day.state == (Day.State.LANDED if checksum else Day.State.EMPTY)
         # A day that was still open when it was read has not been restated: it has only come to its end.
         restated = not same and day.state in Day.IN and mode != "merge" and day.read_until == read_until
         before = read.totals(c, run.dataset_id, run.generation, day.day) if restated else {}

@@ -1,0 +1,252 @@
+"""Reports as JSON and XML documents, from asking to rows: whole weeks and months, dates as Amazon reads them, nothing lost."""
+
+from collections import Counter
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from connector.catalogue.report import Aligned
+from connector.simulator.analytics import search_terms
+from connector.simulator.marketplaces import BY_COUNTRY
+from datasets.backfill import dispatch, engine
+from datasets.models import Change, Day, Request
+from tests.backfill.conftest import day_before, finish
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+
+SALES, TERMS = "GET_SALES_AND_TRAFFIC_REPORT", "GET_BRAND_ANALYTICS_SEARCH_TERMS_REPORT"
+XML = "GET_XML_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"
+WEEK = Aligned("week")
+
+
+@pytest.fixture
+def of_type(make_dataset):
+    """A dataset of one of the report types."""
+
+    def of_type(report_type, *, first, last, mode="append", **options):
+        return make_dataset(
+            "create_and_download_report",
+            start=str(first),
+            end=str(last),
+            mode=mode,
+            options={"report_type": report_type, **options},
+        )
+
+    return of_type
+
+
+def rows(check, dataset, columns):
+    checker = check(dataset)
+    return checker.link.execute(f"SELECT {columns} FROM {checker.table()} ORDER BY 1, 2").fetchall()
+
+
+def asked(simulator):
+    """(first date, last date, options) of each report that Amazon was asked for, newest first."""
+    found = simulator.control("/simulator/requests?operation=createReport")["requests"]
+    bodies = [entry["body"] for entry in found]
+    return [(so["dataStartTime"], so["dataEndTime"], so.get("reportOptions", {})) for so in bodies]
+
+
+def states(dataset):
+    return dict(Day.objects.filter(dataset=dataset).values_list("day", "state"))
+
+
+def last_week():
+    """The newest week of which Amazon has the figures."""
+    first, last = WEEK.period(day_before(1))
+    return (first, last) if last < day_before(1) else WEEK.period(first - timedelta(days=1))
+
+
+def test_orders_from_xml_equal_amazons_truth_and_the_flat_file(of_type, make_dataset, fill, check):
+    first, last = day_before(5), day_before(2)
+    dataset = of_type(XML, first=first, last=last, marketplaces=["US"])
+    flat = make_dataset(
+        "create_and_download_report",
+        start=str(first),
+        end=str(last),
+        options={"report_type": XML.replace("XML", "FLAT_FILE"), "marketplaces": ["US"]},
+    )
+
+    run = fill(dataset)
+    fill(flat)
+
+    assert run.state == "succeeded", run.message
+    truth = check(dataset).truth(first, last, file=True)
+    got = Counter(str(day) for (day, _) in rows(check, dataset, "_day, _id"))
+    assert got == {day: so["rows"] for day, so in truth.items() if so["rows"]}
+    both = "amazon_order_id, sku, quantity, item_price, item_tax, currency, ship_city, promotion_ids, is_business_order, _day"
+    assert sorted(map(str, rows(check, dataset, both))) == sorted(map(str, rows(check, flat, both)))
+    assert {column["name"] for column in dataset.columns} >= {"item_price", "gift_wrap_price_currency"}
+
+
+def test_sales_and_traffic_by_date_have_a_row_for_each_day_that_is_over(of_type, fill, check, simulator):
+    first, last = day_before(9), day_before(0)
+    dataset = of_type(SALES, first=first, last=last)
+
+    run = fill(dataset)
+
+    assert run.state == "succeeded", run.message
+    newest = max(states(dataset))
+    assert newest < day_before(0) and set(states(dataset).values()) == {"landed"}
+    truth = check(dataset).truth(first, newest)
+    got = {str(day): units for day, units in rows(check, dataset, "date, units_ordered")}
+    assert got == {day: so["units"] for day, so in truth.items()}
+    assert rows(check, dataset, "count(*), count(*) FILTER (WHERE _day = date)") == [(len(truth), len(truth))]
+    assert {options["dateGranularity"] for _, _, options in asked(simulator)} == {"DAY"}
+    assert {column["name"]: column["type"] for column in dataset.columns}["ordered_product_sales_amount"] == "numeric"
+
+
+def test_sales_and_traffic_by_asin_ask_for_each_day_by_itself(of_type, fill, check, simulator):
+    first, last = day_before(4), day_before(2)
+    dataset = of_type(SALES, first=first, last=last, rows="by_asin", asin_granularity="SKU")
+
+    run = fill(dataset)
+
+    assert run.state == "succeeded", run.message
+    bounds = [(start[:10], end[:10]) for start, end, _ in asked(simulator)]
+    assert sorted(bounds) == [(str(first + timedelta(days=n)),) * 2 for n in range(3)]
+    truth = check(dataset).truth(first, last)
+    got = dict(rows(check, dataset, "DISTINCT _day::text, sum(units_ordered) OVER (PARTITION BY _day)"))
+    assert got == {day: so["units"] for day, so in truth.items() if so["units"]}
+    assert rows(check, dataset, "count(*) FILTER (WHERE start_date <> _day OR sku IS NULL), 0") == [(0, 0)]
+
+
+def test_a_document_of_many_days_never_serves_a_single_one_whose_rows_bear_no_date(of_type, fill, simulator):
+    first, last = day_before(4), day_before(2)
+    by_date = of_type(SALES, first=first, last=last)
+    by_asin = of_type(SALES, first=last, last=last, rows="by_asin")
+    fill(by_date)
+
+    run = fill(by_asin)
+
+    assert run.state == "succeeded", run.message
+    assert (str(last), str(last)) in [(start[:10], end[:10]) for start, end, _ in asked(simulator)]
+
+
+def test_search_terms_come_by_whole_weeks_and_only_by_those_that_are_over(of_type, fill, check, simulator):
+    first, last = last_week()
+    dataset = of_type(TERMS, first=first - timedelta(days=3), last=day_before(0))  # from the middle of a week to today
+
+    run = fill(dataset)
+
+    assert run.state == "succeeded", run.message
+    before = first - timedelta(days=7)
+    assert {(start[:10], end[:10]) for start, end, _ in asked(simulator)} == {
+        (str(first), str(last)),
+        (str(before), str(before + timedelta(days=6))),
+    }
+    known = states(dataset)
+    assert (min(known), max(known)) == (before, last)
+    assert {day for day, state in known.items() if state == "landed"} == {before, first}
+    assert all("as a whole" in day.message for day in Day.objects.filter(dataset=dataset, state="empty"))
+    truth = [
+        (day, so["departmentName"], so["searchTerm"], so["clickedAsin"], Decimal(str(so["clickShare"])))
+        for day in (before, first)
+        for so in search_terms(1, BY_COUNTRY["US"], day, day + timedelta(days=6))
+    ]
+    got = rows(check, dataset, "_day, department_name, search_term, clicked_asin, click_share")
+    assert sorted(got) == sorted(truth)
+    assert rows(check, dataset, "DISTINCT end_date - start_date, _day - start_date") == [(6, 0)]
+
+
+def test_a_week_is_read_again_as_a_whole_whichever_of_its_days_is_reloaded(of_type, fill, simulator):
+    first, last = last_week()
+    dataset = of_type(TERMS, first=first, last=last)
+    fill(dataset)
+    before = states(dataset)
+    assert fill(dataset).days_total == 0
+
+    wednesday = first + timedelta(days=3)
+    run = finish(engine.reload(dataset, wednesday, wednesday, now=dispatch.database_now()))
+
+    assert (run.state, run.days_total) == ("succeeded", 7)
+    assert len(asked(simulator)) == 2
+    assert states(dataset) == before
+    assert not Change.objects.filter(dataset=dataset)
+
+
+def test_a_quarter_is_one_request_and_its_first_day_carries_the_rows(of_type, fill, simulator):
+    dataset = of_type(TERMS, first=date(2026, 2, 10), last=date(2026, 7, 20), report_period="QUARTER")
+
+    run = fill(dataset)
+
+    assert run.state == "succeeded", run.message
+    assert [(start[:10], end[:10]) for start, end, _ in reversed(asked(simulator))] in (
+        [("2026-01-01", "2026-03-31"), ("2026-04-01", "2026-06-30"), ("2026-07-01", "2026-09-30")],
+        [("2026-07-01", "2026-09-30"), ("2026-04-01", "2026-06-30"), ("2026-01-01", "2026-03-31")],
+    )
+    landed = {day for day, state in states(dataset).items() if state == "landed"}
+    assert landed == {date(2026, 1, 1), date(2026, 4, 1), date(2026, 7, 1)}
+    assert run.days_total == 273
+
+
+def test_a_field_that_amazon_adds_becomes_a_column_of_text(of_type, fill, check, simulator):
+    dataset = of_type(SALES, first=day_before(3), last=day_before(2))
+    old, new = '"unitsOrdered": ', '"brandNew": {"figure": 1.50, "words": ["a", "b"]}, "unitsOrdered": '
+    simulator.control(
+        "/simulator/faults", {"operation": "downloadDocument", "kind": "rewritten", "old": old, "new": new}
+    )
+
+    run = fill(dataset)
+
+    assert run.state == "succeeded", run.message
+    found = "sales_by_date_brand_new_figure, sales_by_date_brand_new_words, units_ordered IS NOT NULL"
+    assert rows(check, dataset, f"_day, {found}") == [
+        (day_before(3), "1.50", '["a","b"]', True),
+        (day_before(2), None, None, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("report_type", "fault", "said"),
+    [
+        (SALES, {"kind": "cut_text", "characters": 900}, "cut off or damaged"),
+        (
+            SALES,
+            {"kind": "rewritten", "old": '"salesAndTrafficByDate"', "new": '"other"'},
+            "has no salesAndTrafficByDate",
+        ),
+        (SALES, {"kind": "rewritten", "old": '"CHILD"', "new": '"SKU"'}, "made with asinGranularity SKU"),
+        (SALES, {"kind": "truncated_gzip"}, "ends too early"),
+        (XML, {"kind": "cut_text", "characters": 3000}, "cut off"),
+        (XML, {"kind": "rewritten", "old": "<AmazonEnvelope", "new": "<!DOCTYPE a><AmazonEnvelope"}, "DOCTYPE"),
+        (XML, {"kind": "empty_document"}, "cut off"),
+    ],
+)
+def test_a_document_that_is_broken_is_never_a_short_day(of_type, fill, check, simulator, report_type, fault, said):
+    dataset = of_type(report_type, first=day_before(3), last=day_before(2))
+    simulator.control("/simulator/faults", {"operation": "downloadDocument", **fault})
+
+    run = fill(dataset)
+
+    assert run.state == "failed" and said in run.message
+    assert set(states(dataset).values()) == {"failed"}
+    assert rows(check, dataset, "count(*), 0") == [(0, 0)]
+
+
+def test_what_no_database_keeps_is_replaced_and_said(of_type, fill, check, simulator):
+    dataset = of_type(SALES, first=day_before(3), last=day_before(2))
+    new = '"note": "half \\ud83d and \\u0000", "date": '
+    simulator.control(
+        "/simulator/faults", {"operation": "downloadDocument", "kind": "rewritten", "old": '"date": ', "new": new}
+    )
+
+    assert fill(dataset).state == "succeeded"
+
+    assert rows(check, dataset, "_day, note")[0] == (day_before(3), "half \ufffd and \ufffd")
+    assert "2 characters" in Day.objects.filter(dataset=dataset).first().message
+
+
+def test_a_request_that_was_created_and_never_written_down_is_found_by_its_dates(of_type, fill, simulator):
+    first, last = last_week()
+    dataset = of_type(TERMS, first=first, last=last)
+    run = engine.start(dataset, "manual", now=dispatch.database_now())
+    engine.advance(run.pk)
+    Request.objects.update(state="planned", amazon_id="", not_before=None)  # a worker died before the answer was kept
+
+    run.refresh_from_db()
+    finish(run)
+
+    assert run.state == "succeeded", run.message
+    assert len(asked(simulator)) == 1

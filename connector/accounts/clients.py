@@ -14,10 +14,10 @@ import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Extract, Now
 
 from connector.accounts import applications
-from connector.accounts.models import Account
+from connector.accounts.models import Account, QuotaPlace
 from connector.spapi import tokens
 from connector.spapi.client import Client
 from connector.spapi.errors import ConsentLost, SecretRejected, Unreachable
@@ -174,6 +174,13 @@ def quota_left(account, operation, kind=""):
 def quota_seconds(account, operation, calls, kind=""):
     """Seconds until the last of so many calls of this operation may be made, if nobody else makes any."""
     return _quota("seconds_for", limits_of(account, OPERATIONS[operation], kind), calls)
+
+
+def quota_line(account, operation, kind="", *, but=""):
+    """How many others than `but` stand in line for a call of this operation."""
+    buckets = [limit.bucket for limit in limits_of(account, OPERATIONS[operation], kind)]
+    waiting = QuotaPlace.objects.filter(bucket__in=buckets, until__gt=Extract(Now(), "epoch")).exclude(who=but)
+    return waiting.values("who").distinct().count()
 
 
 def _quota(verb, *facts, **more):

@@ -104,6 +104,11 @@ def span_of(dataset, report, now):
     return window.over(span, report.window, newest=newest, earliest=earliest)
 
 
+def place_of(run):
+    """The name under which a run stands in line for Amazon's quota."""
+    return f"run {run.pk}"
+
+
 def advance(run_id):
     """Works on the run until it is over, has to wait, or has had its turn. Answers in how many seconds to come back, or None."""
     fence = lease.take(run_id)
@@ -294,7 +299,7 @@ class _Turn:
     def _step(self, request):
         """One step of one request; what an error means for it is decided here. Answers since when it has to wait, if it has."""
         request.take_in_hand()
-        self.client.place = Place(f"run {self.run.pk}", urgent=self._is_edge(request))
+        self.client.place = Place(place_of(self.run), urgent=self._is_edge(request))
         asking = self._asking()
         try:
             asking.step(request)

@@ -7,12 +7,14 @@ from datetime import date
 from django.conf import settings
 from django.db.models import Avg, Max
 
+from connector.accounts import clients
 from connector.catalogue.report import NoWindow
 from connector.spapi.operations import OPERATIONS
-from datasets.backfill import plan, window
+from datasets.backfill import engine, plan, window
 from datasets.models import Day, Request
 
 REPORT_SECONDS = 60  # what Amazon usually needs to build a report, from asking to the document
+ONE_ANSWER_SECONDS = 5  # for a report that is one call and its answer
 GUESSED_ROWS_PER_DAY = 50  # for an account of which nothing is known yet
 
 
@@ -31,20 +33,20 @@ class Forecast:
 def forecast(report, account, first, last, mode="append"):
     """How many requests the days from first to last (both included) need, and about how long they take.
 
-    The arithmetic is that of Amazon's limits: a burst at once, then one request every 1/rate seconds.
+    The arithmetic is that of Amazon's limits, all that the calls count against: what the ledger says may go out now, and
+    then one request every 1/rate seconds.
     """
     if isinstance(report.window, NoWindow):
-        return Forecast(None, None, 1, 1, 5.0, ["This report shows the present and has no history."])
+        seconds = _seconds(account, report, 1) + (0.0 if report.source.is_report else ONE_ANSWER_SECONDS)
+        return Forecast(None, None, 1, 1, seconds, ["This report shows the present and has no history."])
     days = window.days(first, last) if first <= last else []
     notes = []
     if report.source.is_report:
-        operation = OPERATIONS["createReport"]
         zone = window.zone_of(report, account)
-        requests = len(plan.for_report(report.window, days, zone, edge=last, spare=operation.burst))
+        spare = OPERATIONS["createReport"].burst
+        requests = len(plan.for_report(report.window, days, zone, edge=last, spare=spare))
         notes.append(report.window.note)
-        seconds = seconds_for(requests, operation) + (REPORT_SECONDS / _factor() if requests else 0)
     else:
-        operation = OPERATIONS[report.source.operation]
         per_day = _rows_per_day(account, report.key)
         guessed = per_day is None
         requests = _pages(len(days), per_day if per_day is not None else GUESSED_ROWS_PER_DAY, report)
@@ -52,10 +54,9 @@ def forecast(report, account, first, last, mode="append"):
             notes.append(
                 f"Reckoned with {GUESSED_ROWS_PER_DAY} orders a day, since nothing of this account has been loaded yet."
             )
-        seconds = seconds_for(requests, operation)
     if report.settling_days:
         notes.append(f"Amazon corrects recent days, so each run reads the last {report.settling_days} days again.")
-    return Forecast(first, last, len(days), requests, seconds, notes)
+    return Forecast(first, last, len(days), requests, _seconds(account, report, requests), notes)
 
 
 def remaining(dataset, run, report):
@@ -66,22 +67,37 @@ def remaining(dataset, run, report):
     missing = sorted(open_days.values_list("day", flat=True), reverse=True)
     if not missing:
         return 0.0
-    if report.source.is_report:
-        operation = OPERATIONS["createReport"]
-        asked = Request.objects.filter(dataset=dataset, generation=run.generation, state__in=Request.OPEN).exclude(
-            state=Request.State.PLANNED
-        )
-        zone = window.zone_of(report, dataset.account)
-        still = len(plan.for_report(report.window, missing, zone)) - asked.count()
-        return max(0, still) / (operation.rate * _factor()) + REPORT_SECONDS / _factor()
-    operation = OPERATIONS[report.source.operation]
-    per_day = _rows_per_day(dataset.account, report.key) or GUESSED_ROWS_PER_DAY
-    return _pages(len(missing), per_day, report) / (operation.rate * _factor())
+    if not report.source.is_report:
+        per_day = _rows_per_day(dataset.account, report.key) or GUESSED_ROWS_PER_DAY
+        return _seconds(dataset.account, report, _pages(len(missing), per_day, report), run)
+    zone = window.zone_of(report, dataset.account)
+    asked = Request.objects.filter(dataset=dataset, generation=run.generation, state__in=Request.OPEN).exclude(
+        state=Request.State.PLANNED
+    )
+    still = len(plan.for_report(report.window, missing, zone)) - asked.count()
+    return _seconds(dataset.account, report, max(0, still), run) or REPORT_SECONDS / _factor()
 
 
-def seconds_for(requests, operation):
-    """How long so many calls take from a full bucket."""
-    return max(0, requests - operation.burst) / (operation.rate * _factor())
+def _seconds(account, report, requests, run=None):
+    """How long so many requests take: whatever is slowest, the calls of Amazon's narrowest limit or the building of the reports."""
+    if not report.source.is_report:
+        return _quota_seconds(account, report.source.operation, requests, run)
+    if not requests:
+        return 0.0
+    asking = _quota_seconds(account, "createReport", requests, run, report.source.report_type)
+    fetching = _quota_seconds(account, "getReportDocument", requests, run)
+    building = (math.ceil(requests / engine.REPORTS_IN_FLIGHT) - 1) * REPORT_SECONDS / _factor()
+    return max(asking, fetching, building) + REPORT_SECONDS / _factor()
+
+
+def _quota_seconds(account, operation, calls, run, kind=""):
+    """Until the last of so many calls may go out, with one of somebody else's after each while others stand in line too."""
+    if account is None or account.pk is None:
+        declared = OPERATIONS[operation]
+        limits = [declared, *declared.further_for(kind)]
+        return max(max(0, calls - limit.burst) / (limit.rate * _factor()) for limit in limits)
+    others = clients.quota_line(account, operation, kind, but=engine.place_of(run) if run else "")
+    return clients.quota_seconds(account, operation, calls * (1 + others), kind)
 
 
 def _pages(days, per_day, report):

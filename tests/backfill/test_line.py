@@ -1,0 +1,156 @@
+"""Datasets that share an account's quota: each gets on, and the newest days never wait behind another's history.
+
+Minutes pass here by moving the ledgers' clocks, ours and Amazon's; nobody waits for them.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from connector.accounts import clients
+from connector.catalogue import index
+from connector.catalogue.report import Days
+from connector.spapi.client import Call
+from connector.spapi.operations import OPERATIONS, Further
+from datasets.backfill import dispatch, engine, forecast, lifecycle
+from datasets.models import Request, Run
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+
+TYPES = (
+    "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL",
+    "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL",
+)
+REPORT = "create_and_download_report"
+
+
+class Account:
+    """One account at Amazon's own pace: a report a minute, and its burst is used up."""
+
+    def __init__(self, account, amazon):
+        self.account, self.amazon, self.runs = account, amazon, []
+        self.spend()
+
+    def spend(self):
+        operation = OPERATIONS["createReport"]
+        clients.client_for(self.account)._quota_take(Call(operation))
+        clients._quota("drain", clients.limits_of(self.account, operation), 60)
+        self.amazon.control("/simulator/drain", {"operation": "createReport"})
+
+    def let_pass(self, seconds):
+        """So much time goes by for both ledgers."""
+        link = clients._quota_connection()
+        link.execute("UPDATE quota SET tat = tat - %s", [seconds])
+        link.execute("UPDATE quota_place SET since = since - %s, until = until - %s", [seconds, seconds])
+        self.amazon.control("/simulator/clock", {"advance": seconds})
+
+    def start(self, dataset):
+        self.runs.append(engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now()))
+        return self.runs[-1]
+
+    def look(self):
+        """Each run gets a turn, the first one always first."""
+        for run in self.runs:
+            Run.objects.filter(pk=run.pk).update(not_before=None)
+            Request.objects.filter(dataset=run.dataset_id).update(not_before=None)
+            engine.advance(run.pk)
+
+    def minutes(self, number):
+        """(report type, newest day asked for) of the reports asked for in so many minutes, as Amazon saw them."""
+        before = self._asked()
+        self.look()
+        for _ in range(number):
+            self.let_pass(60)
+            self.look()
+        return self._asked()[len(before) :]
+
+    def _asked(self):
+        entries = self.amazon.control("/simulator/requests?operation=createReport")["requests"]
+        assert {entry["status"] for entry in entries} <= {202}, "no 429 of our own making"
+        return [(entry["body"]["reportType"], entry["body"]["dataEndTime"][:10]) for entry in entries]
+
+
+@pytest.fixture
+def shared(account, fast_amazon, settings, monkeypatch):
+    """An account whose reports cover two days each, so that a few weeks are a long history."""
+    settings.SPAPI_RATE_FACTOR = 1
+    fast_amazon.control("/simulator/settings", {"rate_factor": 1, "processing_seconds": 0.0})
+    monkeypatch.setitem(index._BY_KEY, REPORT, replace(index.get(REPORT), window=Days(2)))
+    yield Account(account, fast_amazon)
+    for run in Run.objects.open():
+        lifecycle.clear(run.dataset)
+
+
+def test_two_histories_over_one_account_take_turns(shared, make_dataset):
+    """However the workers come: here the first dataset's is always there first."""
+    for kind in TYPES:
+        shared.start(make_dataset(REPORT, options={"report_type": kind}, start="today-40"))
+
+    asked = [kind for kind, _ in shared.minutes(8)]
+
+    assert 7 <= len(asked) <= 9
+    assert abs(asked.count(TYPES[0]) - asked.count(TYPES[1])) <= 1
+
+
+def test_the_newest_days_of_a_dataset_go_before_the_history_of_others(shared, make_dataset):
+    first = make_dataset(REPORT, options={"report_type": TYPES[0]}, start="today-40")
+    quoted = {"report_type": TYPES[0], "csv_report_quote_character": "single"}
+    shared.start(first)
+    shared.start(make_dataset(REPORT, options=quoted, start="today-40", end="today-9"))
+    shared.minutes(3)
+
+    shared.start(make_dataset(REPORT, options={"report_type": TYPES[1]}, start="yesterday"))
+    asked = shared.minutes(1)
+
+    assert [kind for kind, _ in asked] == [TYPES[1]]
+
+
+# What is said of it beforehand
+
+
+def test_the_forecast_knows_what_is_left_in_the_bucket(shared, account, settings):
+    settings.SPAPI_RATE_FACTOR = 1
+    report = index.effective(REPORT, index.check_answers(REPORT, {"report_type": TYPES[0]}))
+    found = forecast_of(report, account, 12)
+    assert found.requests == 7  # the newest two days come on their own
+    assert found.seconds == pytest.approx(7 * 60 + 60, rel=0.05)
+
+    shared.let_pass(3 * 60)
+
+    assert forecast_of(report, account, 12).seconds == pytest.approx(4 * 60 + 60, rel=0.05)
+    shared.let_pass(3600)
+    assert forecast_of(report, account, 12).seconds == pytest.approx(2 * 60, rel=0.05)  # four at a time, a minute each
+
+
+def test_the_forecast_knows_every_limit_that_a_call_counts_against(shared, account, monkeypatch):
+    shared.let_pass(3600)
+    report = index.effective(REPORT, index.check_answers(REPORT, {"report_type": TYPES[0]}))
+    further = (Further(1 / 900, 1, kind=TYPES[0]), Further(0.0001, 1, kind="ANOTHER"))
+    monkeypatch.setitem(OPERATIONS, "createReport", replace(OPERATIONS["createReport"], further=further))
+
+    assert forecast_of(report, account, 12).seconds == pytest.approx(6 * 900 + 60, rel=0.01)
+
+
+def test_what_is_left_to_wait_shrinks_as_it_goes_and_counts_those_who_stand_in_line_too(shared, make_dataset):
+    runs = [shared.start(make_dataset(REPORT, options={"report_type": kind}, start="today-20")) for kind in TYPES]
+    shared.minutes(2)
+    early = left(runs[0])
+    shared.minutes(8)
+    late = left(runs[0])
+
+    reports = Request.objects.filter(dataset=runs[0].dataset_id).count()
+    assert early == pytest.approx(2 * 60 * (10 - 1), rel=0.25)
+    assert early - late == pytest.approx(8 * 60, rel=0.25)
+    assert reports >= 5
+
+
+def left(run):
+    run.refresh_from_db()
+    report = index.effective(run.dataset.report, run.dataset.options)
+    return forecast.remaining(run.dataset, run, report)
+
+
+def forecast_of(report, account, days):
+    from tests.backfill.conftest import day_before
+
+    return forecast.forecast(report, account, day_before(days + 9), day_before(10))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
 
@@ -329,6 +329,7 @@ class Request(models.Model):
         self.state, self.not_before, self.message = self.State.COLLECTED, None, ""
         self.save(update_fields=["state", "not_before", "message"])
 
+    @transaction.atomic
     def fail(self, message, *, run):
         """Given up, with the reason; its days fail with it, and what was already in stays readable."""
         self.state, self.message, self.in_hand = self.State.FAILED, message, False
@@ -338,12 +339,18 @@ class Request(models.Model):
         )
         self.days.filter(again=True).update(request=None, message=message, attempts=F("attempts") + 1, run=run)
 
+    @classmethod
+    def put_down(cls, run):
+        """The run's worker lets go of what it had in hand, alive and well."""
+        cls.objects.filter(dataset=run.dataset_id, generation=run.generation, in_hand=True).update(in_hand=False)
+
     def mark_interrupted(self):
         """A worker died at it; answers how many did without getting on."""
         self.interruptions, self.in_hand = self.interruptions + 1, False
         self.save(update_fields=["interruptions", "in_hand"])
         return self.interruptions
 
+    @transaction.atomic
     def let_go(self):
         """No longer wanted (the run was cancelled): its days are free to be asked for again."""
         self.state, self.in_hand = self.State.FAILED, False

@@ -9,7 +9,7 @@ import time
 from datetime import timedelta
 
 import psycopg
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Avg, Q
 
 from connector.accounts.clients import client_for
@@ -37,6 +37,13 @@ BUSY = {  # what PostgreSQL answers when the same statement may succeed later, i
     psycopg.errors.DiskFull: "its disk is full: make room",
     psycopg.errors.QueryCanceled: "it took too long",
 }
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    OperationalError,
+    InterfaceError,
+)  # Django's words and the driver's
+PAUSES = (0, 1, 2, 4, 8, 15)  # seconds between the tries to tell a database that was away that a run is free
 
 
 class AlreadyRunning(Exception):
@@ -121,6 +128,33 @@ def advance(run_id):
         except lease.LeaseLost:
             log.warning("run %s: fenced off, another worker has it", run_id)
             return None
+        except AWAY as problem:
+            return _give_back(run, fence, problem)
+
+
+def _give_back(run, fence, problem):
+    """The line to the database broke: on a new one the run is given back, so that nobody has to wait for the lease to run out."""
+    log.warning("run %s: the database was away (%s)", run.pk, type(problem).__name__)
+    for pause in PAUSES:
+        time.sleep(pause)
+        try:
+            connection.close()
+            until = database_now() + timedelta(seconds=fetch.backoff(1))
+            Request.put_down(run)
+            run.give_back(
+                fence=fence, until=until, message=f"{_busy(problem)} Nothing was lost, it is tried again by itself."
+            )
+        except AWAY:
+            continue
+        return (until - database_now()).total_seconds()
+    raise problem
+
+
+def _busy(problem):
+    """Why the database did not take what it was given, in words for people."""
+    cause = problem if isinstance(problem, psycopg.Error) else problem.__cause__
+    reason = BUSY.get(type(cause), "the line to it broke")
+    return f"The database could not take the rows just now ({reason})."
 
 
 class _Turn:
@@ -325,12 +359,12 @@ class _Turn:
                     database_now() + fetch.scaled(self.report.cooldown),
                     message=f"Amazon could not build this report; it is asked for again after its cool-down. Amazon says: {reason}",
                 )
-        except tuple(BUSY) as problem:
+        except AWAY as problem:
+            connection.close()
             attempts = request.attempts + 1
             request.wait(
                 database_now() + timedelta(seconds=fetch.backoff(attempts)),
-                message=f"The database could not take the rows just now ({BUSY[type(problem)]}); nothing was lost, it is tried "
-                "again by itself.",
+                message=f"{_busy(problem)} Nothing was lost, it is tried again by itself.",
                 attempts=attempts,
             )
         except modes.KeyNotUnique as problem:

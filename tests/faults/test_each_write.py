@@ -161,3 +161,28 @@ def test_a_kill_at_any_network_write_of_a_report_asks_amazon_for_it_once(
     assert number > 20, "the writes were not counted"
     print(f"\nreport: killed at {number - 1} writes in {time.monotonic() - began:.0f} s")
     checker.close()
+
+
+def test_a_kill_while_days_are_given_up_never_ends_in_a_success(tmp_path, strace, make_dataset, simulator):
+    """A request and its days fail together or not at all, else the run would take its days for done."""
+    dataset = make_dataset("order_details", start=f"today-{DAYS}", end="yesterday")
+    number, began = 1 if ALL else 4, time.monotonic()
+
+    with Nursery(tmp_path) as nursery:
+        while number < MOST_WRITES:
+            lifecycle.clear(dataset)
+            simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "redirect", "location": "x"})
+            run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+            was_killed = work_until_write(nursery, number)
+            nursery.finish()
+
+            run.refresh_from_db()
+            assert run.state == Run.State.FAILED, f"write {number}: {run.message}"
+            assert set(dataset.days.values_list("state", flat=True)) == {"failed"}, f"write {number}"
+            assert nursery.errors() == [], f"write {number}"
+            if not was_killed:
+                break
+            number += STEP
+
+    assert number > 20, "the writes were not counted"
+    print(f"\ngiven up: killed at {number - 1} writes in {time.monotonic() - began:.0f} s")

@@ -1,4 +1,8 @@
-"""What ninja cannot know for the OpenAPI document: how to sign in, what problems look like, and the calls that stream."""
+"""What ninja cannot know for the OpenAPI document: how to sign in, what problems look like, and the calls beside its own."""
+
+import copy
+
+from datasets.serving.api import surfaces
 
 PROBLEM = {
     "type": "object",
@@ -35,135 +39,99 @@ SECURITY = {
     },
 }
 
+SQL = parameter("sql", "query", "string", "one SELECT; tables are the slugs of your datasets")
+TABLE = parameter("slug", "path", "string", "slug or id of the dataset that the statement calls table")
+QUERY = parameter("slug", "path", "string", "the query's slug")
+ANSWER_SHAPE = [each for each in SHAPE if each["name"] in ("_decimals", "_header", "_bom", "_safe", "_dl", "token")] + [
+    parameter("_limit", "query", "integer", "at most so many rows", minimum=1)
+]
+FILE_CONTENT = DATA["/api/v1/datasets/{slug}/export.{suffix}"]["get"]["responses"]["200"]["content"]
+FILE_SUFFIX = parameter(
+    "suffix", "path", "string", "the format", enum=["csv", "tsv", "json", "ndjson", "xlsx", "parquet"]
+)
+FORMAT = parameter(
+    "_format", "query", "string", "the format, where Accept cannot be set", enum=FILE_SUFFIX["schema"]["enum"]
+)
+ROWS_AND_TYPES = {
+    "type": "object",
+    "required": ["columns", "rows"],
+    "properties": {"columns": PAGE["properties"]["columns"], "rows": {"type": "array", "items": ROW}},
+}
+STATEMENT = {
+    "type": "object",
+    "required": ["sql"],
+    "additionalProperties": False,
+    "properties": {"sql": {"type": "string"}},
+}
 
-def parameter(name, where, kind, words, **more):
+
+def _asking(name, where, *parameters):
+    content = FILE_CONTENT | {"application/json": {"schema": ROWS_AND_TYPES}}
+    asked = {
+        "tags": ["data"],
+        "description": "Carried out as somebody who sees your datasets and nothing else, in one consistent moment, within "
+        "limits of time and rows. An error names the character that it is about as `position`.",
+        "responses": {
+            "200": {"description": "OK", "content": content},
+            "304": {"description": "Not changed since the ETag that If-None-Match names"},
+            "501": REFUSED | {"description": "The database role that statements run as is missing"},
+            "504": REFUSED | {"description": "The statement took too long"},
+        },
+    }
+    shape = [*parameters, FORMAT, *ANSWER_SHAPE]
     return {
-        "name": name,
-        "in": where,
-        "required": where == "path",
-        "schema": {"type": kind} | more,
-        "description": words,
+        "get": asked
+        | {
+            "operationId": name,
+            "summary": f"{where}, in the address",
+            "parameters": [*shape, SQL | {"required": True}],
+        },
+        "post": asked
+        | {
+            "operationId": f"{name}_by_post",
+            "summary": f"{where}, in the body",
+            "parameters": shape,
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {"schema": STATEMENT},
+                    "application/sql": {"schema": {"type": "string"}},
+                },
+            },
+        },
     }
 
 
-SLUG = parameter("slug", "path", "string", "the dataset's slug or id")
-FILTERS = {
-    "name": "filters",
-    "in": "query",
-    "style": "form",
-    "explode": True,
-    "required": False,
-    "description": (
-        "`column=value`, or `column__op=value` with op ne, gt, gte, lt, lte, in, contains, startswith, isnull. "
-        "Days may be said as today, yesterday, today-7. An unknown name is refused."
-    ),
-    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
-}
-SHAPE = [
-    parameter("_select", "query", "string", "columns, separated by commas"),
-    parameter("_sort", "query", "string", "columns, separated by commas; a minus in front for descending"),
-    parameter("_tz", "query", "string", "whose day a date means: an IANA zone; the dataset's own when not said"),
-    parameter("_decimals", "query", "string", "how JSON writes decimals", enum=["number", "string"]),
-    parameter("_header", "query", "string", "off leaves out the header line of CSV, TSV and Excel"),
-    parameter("_bom", "query", "string", "1 puts a byte order mark in front of CSV and TSV, for Excel"),
-    parameter(
-        "_safe", "query", "string", "1 puts an apostrophe in front of text that a spreadsheet would take for a formula"
-    ),
-    parameter("token", "query", "string", "a link's token, for programs that can only take an address"),
-    parameter("_dl", "query", "string", "1 makes a browser save the file"),
-]
-HEADERS = {
-    "ETag": {"schema": {"type": "string"}, "description": "version and query"},
-    "X-Dataset-Version": {"schema": {"type": "string"}},
-    "X-Data-Complete-Through": {"schema": {"type": "string", "format": "date"}},
-}
-ROW = {"type": "object", "additionalProperties": True}
-PAGE = {
-    "type": "object",
-    "required": ["dataset", "version", "as_of", "complete_through", "columns", "rows", "count", "next"],
-    "properties": {
-        "dataset": {"type": "string"},
-        "version": {"type": "string"},
-        "as_of": {"type": ["string", "null"], "format": "date-time"},
-        "complete_through": {"type": ["string", "null"], "format": "date"},
-        "columns": {
-            "type": "array",
-            "items": {"type": "object", "properties": {"name": {"type": "string"}, "type": {"type": "string"}}},
-        },
-        "rows": {"type": "array", "items": ROW},
-        "count": {
-            "type": ["object", "null"],
-            "properties": {"value": {"type": "integer"}, "exact": {"type": "boolean"}},
-        },
-        "next": {"type": ["string", "null"], "description": "the address of the next page"},
-    },
-}
-
-
-def _reading(operation_id, summary, description, suffixes, parameters, content, headers):
-    suffix = parameter("suffix", "path", "string", "the format", enum=list(suffixes))
-    return {
+DATA |= {
+    "/api/v1/query": _asking("query", "One SELECT over your datasets"),
+    "/api/v1/datasets/{slug}/query": _asking("query_dataset", "One SELECT that calls this dataset table", TABLE),
+    "/api/v1/queries/{slug}/export.{suffix}": {
         "get": {
-            "operationId": operation_id,
-            "summary": summary,
-            "description": description,
-            "tags": ["data"],
-            "parameters": [SLUG, suffix, FILTERS, *SHAPE, *parameters],
+            "operationId": "export_query",
+            "summary": "What a kept query gives, as a file",
+            "tags": ["queries"],
+            "parameters": [QUERY, FILE_SUFFIX, *ANSWER_SHAPE],
             "responses": {
-                "200": {"description": "OK", "content": content, "headers": headers},
+                "200": {"description": "OK", "content": FILE_CONTENT},
                 "304": {"description": "Not changed since the ETag that If-None-Match names"},
+                "504": REFUSED | {"description": "The statement took too long"},
             },
         }
-    }
-
-
-TEXT = {"schema": {"type": "string"}}
-BYTES = {"schema": {"type": "string", "format": "binary"}}
-DATA = {
-    "/api/v1/datasets/{slug}/export.{suffix}": _reading(
-        "export",
-        "The whole result as a file",
-        "Streamed, without a limit, in one consistent moment. A failure on the way breaks the connection.",
-        ("csv", "tsv", "json", "ndjson", "xlsx", "parquet"),
-        [parameter("_limit", "query", "integer", "at most so many rows", minimum=1)],
-        {
-            "text/csv": TEXT,
-            "text/tab-separated-values": TEXT,
-            "application/json": {"schema": {"type": "array", "items": ROW}},
-            "application/x-ndjson": TEXT,
-            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": BYTES,
-            "application/vnd.apache.parquet": BYTES,
-        },
-        HEADERS | {"X-Row-Count": {"schema": {"type": "integer"}, "description": "where no filter or limit is given"}},
-    ),
-    "/api/v1/datasets/{slug}/rows.{suffix}": _reading(
-        "rows",
-        "One page of rows",
-        "Keyset paging in the moment the walk began in; 410 version_gone where that is no longer to be had.",
-        ("json", "ndjson", "csv"),
-        [
-            parameter("_limit", "query", "integer", "rows of a page, 1000 when not said", minimum=1, maximum=50_000),
-            parameter("_cursor", "query", "string", "from the page before"),
-            parameter(
-                "_count", "query", "string", "count all rows that meet the filters", enum=["exact", "estimated", "none"]
-            ),
-        ],
-        {"application/json": {"schema": PAGE}, "application/x-ndjson": TEXT, "text/csv": TEXT},
-        HEADERS | {"Link": {"schema": {"type": "string"}, "description": 'the next page, rel="next"'}},
-    ),
+    },
 }
 
 
 def described(document):
     """The document, completed."""
-    document["paths"].update(DATA)
+    document["paths"].update(copy.deepcopy(surfaces.PATHS))
     for path in document["paths"].values():
         path.pop("head", None)
         for operation in path.values():
             operation["security"] = [{name: []} for name in SECURITY]
-            operation["responses"]["4XX"] = REFUSED
+            operation["responses"].setdefault("4XX", REFUSED)
     components = document["components"]
     components.setdefault("schemas", {})["Problem"] = PROBLEM
+    components["schemas"]["ODataError"] = surfaces.ODATA_ERROR
     components["securitySchemes"] = SECURITY
     if not document.get("servers"):
         document.pop("servers", None)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connector.catalogue import index
-from connector.catalogue.report import MODES, TYPES, Days, moment, safe_name
+from connector.catalogue.report import MODES, TYPES, Aligned, Days, moment, safe_name
 from connector.spapi.operations import OPERATIONS
 
 FROM, UNTIL = datetime(2026, 1, 1, 8, tzinfo=UTC), datetime(2026, 1, 31, 8, tzinfo=UTC)
@@ -173,3 +173,58 @@ def test_the_catalogue_speaks_no_word_of_amazons_client():
             assert not any(
                 name.startswith(("django", "connector.spapi", "datasets", "connector.accounts")) for name in names
             )
+
+
+SALES, TERMS = "GET_SALES_AND_TRAFFIC_REPORT", "GET_BRAND_ANALYTICS_SEARCH_TERMS_REPORT"
+
+
+@pytest.mark.parametrize(
+    ("answers", "window", "day_column"),
+    [
+        ({"report_type": SALES}, Days(30, over=True), "date"),
+        ({"report_type": SALES, "date_granularity": "WEEK"}, Aligned("week", 4), "date"),
+        ({"report_type": SALES, "rows": "by_asin"}, Days(1, over=True), None),
+        ({"report_type": SALES, "rows": "by_asin", "date_granularity": "MONTH"}, Aligned("month"), None),
+        ({"report_type": TERMS}, Aligned("week"), None),
+        ({"report_type": TERMS, "report_period": "QUARTER"}, Aligned("quarter"), None),
+    ],
+)
+def test_an_answer_may_bring_questions_whose_answers_decide_in_their_turn(answers, window, day_column):
+    cleaned = index.check_answers(FLAT, answers)
+    report = index.effective(FLAT, cleaned)
+
+    assert (report.window, report.day_column) == (window, day_column)
+    assert not report.regional and report.channel_column is None
+    names = {column.name for column in report.columns}
+    assert len(names) == len(report.columns) and all(safe_name(name) == name for name in names)
+    assert report.has_dates and (day_column is None or day_column in names)
+
+
+@pytest.mark.parametrize("report_type", dict(index.get(FLAT).option("report_type").choices))
+def test_each_report_type_declares_columns_that_are_safe_typed_and_different(report_type):
+    report = index.effective(FLAT, index.check_answers(FLAT, {"report_type": report_type}))
+
+    names, sources = ([getattr(column, what) for column in report.columns] for what in ("name", "source"))
+    assert len(set(names)) == len(names) and all(safe_name(name) == name for name in names)
+    assert len(set(sources)) == len(sources) and all(sources)
+    assert report.names_of(sources) == names
+    assert all(column.type in TYPES for column in report.columns)
+    assert report.source.report_type == report_type
+
+
+def test_questions_of_one_report_type_are_unknown_to_another():
+    with pytest.raises(index.Invalid, match="no option 'report_period'"):
+        index.check_answers(FLAT, {"report_type": SALES, "report_period": "WEEK"})
+    with pytest.raises(index.Invalid, match="no option 'csv_report_quote_character'"):
+        index.check_answers(FLAT, {"report_type": TERMS, "csv_report_quote_character": "double"})
+    with pytest.raises(index.Invalid, match="at most 1"):
+        index.check_answers(FLAT, {"report_type": TERMS, "marketplaces": ["US", "CA"]})
+
+
+def test_report_options_are_amazons_and_one_marketplace_is_asked_for():
+    answers = index.check_answers(FLAT, {"report_type": SALES, "asin_granularity": "SKU"})
+
+    sent = index.effective(FLAT, answers).request(FROM, UNTIL, ["M1", "M2"], answers)
+
+    assert sent["options"] == {"dateGranularity": "DAY", "asinGranularity": "SKU"}
+    assert sent["marketplace_ids"] == ["M1"]

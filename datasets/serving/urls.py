@@ -3,15 +3,15 @@
 from django.urls import path
 
 from datasets.serving import domo
-from datasets.serving.api import connections, definitions, runs
+from datasets.serving.api import connections, definitions, queries, runs
 from datasets.serving.api.core import api
 from datasets.serving.api.docs import docs
 from datasets.serving.export import export
 from datasets.serving.odata import views as odata
 from datasets.serving.rows import rows
-from datasets.serving.sql.answers import ask
+from datasets.serving.sql.answers import ask, saved_query
 
-for router in (connections.router, definitions.router, runs.router):
+for router in (connections.router, definitions.router, queries.router, runs.router):
     api.add_router("", router)
     for path_view in router.path_operations.values():
         for operation in path_view.operations:
@@ -24,6 +24,7 @@ urlpatterns = [
     path("api/v1/datasets/<str:slug>/rows.<str:suffix>", rows, name="rows"),
     path("api/v1/datasets/<str:slug>/query", ask, name="dataset-query"),
     path("api/v1/datasets/<str:slug>/query.<str:suffix>", ask, name="dataset-query-file"),
+    path("api/v1/queries/<str:slug>/export.<str:suffix>", saved_query, name="saved-query"),
     path("api/v1/query", ask, name="query"),
     path("api/v1/query.<str:suffix>", ask, name="query-file"),
     path("api/v1/", api.urls),

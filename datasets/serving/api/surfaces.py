@@ -205,6 +205,21 @@ SQL = {
     "/api/v1/datasets/{slug}/query.{suffix}": _asking(
         "dataset_query_file", "Ask a dataset in SQL, as a file", [SLUG, suffix_of(SUFFIXES)]
     ),
+    "/api/v1/queries/{slug}/export.{suffix}": {
+        "get": call(
+            "export_query",
+            "queries",
+            "What a kept query gives, as a file",
+            [
+                parameter("slug", "path", "string", "the query's slug", minLength=1),
+                suffix_of(SUFFIXES),
+                *FILE,
+                parameter("_limit", "query", "integer", "at most so many rows", minimum=1, maximum=10**15),
+            ],
+            FILES | {"application/json": {"schema": {"type": "array", "items": ROW}}},
+            status_304=NOT_CHANGED,
+        )
+    },
 }
 
 

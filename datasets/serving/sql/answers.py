@@ -26,7 +26,7 @@ from datasets.serving.problems import (
     nearest,
     shown,
 )
-from datasets.serving.sql import refusals, sandbox
+from datasets.serving.sql import refusals, sandbox, saved
 from datasets.serving.statement import Parameters
 from datasets.serving.validators import is_known, with_validators, without_body
 
@@ -76,10 +76,21 @@ def ask(request, slug=None, suffix=None):
     return answer(request, caller, text[0], file, pairs, dataset=dataset, slug=slug or "query")
 
 
-def answer(request, caller, text, file, pairs, *, dataset=None, slug="query"):
+@endpoint("GET")
+def saved_query(request, slug, suffix):
+    """GET or HEAD /api/v1/queries/{slug}/export.{csv,tsv,json,ndjson,xlsx,parquet}"""
+    caller, pairs = wishes.of(request)
+    kept = saved.find(caller, slug)
+    file = FILES.get(suffix)
+    if file is None:
+        raise NotFound(f"There is no export.{shown(suffix)}.{nearest(suffix, FILES)} There are: {', '.join(FILES)}.")
+    return answer(request, caller, kept.sql, file, pairs, dataset=kept.dataset, slug=kept.slug, controls=SHAPE)
+
+
+def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", controls=CONTROLS):
     """The file of what the statement gives, or that the reader has it already. `dataset` is what it calls `table`."""
     now = timezone.now()
-    asked = _shape(pairs)
+    asked = _shape(pairs, controls)
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
     encoding = encodings.chosen("" if file.is_packed else request.headers.get("Accept-Encoding", ""))
@@ -242,12 +253,12 @@ def _file(request, pairs, suffix):
     raise NotFound(sentence) if suffix else BadParameters([("_format", sentence)])
 
 
-def _shape(pairs):
+def _shape(pairs, controls):
     """How the answer is to be written."""
     wrong = [
-        (shown(name), f"There is no parameter '{shown(name)}'.{nearest(name, CONTROLS)}")
+        (shown(name), f"There is no parameter '{shown(name)}'.{nearest(name, controls)}")
         for name, _ in pairs
-        if name not in CONTROLS
+        if name not in controls
     ]
     if wrong:
         raise BadParameters(wrong, code="unknown_parameter")

@@ -1,28 +1,60 @@
-"""`make bench`: runs the benchmarks, each against a baseline measured in the same run, and prints the ratios."""
+"""`make bench`: runs the benchmarks, each against a baseline measured in the same run, and prints the ratios.
+
+python -m benchmarks                    all of them
+python -m benchmarks serving ingest     some
+python -m benchmarks large …            with a file of a gigabyte and a dataset of ten million rows
+python -m benchmarks --write …          and puts the table into docs/performance.md
+"""
 
 import importlib
+import inspect
 import sys
+from datetime import date
 
-from benchmarks.ground import Ground, machine
+from benchmarks.ground import PROJECT, Ground, machine
 
-ALL = ("ingest", "modes", "scheduler")
+ALL = ("ingest", "dlt_compare", "modes", "serving", "quota", "scheduler", "recovery")
+PAGE = PROJECT / "docs" / "performance.md"
+BEGIN, END = "<!-- the last run -->", "<!-- end of the last run -->"
 
 
-def main(names):
+def main(arguments):
+    names = [name for name in arguments if name not in ("--write", "large")]
+    if unknown := set(names) - set(ALL):
+        print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(ALL)}.", file=sys.stderr)
+        return 2
     found = []
-    with Ground() as ground:
-        for name in names or ALL:
-            for figure in importlib.import_module(f"benchmarks.{name}").run(ground):
+    for name in names or ALL:
+        with Ground() as ground:  # each its own, so that none leaves the next one dead rows or a warm cache
+            run = importlib.import_module(f"benchmarks.{name}").run
+            wishes = {"large": "large" in arguments} if "large" in inspect.signature(run).parameters else {}
+            for figure in run(ground, **wishes):
                 found.append(figure)
                 print(
                     f"{'ok ' if figure.holds else 'NO '} {figure.what}: {figure.ours} ({figure.baseline}) {figure.ratio}  goal {figure.goal}",
                     flush=True,
                 )
-        print(f"\n{machine()}\n")
-    print("| what | ours | baseline | ratio | goal | holds |\n|---|---|---|---|---|---|")
-    for f in found:
-        print(f"| {f.what} | {f.ours} | {f.baseline} | {f.ratio} | {f.goal} | {'yes' if f.holds else 'no'} |")
+            about = machine()
+    text = table(found, about)
+    print(f"\n{text}")
+    if "--write" in arguments:
+        before, _, rest = PAGE.read_text().partition(BEGIN)
+        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{rest.partition(END)[2]}")
     return 0
+
+
+def table(found, about):
+    lines = [
+        f"{date.today():%d %B %Y}: {about}.",
+        "",
+        "| what | ours | baseline | ratio | goal | holds |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {f.what} | {f.ours} | {f.baseline} | {f.ratio} | {f.goal} | {'yes' if f.holds else '**no**'} |"
+        for f in found
+    ]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Files as Amazon sends them, of any size, always the same."""
+"""Answers as Amazon sends them, of any size, always the same."""
 
 import random
+from datetime import date, timedelta
 
 ALL_ORDERS = [
     "amazon-order-id", "merchant-order-id", "purchase-date", "last-updated-date", "order-status",
@@ -36,3 +37,29 @@ def all_orders(path, rows, *, first_day=1, days=28, seed=1, updated=0):
                 + "\n"
             )  # fmt: skip
     return path
+
+
+def order_pages(folder, orders, page=100):
+    """Pages of searchOrders over October 2026, made of the simulator's orders: each comes again under other ids."""
+    import orjson
+
+    from connector.simulator import marketplaces, order_json, partners, world
+
+    place = marketplaces.BY_COUNTRY["US"]
+    known = world.World()
+    now = date(2026, 11, 20)
+    at = world._seconds(now)
+    included = (*order_json.ORDER_PARTS, "PACKAGES", "PROMOTION", "CANCELLATION", "EXPENSE")
+    made = [
+        order_json.render(order, at, included)
+        for day in range(1, 29)
+        for order in known.day(partners.DEMO_SELLER, place, date(2026, 10, 1) + timedelta(days=day - 1))
+    ]
+    folder.mkdir()
+    for number in range(0, orders, page):
+        content = []
+        for place in range(number, min(number + page, orders)):
+            order = dict(made[place % len(made)], orderId=f"113-{place:07d}-{place * 7919 % 10**7:07d}")
+            content.append(order)
+        (folder / f"page-{number // page:06d}.json").write_bytes(orjson.dumps({"orders": content}))
+    return folder

@@ -661,9 +661,9 @@ class _Elsewhere:
         request.strays = self.strays
         request.save(update_fields=["strays"])
         if self.strays:
+            some = "1 row is" if self.strays == 1 else f"{self.strays:,} rows are"
             self.reading.notes.append(
-                f"{self.strays} rows of Amazon's answer are of days that it was not asked for and were left out: those days "
-                "bring their own."
+                f"{some} of days that Amazon was not asked for here, and left out: those days bring their own."
             )
         if self.homeless:
             self.reading.notes.append(

@@ -1,22 +1,27 @@
 """Reports as JSON and XML documents, from asking to rows: whole weeks and months, dates as Amazon reads them, nothing lost."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
+from connector.catalogue import index
 from connector.catalogue.report import Aligned
+from connector.catalogue.written import Written
 from connector.simulator.analytics import search_terms
 from connector.simulator.marketplaces import BY_COUNTRY
 from datasets.backfill import dispatch, engine
 from datasets.models import Change, Day, Request
+from datasets.storage.table import MOST_COLUMNS
 from tests.backfill.conftest import day_before, finish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
 SALES, TERMS = "GET_SALES_AND_TRAFFIC_REPORT", "GET_BRAND_ANALYTICS_SEARCH_TERMS_REPORT"
 XML = "GET_XML_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"
+FLAT = "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"
 WEEK = Aligned("week")
 
 
@@ -36,9 +41,9 @@ def of_type(make_dataset):
     return of_type
 
 
-def rows(check, dataset, columns):
+def rows(check, dataset, columns, behind=""):
     checker = check(dataset)
-    return checker.link.execute(f"SELECT {columns} FROM {checker.table()} ORDER BY 1, 2").fetchall()
+    return checker.link.execute(f"SELECT {columns} FROM {checker.table()} {behind} ORDER BY 1, 2").fetchall()
 
 
 def asked(simulator):
@@ -65,7 +70,7 @@ def test_orders_from_xml_equal_amazons_truth_and_the_flat_file(of_type, make_dat
         "create_and_download_report",
         start=str(first),
         end=str(last),
-        options={"report_type": XML.replace("XML", "FLAT_FILE"), "marketplaces": ["US"]},
+        options={"report_type": FLAT, "marketplaces": ["US"]},
     )
 
     run = fill(dataset)
@@ -250,3 +255,79 @@ def test_a_request_that_was_created_and_never_written_down_is_found_by_its_dates
 
     assert run.state == "succeeded", run.message
     assert len(asked(simulator)) == 1
+
+
+def test_fields_beyond_what_a_table_holds_are_kept_as_json(of_type, fill, check, simulator):
+    dataset = of_type(SALES, first=day_before(3), last=day_before(2))
+    new = "".join(f'"field{number}": {{"a": "{number}"}}, ' for number in range(1000)) + '"date": '
+    simulator.control(
+        "/simulator/faults", {"operation": "downloadDocument", "kind": "rewritten", "old": '"date": ', "new": new}
+    )
+
+    assert fill(dataset).state == "succeeded"
+
+    extra = "_extra->>'field999.a', (SELECT count(*) FROM jsonb_object_keys(_extra))"
+    more = 1000 + len(index.effective(dataset.report, dataset.options).columns) - MOST_COLUMNS
+    assert rows(check, dataset, f"_day, field0_a, {extra}") == [
+        (day_before(3), "0", "999", more),
+        (day_before(2), None, None, 0),
+    ]
+
+
+def test_rows_from_other_days_are_counted_and_said(of_type, fill, check, simulator):
+    dataset = of_type(SALES, first=day_before(4), last=day_before(2))
+    old, new = f'"date": "{day_before(4)}"', '"date": "2001-01-01"'
+    simulator.control(
+        "/simulator/faults", {"operation": "downloadDocument", "kind": "rewritten", "old": old, "new": new}
+    )
+
+    assert fill(dataset).state == "succeeded"
+
+    assert states(dataset)[day_before(4)] == "empty"
+    stray = Request.objects.get(dataset=dataset, strays=1)
+    assert stray.last_day >= day_before(4) >= stray.first_day
+    assert (
+        "1 row is of days that Amazon was not asked for here"
+        in Day.objects.get(dataset=dataset, day=day_before(4)).message
+    )
+
+
+class TestAFileOfAnotherCountry:
+    """Its numbers have commas and its titles another language, and the report declares both."""
+
+    @pytest.fixture
+    def report(self, monkeypatch):
+        plain = index.effective("create_and_download_report", {"report_type": FLAT})
+        columns = tuple(
+            replace(column, also=("Preis",)) if column.name == "item_price" else column for column in plain.columns
+        )
+        source = replace(plain.source, written=Written(decimal=",", dates="dmy"), written_in=("US",))
+        made = replace(plain, key="another_country", columns=columns, source=source, variants={}, options=())
+        monkeypatch.setitem(index._BY_KEY, made.key, made)
+        return made
+
+    def test_commas_become_points_and_what_is_no_number_makes_the_column_text(
+        self, report, make_dataset, fill, check, simulator
+    ):
+        simulator.control("/simulator/faults", {"operation": "downloadDocument", "kind": "strange_numbers"})
+        dataset = make_dataset(report.key, start=str(day_before(3)), end=str(day_before(2)))
+
+        assert fill(dataset).state == "succeeded"
+
+        found = {price for price, _ in rows(check, dataset, "item_price, 0")}
+        assert "1234.56" in found and not found & {"1.234,56", "1 234,50"}
+        assert "1,234.56" in found  # not written as declared: kept as it came
+
+    def test_a_title_in_another_language_is_the_same_column(self, report, make_dataset, fill, check, simulator):
+        fault = {"kind": "rewritten", "old": "\titem-price\t", "new": "\tPreis\t"}
+        simulator.control("/simulator/faults", {"operation": "downloadDocument", **fault})
+        dataset = make_dataset(report.key, start=str(day_before(3)), end=str(day_before(2)))
+
+        assert fill(dataset).state == "succeeded"
+
+        sums = Counter()
+        for so in check(dataset).truth(day_before(3), day_before(2), file=True, marketplaces="US,CA,MX").values():
+            sums.update({currency: Decimal(total) for currency, total in so["item_prices"].items()})
+        found = rows(check, dataset, "currency, sum(item_price)", "WHERE currency IS NOT NULL GROUP BY 1")
+        assert dict(found) == dict(sums)
+        assert "preis" not in {column["name"] for column in dataset.columns}

@@ -362,6 +362,7 @@ def test_rows_from_another_day_go_nowhere_else(file):
 
     file.assert_whole()
     assert Request.objects.get(dataset=file.dataset).strays == 1
+    assert "1 row is of days that Amazon was not asked for here" in file.notes()
 
 
 def test_equal_rows_of_a_file_without_a_key_are_all_kept(file):

@@ -25,12 +25,12 @@ def make_chain(amazon, make_dataset, check, monkeypatch):  # noqa: F811
         dataset = make_dataset(report, **fields)
         checker, today = check(dataset), day_before(0)
         ago, orders = busy_days(checker, today)
-        dataset.start, dataset.end = f"today-{ago + 1}", f"today-{ago}"
+        first, last = today - timedelta(days=ago + 1), today - timedelta(days=ago)
+        dataset.start, dataset.end = first.isoformat(), last.isoformat()
         dataset.save()
         found, size = index.get(report), page_size(orders)
         source = replace(found.source, query={**found.source.query, "maxResultsPerPage": size}, page_rows=size)
         monkeypatch.setitem(index._BY_KEY, report, replace(found, source=source))
-        first, last = today - timedelta(days=ago + 1), today - timedelta(days=ago)
         return Chain(dataset, checker, amazon, first, last, math.ceil(orders / size))
 
     return make
@@ -50,9 +50,10 @@ def make_file(amazon, make_dataset, check):  # noqa: F811
         dataset = make_dataset("create_and_download_report", options=options, **fields)
         checker, today = check(dataset), day_before(0)
         ago, _ = busy_days(checker, today)
-        dataset.start, dataset.end = f"today-{ago + 1}", f"today-{ago}"
+        first, last = today - timedelta(days=ago + 1), today - timedelta(days=ago)
+        dataset.start, dataset.end = first.isoformat(), last.isoformat()
         dataset.save()
-        return File(dataset, checker, amazon, today - timedelta(days=ago + 1), today - timedelta(days=ago))
+        return File(dataset, checker, amazon, first, last)
 
     return make
 

@@ -120,11 +120,6 @@ class Chain:
         return run
 
     @property
-    def ago(self):
-        """How many days ago its newest day was."""
-        return int(self.dataset.end.removeprefix("today-"))
-
-    @property
     def page_size(self):
         return index.get(self.dataset.report).source.page_rows
 

@@ -3,6 +3,8 @@
 After each the rows are Amazon's truth to the last order and cent, or the day has failed with a plain reason.
 """
 
+from datetime import timedelta
+
 import pytest
 
 from connector.accounts.models import Quota
@@ -92,7 +94,7 @@ def test_an_expired_access_token_is_renewed_once_and_the_same_page_read(chain):
 @pytest.mark.parametrize("kind", ["forbidden", "revoked_token"])
 def test_a_403_that_stays_stops_the_run_with_the_reason_and_without_a_storm(chain, kind):
     """E5: one request is given up, not one after the other for every day of the history."""
-    chain.dataset.start = f"today-{chain.ago + 4}"
+    chain.dataset.start = (chain.last - timedelta(days=4)).isoformat()
     chain.dataset.save()
     for place, number in chain.places():
         chain.again()

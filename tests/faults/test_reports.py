@@ -197,7 +197,7 @@ def test_orders_that_show_up_late_are_in_after_the_day_was_read_again(chain, acc
     amazon, dataset = chain.amazon, chain.dataset
     account.marketplaces = ["US", "CA", "MX"]
     account.save()
-    dataset.start, dataset.end = "today-3", "yesterday"
+    dataset.start, dataset.end = day_before(3).isoformat(), day_before(1).isoformat()
     dataset.save()
     days = {"first": day_before(3), "last": day_before(1), "marketplaces": "US,CA,MX"}
     amazon.set(late_seconds=20 * 86400.0)

@@ -17,12 +17,13 @@ from datasets.backfill import forecast
 from datasets.backfill.engine import span_of
 from datasets.models import Day
 from datasets.serving import moment
-from datasets.views import calendar
+from datasets.views import calendar, restated
 from datasets.views.find import find_dataset, report_of, report_title
 
 TABS = (
     ("dataset", "Overview"),
     ("dataset-data", "Data"),
+    ("dataset-query", "Query"),
     ("dataset-history", "History"),
     ("dataset-api", "API"),
     ("dataset-settings", "Settings"),
@@ -189,8 +190,20 @@ def day(request, slug, day):
     found = ledger(dataset, context["facts"]).select_related("request", "run").filter(day=asked).first()
     if found is None:
         raise Http404
-    context |= {"day": found, "state": calendar.state_of(found, context["zone"])}
+    context |= {
+        "day": found,
+        "state": calendar.state_of(found, context["zone"]),
+        "stands_on": _stands_on(dataset, asked),
+        "changes": restated.told(dataset.changes.filter(day=asked), dataset.columns),
+    }
     return render(request, "datasets/day.html", context)
+
+
+def _stands_on(dataset, day):
+    """Where Amazon answers by weeks or longer periods: the first day, which has the rows of this one too; else None."""
+    report = report_of(dataset)
+    first = report.window.period(day)[0] if report and report.has_dates else day
+    return first if first != day else None
 
 
 @require_GET

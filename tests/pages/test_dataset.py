@@ -1,12 +1,13 @@
 """A dataset's pages: how far it is, day by day, its rows and its history; and what its buttons do."""
 
-from datetime import timedelta
+import re
+from datetime import date, timedelta
 from html import unescape
 
 import pytest
 from django.utils import timezone
 
-from datasets.models import AccessToken, Dataset, Day, Run
+from datasets.models import AccessToken, Change, Dataset, Day, Run
 from tests.pages import scenes
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +23,11 @@ def text(response):
 def said(response):
     """The messages that the page after a button shows."""
     return [str(message) for message in response.context["messages"]]
+
+
+def words(response):
+    """What the page says, without its tags."""
+    return " ".join(re.sub("<[^>]+>", " ", text(response)).split())
 
 
 def day_back(number):
@@ -194,6 +200,66 @@ def test_the_list_of_days_narrows_to_the_failed_ones(page, dataset):
 )
 def test_a_days_page_says_where_it_stands(page, dataset, back, sentence):
     assert sentence in text(page.get(f"/datasets/{dataset.slug}/days/{day_back(back)}"))
+
+
+class TestWhatAmazonRestated:
+    """The day's page tells each change with rows and sums before and after."""
+
+    def restate(self, dataset, day, rows, before, after):
+        return Change.objects.create(
+            dataset=dataset,
+            run=None,
+            day=day,
+            rows_before=rows[0],
+            rows_after=rows[1],
+            totals_before=before,
+            totals_after=after,
+        )
+
+    def test_rows_and_sums_before_and_after_stand_on_the_days_page(self, page, dataset):
+        day = day_back(3)
+        self.restate(
+            dataset,
+            day,
+            (12, 14),
+            {"item_price": "1200.50", "quantity": "20"},
+            {"item_price": "1450.75", "quantity": "20"},
+        )
+        self.restate(dataset, day, (14, 1), {"item_price": "1450.75"}, {"item_tax": "3.10"})
+
+        told = words(page.get(f"/datasets/{dataset.slug}/days/{day}"))
+
+        assert "What Amazon has changed since" in told
+        assert "12 rows became 14: 2 more." in told and "14 rows became 1: 13 fewer." in told
+        assert told.index("13 fewer") < told.index("2 more")  # newest first
+        assert "item-price 1,200.50 1,450.75 +250.25" in told
+        assert "item-price 1,450.75 – −1,450.75" in told and "item-tax – 3.10 +3.10" in told
+        assert "quantity 20" not in told  # what stayed as it was is no news
+
+    @pytest.mark.parametrize(
+        ("sums", "sentence"),
+        [({"item_price": "2"}, "Still 1 row, with other sums."), ({"item_price": "1"}, "only words in them changed.")],
+    )
+    def test_a_change_without_more_or_fewer_rows_says_what_changed(self, page, dataset, sums, sentence):
+        self.restate(dataset, day_back(3), (1, 1), {"item_price": "1"}, sums)
+
+        assert sentence in words(page.get(f"/datasets/{dataset.slug}/days/{day_back(3)}"))
+
+    def test_a_day_that_stayed_as_it_was_says_nothing_of_it(self, page, dataset):
+        self.restate(dataset, day_back(4), (1, 2), {}, {})
+
+        assert "changed since" not in words(page.get(f"/datasets/{dataset.slug}/days/{day_back(3)}"))
+
+
+def test_an_empty_day_of_a_week_says_where_its_rows_stand(page, alice, account):
+    answers = {"report_type": "GET_BRAND_ANALYTICS_SEARCH_TERMS_REPORT", "report_period": "WEEK"}
+    dataset = scenes.shelf(alice, account, "Terms", report="create_and_download_report", options=answers)
+    wednesday = date(2026, 11, 11)
+    Day.objects.create(dataset=dataset, generation=1, day=wednesday, state="empty", landed_at=timezone.now())
+
+    told = words(page.get(f"/datasets/{dataset.slug}/days/{wednesday}"))
+
+    assert "whose rows stand on Sunday, 8 November 2026" in told
 
 
 @pytest.mark.parametrize("day", ["2001-01-01", "yesterday", "2026-13-40", "x"])

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 
-from datasets.models import Day, Run
+from datasets.models import Change, Day, Run
 from datasets.serving import tokens
 from tests.journeys.conftest import LISTEN
 from tests.pages import scenes
@@ -55,10 +55,13 @@ def places(alice, account):
     scenes.up_to_date(alice, account, days=10)
     tokens.issue(alice, "Power BI", datasets=[loading])
     day = Day.objects.filter(dataset=loading, state="failed").first().day
+    sums = {"totals_before": {"item_price": "1200.50"}, "totals_after": {"item_price": "1450.75"}}
+    Change.objects.create(dataset=loading, day=day, rows_before=12, rows_after=14, **sums)
     page = f"/datasets/{loading.slug}"
     tabs = [
         page,
         f"{page}/data",
+        f"{page}/query",
         f"{page}/history",
         f"{page}/api",
         f"{page}/settings",

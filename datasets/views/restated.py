@@ -1,0 +1,59 @@
+"""What Amazon restated, in words and numbers for people. Pure: the ledger's changes in, what is to be shown out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+SHOWN = 12  # the last ones; the API has them all
+
+
+@dataclass(frozen=True)
+class Sum:
+    """One column's sum before and after."""
+
+    title: str
+    before: Decimal | None
+    after: Decimal | None
+
+    @property
+    def by(self):
+        return (self.after or Decimal(0)) - (self.before or Decimal(0))
+
+    @property
+    def by_words(self):
+        return f"{'+' if self.by >= 0 else '−'}{abs(self.by):,}"  # a minus sign as wide as the plus
+
+
+@dataclass(frozen=True)
+class Restated:
+    """One time that a day came back different."""
+
+    seen_at: datetime
+    run_id: int | None
+    words: str
+    sums: list[Sum]
+
+
+def told(changes, columns):
+    """The changes of one day, newest first; `columns` are those of the dataset, for their titles."""
+    titles = {column["name"]: column["title"] for column in columns}
+    return [_told(change, titles) for change in changes.order_by("-pk")[:SHOWN]]
+
+
+def _told(change, titles):
+    sums = [
+        Sum(titles.get(name) or name, _number(before), _number(after)) for name, before, after in change.differences()
+    ]
+    return Restated(change.seen_at, change.run_id, _words(change.rows_before, change.rows_after, sums), sums)
+
+
+def _words(before, after, sums):
+    if before == after:
+        rows = f"Still {before:,} {'row' if before == 1 else 'rows'}"
+        return f"{rows}, with other sums." if sums else f"{rows}, and the same sums: only words in them changed."
+    more = after - before
+    return f"{before:,} {'row' if before == 1 else 'rows'} became {after:,}: {abs(more):,} {'more' if more > 0 else 'fewer'}."
+
+
+def _number(text):
+    return None if text is None else Decimal(text)

@@ -197,9 +197,9 @@ def test_orders_that_show_up_late_are_in_after_the_day_was_read_again(chain, acc
     amazon, dataset = chain.amazon, chain.dataset
     account.marketplaces = ["US", "CA", "MX"]
     account.save()
-    dataset.start, dataset.end = day_before(3).isoformat(), day_before(1).isoformat()
+    dataset.start, dataset.end = day_before(2).isoformat(), day_before(1).isoformat()
     dataset.save()
-    days = {"first": day_before(3), "last": day_before(1), "marketplaces": "US,CA,MX"}
+    days = {"first": day_before(2), "last": day_before(1), "marketplaces": "US,CA,MX"}
     amazon.set(late_seconds=20 * 86400.0)
     assert chain.drive().state == "succeeded"
     early = chain.checker.assert_orders_equal_truth(**days)

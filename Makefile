@@ -2,6 +2,7 @@
 # make run     the same against Amazon itself
 # make test    all tests          make test ARGS="tests/backfill -x"
 # make faults  kills and malformed answers by the thousand
+# make probe   the API under thousands of generated requests, and sqlmap
 # make check   format, lint, migrations, deploy checks, dependency audit
 # make bench   benchmarks, as ratios against baselines measured in the same run
 
@@ -17,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PRODUCT = .venv/.installed-requirements.txt
 TOOLS = .venv/.installed-requirements-dev.txt
 
-.PHONY: demo run test faults bench check install
+.PHONY: demo run test faults probe bench check install
 .DELETE_ON_ERROR:
 
 demo: $(PRODUCT)
@@ -33,6 +34,13 @@ test: $(TOOLS)
 # The long form of tests/faults: hundreds of kills and thousands of malformed answers; an hour or more.
 faults: $(TOOLS)
 	@FAULTS_KILLS=$(KILLS) MALFORMED=10000 exec .venv/bin/python -m pytest --create-db -o timeout=7200 tests/faults $(ARGS)
+
+# The long form of what tests/serving generates, and sqlmap over every parameter; two hours or so.
+probe: $(TOOLS)
+	@.venv/bin/uv tool install --quiet sqlmap==1.10.10
+	@GENERATED_CALLS=300 GENERATED_QUERIES=10000 BAD_INPUT=3000 SQLMAP="$$(.venv/bin/uv tool dir --bin)/sqlmap" \
+		exec .venv/bin/python -m pytest --create-db -o timeout=21600 tests/serving/test_schemathesis.py \
+		tests/serving/test_queries.py tests/serving/test_bad_input.py tests/serving/test_sqlmap.py $(ARGS)
 
 bench: $(TOOLS)
 	@exec .venv/bin/python -m benchmarks $(ARGS)

@@ -1,5 +1,9 @@
 """The web server: threads, since a download keeps one busy for as long as the reader reads."""
 
+import json
+import secrets
+
+from gunicorn import util
 from gunicorn.glogging import Logger, SafeAtoms
 
 from connector import env
@@ -32,3 +36,28 @@ class DiscreetAtoms(SafeAtoms):
 
 class logger_class(Logger):  # noqa: N801 (gunicorn's name for it)
     atoms_wrapper_class = DiscreetAtoms
+
+
+def refuse(reader, status, reason, detail):
+    """What is refused before Django sees it is a problem like any other, in JSON."""
+    if status == 501:
+        status, reason = 400, "Bad Request"  # a coding of the body that nobody knows is the client's fault
+    code = {400: "bad_request", 403: "forbidden", 417: "bad_request", 500: "internal_error"}.get(status, "too_large")
+    said = {
+        "type": f"urn:backhaul:problem:{code}",
+        "title": reason,
+        "status": status,
+        "detail": f"This is no HTTP request that can be read: {detail[:200]}" if detail else "The fault is ours.",
+        "code": code,
+        "errors": [],
+        "request_id": secrets.token_hex(8),
+    }
+    body = json.dumps(said).encode()
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    util.write_nonblock(reader, head.encode() + body)
+
+
+util.write_error = refuse  # gunicorn's own writes HTML and has no other way in

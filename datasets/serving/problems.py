@@ -218,6 +218,7 @@ class ProblemMiddleware:
         response = self.get_response(request)
         if response.status_code >= 400 and "json" not in response.get("Content-Type", ""):
             response = self.said(request, response)
+            response["Content-Length"] = str(len(response.content))
         response["X-Request-ID"] = request_id(request)
         response["Referrer-Policy"] = "no-referrer"
         response.setdefault("X-Content-Type-Options", "nosniff")

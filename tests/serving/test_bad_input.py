@@ -1,12 +1,15 @@
 """However malformed a request is: a 4xx problem that says what is wrong, never a 5xx, never somebody else's rows, never a redirect."""
 
 import json
+import os
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.serving import shop
+from tests.serving.test_api import NEW
 
 pytestmark = pytest.mark.django_db
 
@@ -204,10 +207,256 @@ def test_nobody_is_ever_sent_to_a_login_page(client, orders):
     )
 )
 def test_no_query_string_breaks_the_server(raw, orders, pairs):
-    from urllib.parse import urlencode
-
     text = urlencode(pairs, errors="surrogatepass")
     for surface in ("export.ndjson", "rows.json"):
         answer = raw(f"datasets/orders_us/{surface}", text)
         if answer.status_code != 200:
             is_a_problem(answer)
+
+
+# All the other calls
+
+READING = (
+    "/api/v1/reports",
+    "/api/v1/accounts",
+    "/api/v1/tokens",
+    "/api/v1/datasets",
+    "/api/v1/datasets/orders_us",
+    "/api/v1/datasets/orders_us/runs",
+    "/api/v1/datasets/orders_us/days",
+    "/api/v1/datasets/orders_us/changes",
+    "/api/v1/datasets/orders_us/schema",
+    "/api/v1/datasets/orders_us/export.csv",
+    "/api/v1/datasets/orders_us/export.xlsx",
+    "/api/v1/datasets/orders_us/export.parquet",
+    "/api/v1/datasets/orders_us/rows.csv",
+    "/odata/v4/",
+    "/odata/v4/$metadata",
+    "/odata/v4/orders_us",
+    "/odata/v4/orders_us/$count",
+    "/oauth/token",
+    "/v1/datasets",
+    "/v1/datasets/orders_us",
+    "/v1/datasets/orders_us/data",
+)
+CHANGING = (
+    ("post", "/api/v1/accounts"),
+    ("post", "/api/v1/tokens"),
+    ("post", "/api/v1/datasets"),
+    ("patch", "/api/v1/datasets/nobodys"),
+    ("post", "/api/v1/datasets/orders_us/clone"),
+    ("post", "/api/v1/datasets/orders_us/links"),
+    ("post", "/api/v1/datasets/orders_us/reload"),
+    ("post", "/oauth/token"),
+    ("post", "/v1/datasets/query/execute/orders_us"),
+)
+NAMES = [
+    "$filter",
+    "$select",
+    "$orderby",
+    "$top",
+    "$skip",
+    "$count",
+    "$skiptoken",
+    "$format",
+    "$expand",
+    "_select",
+    "_sort",
+    "_limit",
+    "_cursor",
+    "_count",
+    "_tz",
+    "_safe",
+    "token",
+    "state",
+    "from",
+    "to",
+    "q",
+    "account",
+    "report",
+    "limit",
+    "offset",
+    "sort",
+    "nameLike",
+    "includeHeader",
+    "fileName",
+    "grant_type",
+    "title",
+    "quantity__in",
+]
+HOSTILE = (
+    "'; DROP TABLE datasets_dataset; --",
+    "1 OR 1=1",
+    "%s %(x)s {0} %",
+    "(" * 500,
+    "not " * 300 + "true",
+    "title eq 'a' and " * 60 + "true",
+    "9" * 400,
+    "-1",
+    "1e400",
+    "NaN",
+    "../../etc/passwd",
+    "\u202e\ufeff\ufffe\U0001f6d2",
+    "title eq '\\'",
+    "today-999999999",
+    "0001-01-01",
+    "bh_link_00000000_" + "A" * 43,
+    "a," * 2000,
+    '"' * 99,
+)
+TEXTS = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=40), st.from_regex(r"[-+]?[0-9.eE]{1,20}", fullmatch=True))
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(NEW)) | TEXTS, inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+SWEEP = settings(
+    max_examples=int(os.environ.get("BAD_INPUT", "60")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture(autouse=True)
+def _many_may_be_wrong(settings):
+    settings.WRONG_TOKENS_PER_MINUTE = 10_000
+
+
+def is_fit(response, path):
+    """A good answer, or a problem in the shape of the service that was asked."""
+    body = b"".join(response.streaming_content) if response.streaming else response.content
+    said = (path, response.status_code, body[:500])
+    if response.status_code < 300 or response.status_code == 304:
+        return
+    assert 400 <= response.status_code < 500 or response.status_code == 501, said
+    problem = json.loads(body)
+    if path.startswith("/odata/"):
+        problem = problem["error"]
+        assert response["OData-Version"] == "4.0"
+    else:
+        assert response["Content-Type"] == "application/problem+json" and response.status_code != 501, said
+    assert problem["code"], said
+
+
+@SWEEP
+@given(path=st.sampled_from(READING), pairs=st.lists(st.tuples(st.sampled_from(NAMES) | TEXTS, TEXTS), max_size=3))
+def test_no_query_string_breaks_any_call(client, orders, bearer, path, pairs):
+    text = urlencode(pairs, errors="surrogatepass")
+
+    is_fit(client.get(path, **bearer, QUERY_STRING=text), path)
+
+
+@SWEEP
+@given(
+    path=st.sampled_from(READING),
+    headers=st.dictionaries(
+        st.sampled_from(
+            [
+                "HTTP_AUTHORIZATION",
+                "HTTP_ACCEPT",
+                "HTTP_ACCEPT_ENCODING",
+                "HTTP_IF_NONE_MATCH",
+                "HTTP_IF_MODIFIED_SINCE",
+                "HTTP_RANGE",
+                "HTTP_PREFER",
+                "HTTP_HOST",
+                "HTTP_X_FORWARDED_FOR",
+                "HTTP_X_FORWARDED_PROTO",
+                "HTTP_USER_AGENT",
+                "HTTP_COOKIE",
+                "HTTP_ODATA_VERSION",
+                "HTTP_X_HTTP_METHOD_OVERRIDE",
+                "CONTENT_TYPE",
+                "CONTENT_LENGTH",
+                "REMOTE_ADDR",
+            ]
+        ),
+        TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass").decode("latin-1")),
+        max_size=3,
+    ),
+)
+def test_no_header_breaks_any_call(client, orders, bearer, path, headers):
+    is_fit(client.get(path, **(bearer | headers)), path)
+
+
+@SWEEP
+@given(
+    call=st.sampled_from(CHANGING),
+    body=st.one_of(
+        JSONS.map(json.dumps),
+        st.dictionaries(st.sampled_from(sorted(NEW)), JSONS).map(lambda some: json.dumps(NEW | some)),
+        st.binary(max_size=60),
+        st.sampled_from(
+            ["[" * 5000, '{"name":' * 300, '{"name": "\\ud800"}', '{"name": "\\u0000"}', "1" * 5000, '{"a":1,"a":2}']
+        ),
+    ),
+    kind=st.sampled_from(
+        ["application/json"] * 6
+        + [
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "text/csv",
+            "",
+            "nonsense; charset=\xff",
+        ]
+    ),
+)
+def test_no_body_breaks_any_call(client, orders, bearer, call, body, kind):
+    method, path = call
+
+    body = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    answer = client.generic(method.upper(), path, body, content_type=kind, **bearer)
+
+    is_fit(answer, path)
+
+
+@pytest.fixture(scope="module")
+def twice(orders, make):
+    """Another dataset, with two runs."""
+    made = make.dataset("twice_us", rows=shop.orders(3))
+    make.rows(made, shop.orders(3, seed=2))
+
+
+@SWEEP
+@given(data=st.data())
+def test_no_cursor_that_was_tampered_with_breaks_a_walk_or_leads_elsewhere(client, twice, bearer, data):
+    surface, name = data.draw(
+        st.sampled_from(
+            [
+                ("/api/v1/datasets/orders_us/rows.json?_limit=2", "_cursor"),
+                ("/odata/v4/orders_us?", "$skiptoken"),
+                ("/api/v1/datasets?_limit=1", "_cursor"),
+                ("/api/v1/datasets/twice_us/runs?_limit=1", "_cursor"),
+            ]
+        )
+    )
+    first = client.get(surface, **bearer, HTTP_PREFER="odata.maxpagesize=2")
+    link = first["Link"] if "Link" in first else first.json()["@odata.nextLink"]
+    right = parse_qs(link.partition("?")[2].partition(">")[0])[name][0]
+    place = int(data.draw(st.floats(0, 1, exclude_max=True)) * len(right))
+    letter = data.draw(st.characters() | st.just(""))
+    wrong = right[:place] + letter + right[place + 1 :]
+
+    answer = client.get(f"{surface}&{urlencode({name: wrong}, errors='surrogatepass')}", **bearer)
+
+    is_fit(answer, surface)
+    assert answer.status_code == (400 if wrong != right else 200), wrong
+
+
+@pytest.mark.parametrize("method", ["put", "trace"])
+def test_other_methods_are_named_as_such(client, orders, bearer, method):
+    for path in READING:
+        answer = getattr(client, method)(path, **bearer)
+        assert answer.status_code == (501 if path.startswith("/odata/") else 405), path
+        assert "GET" in answer["Allow"]
+        is_fit(answer, path)
+
+
+@pytest.mark.parametrize("path", READING)
+def test_a_link_opens_rows_and_files_only_and_a_wrong_one_nothing(client, orders, make, people, path):
+    wrong = client.get(path, {"token": "bh_link_00000000_" + "A" * 43})
+
+    assert wrong.status_code in (400, 401), path
+    is_fit(wrong, path)

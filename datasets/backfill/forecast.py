@@ -46,6 +46,8 @@ def forecast(report, account, first, last, mode="append"):
         spare = OPERATIONS["createReport"].burst
         requests = len(plan.for_report(report.window, days, zone, edge=last, spare=spare))
         notes.append(report.window.note)
+        if not days:
+            notes.append("None lies within these dates yet; the runs to come bring them in.")
     else:
         per_day = _rows_per_day(account, report.key)
         guessed = per_day is None

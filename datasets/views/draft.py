@@ -40,7 +40,7 @@ def answers_of(given, report):
     """
     said = {name: given[name] for name in DatasetForm.base_fields if name in given}
     try:
-        report = index.get(given.get("report", report))
+        report = index.get(given.get("report", report)).varied(given)  # an answer may bring further questions
     except KeyError:
         return said
     for option in report.options:
@@ -110,7 +110,10 @@ class Draft:
     @property
     def shown(self):
         """Whose questions the page shows; comes back with the answers."""
-        return f"{self.report.key if self.report else ''} {self.account.pk if self.account else ''}"
+        words = [self.report.key if self.report else "", str(self.account.pk) if self.account else ""]
+        if self.report and self.report.options != index.get(self.report.key).options:
+            words.append(",".join(option.name for option in self.report.options))
+        return " ".join(words)
 
     @property
     def unknown_report(self):
@@ -175,6 +178,8 @@ class Draft:
         found = self.forecast
         if not found:
             return ""
+        if not found.days:
+            return "nothing yet"
         start, end = (str(self.said(name) or "").strip().lower() for name in ("start", "end"))
         if end in ("", "yesterday", "today") and not start[:4].isdigit():
             return f"last {found.days} days" if found.days != 1 else end or "yesterday"

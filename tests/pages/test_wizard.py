@@ -218,6 +218,62 @@ def test_htmx_gets_only_the_parts_that_follow_from_the_answers(page, answers, ac
     assert "HX-Request" in other["Vary"]
 
 
+class TestAReportTypeWithItsOwnQuestions:
+    """Create and Download Report asks what the chosen report type wants to know, and plans by its rule."""
+
+    SALES = {"report": "create_and_download_report", "report_type": "GET_SALES_AND_TRAFFIC_REPORT"}
+    TERMS = {"report": "create_and_download_report", "report_type": "GET_BRAND_ANALYTICS_SEARCH_TERMS_REPORT"}
+
+    def test_choosing_it_brings_its_questions_and_takes_the_others_away(self, page, answers, account):
+        was = {"shown": f"create_and_download_report {account.pk}"}
+
+        sales = text(page.get(NEW, answers | self.SALES | was, headers=LIVE))
+        terms = text(page.get(NEW, answers | self.TERMS | was, headers=LIVE))
+
+        assert 'id="questions"' in sales and 'name="asin_granularity"' in sales and 'name="rows"' in sales
+        assert 'name="csv_report_quote_character"' not in sales and 'name="report_period"' not in sales
+        assert 'name="report_period"' in terms and 'name="asin_granularity"' not in terms
+
+    def test_while_it_stays_its_questions_are_left_as_they_are(self, page, answers):
+        first = page.get(NEW, answers | self.SALES, headers=LIVE)
+        marker = re.search(r'name="shown" value="([^"]+)"', text(first))[1]
+
+        second = page.get(NEW, answers | self.SALES | {"shown": marker, "rows": "by_asin"}, headers=LIVE)
+
+        assert 'id="questions"' not in text(second) and 'id="plan"' in text(second)
+        assert "rows=by_asin" in second["HX-Replace-Url"]
+
+    def test_the_plan_is_by_whole_periods_that_are_over(self, page, answers):
+        dates = {"start": "2026-02-10", "end": "2026-07-20"}
+
+        shown = text(page.get(NEW, answers | self.TERMS | dates | {"report_period": "QUARTER"}))
+
+        assert '<time datetime="2026-01-01">' in shown and '<time datetime="2026-09-30">' in shown
+        assert "273 days with 3 requests" in shown
+        assert "whole calendar quarters, once they are over" in shown
+
+    def test_dates_that_hold_no_whole_period_yet_load_nothing_and_the_page_says_so(self, page, answers):
+        dates = {"start": "yesterday", "end": "yesterday"}
+
+        shown = text(page.get(NEW, answers | self.TERMS | dates | {"report_period": "QUARTER"}))
+
+        assert "0 days with 0 requests" in shown and "None lies within these dates yet" in shown
+        assert "First day" not in shown and "nothing yet" in shown
+
+    def test_its_answers_are_saved(self, page, answers):
+        asked = {"rows": "by_asin", "date_granularity": "WEEK", "asin_granularity": "SKU", "go": "create"}
+
+        page.post(NEW, answers | self.SALES | asked)
+
+        made = Dataset.objects.get()
+        assert made.options == {
+            "report_type": "GET_SALES_AND_TRAFFIC_REPORT",
+            "rows": "by_asin",
+            "date_granularity": "WEEK",
+            "asin_granularity": "SKU",
+        }
+
+
 def test_the_way_back_through_history_gets_a_whole_page(page):
     response = page.get(NEW, headers=LIVE | {"HX-History-Restore-Request": "true"})
 

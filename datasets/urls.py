@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from datasets.views import actions, api, dataset, listing, rows, run, tokens, wizard
+from datasets.views import actions, api, dataset, listing, query, rows, run, tokens, wizard
 
 list_urls = [
     path("", listing.datasets, name="datasets"),
@@ -17,6 +17,8 @@ wizard_urls = [  # before the datasets: nothing may be named new
 dataset_urls = [
     path("datasets/<slug:slug>", dataset.overview, name="dataset"),
     path("datasets/<slug:slug>/data", rows.data, name="dataset-data"),
+    path("datasets/<slug:slug>/query", query.query, name="dataset-query"),
+    path("datasets/<slug:slug>/query/<slug:query>/delete", query.forget, name="dataset-query-forget"),
     path("datasets/<slug:slug>/history", dataset.history, name="dataset-history"),
     path("datasets/<slug:slug>/api", api.api, name="dataset-api"),
     path("datasets/<slug:slug>/token", api.make_token, name="dataset-token"),

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
+from urllib.parse import urlencode
 
 import pytest
 
@@ -199,6 +200,13 @@ def test_the_statement_may_come_in_other_ways(client, orders, bearer, rows):
     ways = [
         lambda: client.get("/api/v1/query.csv", {"sql": sql}, headers=bearer),
         lambda: client.post("/api/v1/query.csv", sql, content_type="application/sql", headers=bearer),
+        lambda: client.post("/api/v1/query.csv", {"sql": sql}, headers=bearer),
+        lambda: client.post(
+            "/api/v1/query.csv",
+            urlencode({"sql": sql}),
+            content_type="application/x-www-form-urlencoded",
+            headers=bearer,
+        ),
         lambda: client.post("/api/v1/query.csv", sql, content_type="text/plain; charset=utf-8", headers=bearer),
         lambda: client.post("/api/v1/query.csv", {"sql": sql}, content_type="application/json", headers=bearer),
         lambda: client.get("/api/v1/datasets/orders_us/query", {"sql": sql, "_format": "csv"}, headers=bearer),
@@ -352,6 +360,12 @@ def test_errors_point_at_the_place(ask, sql, position, words):
     assert said.get("position") == position or position is None
     assert said["hint"]
     assert said["errors"][0]["param"] == "sql"
+
+
+def test_a_near_column_is_named(ask):
+    said = refused(ask("SELECT titel FROM orders_us"), 400, "bad_sql")
+
+    assert "orders_us.title" in said["hint"]
 
 
 # ETag and HEAD

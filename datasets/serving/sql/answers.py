@@ -9,7 +9,7 @@ import psycopg
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 
-from datasets.serving import encodings, query, wishes
+from datasets.serving import encodings, query, readings, wishes
 from datasets.serving.copyout import CopyOut, ReaderLeft
 from datasets.serving.export import FILES, STALLED_SECONDS, Stream, _socket_of
 from datasets.serving.files import Json
@@ -109,6 +109,9 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
     except BaseException:
         stream.close()
         raise
+    if request.method != "HEAD":
+        for each in {table.dataset.pk: table.dataset for table in tables}.values():
+            readings.note(request, caller, each, f"query.{file.suffix}")
     response = StreamingHttpResponse(stream) if request.method != "HEAD" else without_body()
     response["Content-Type"] = stream.file.type_for(stream.query)
     kind = "attachment" if asked.download else "inline"
@@ -226,7 +229,7 @@ def _sent(request):
             return [("sql", request.body.decode("utf-8-sig"))]
         except UnicodeDecodeError:
             raise BadRequest("The body is not UTF-8.") from None
-    if kind == "application/x-www-form-urlencoded":
+    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
         return [(name, value) for name, value in request.POST.items() if name != "csrfmiddlewaretoken"]
     if kind != "application/json":
         raise WrongContentType(

@@ -98,7 +98,8 @@ def of_error(error, limits, text="", *, shift=0, added=(), known=()):
         return Refused("The statement names something that you may not see.", status=404, code="unknown_table")
     if state[:2] == "XX":
         log.warning("PostgreSQL failed at a query: %s", type(error).__name__)
-    return Refused(_said(error), position=position, hint=HINTS.get(state, ""))
+    own = OURS.sub("the query", error.diag.message_hint or "") if state == "42703" else ""  # which column is near
+    return Refused(_said(error), position=position, hint=shown(own, 300) or HINTS.get(state, ""))
 
 
 def _said(error):

@@ -21,8 +21,11 @@ from psycopg import ClientCursor, errors, pq, sql
 
 from datasets.serving import moment, wishes
 from datasets.serving.files import rows_of
+from datasets.serving.places import take_everywhere
+from datasets.serving.pool import pool
 from datasets.serving.problems import Unavailable
 from datasets.serving.sql import allowed, reader, refusals, words
+from datasets.serving.statement import shown
 from datasets.storage import read
 
 SECONDS = 30
@@ -252,6 +255,8 @@ class Sandbox:
             "SELECT set_config('temp_file_limit', %s, true) WHERE has_parameter_privilege('temp_file_limit', 'SET')",
             [TEMPORARY],
         )
+        if is_same:
+            take_everywhere(self.connection, self.caller.key)
         self.connection.execute("SET LOCAL search_path TO pg_catalog, pg_temp")
         return is_same
 
@@ -286,6 +291,36 @@ class Sandbox:
     def _ours(self, statement):
         """A statement of our own making, with no place for values in it."""
         self.connection.execute(statement)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows of an answer, as text."""
+
+    columns: tuple  # (name, type)
+    rows: tuple
+    is_whole: bool
+
+
+def preview(caller, text, dataset, now, most=100):
+    """What a person sees of the answer; raises Refused."""
+    check_text(text)
+    tables, known = named(caller, text, dataset)
+    limits = Limits.of_settings()
+    with pool().connection() as connection:
+        box = Sandbox(connection, caller, tables, known, limits, now)
+        try:
+            box.open()
+            columns = box.take(text, has_table=dataset is not None)
+            box.check(text)
+            types = box.shape(columns, packed=True, limit=most + 1)
+            cells = sql.SQL(", ").join(sql.SQL("({})::text").format(shown(name, kind)) for name, kind in types.items())
+            rows = connection.execute(sql.SQL("SELECT {} FROM pg_temp._answer()").format(cells)).fetchall()
+        except psycopg.Error as error:
+            raise refusals.of_error(error, limits) from None
+        finally:
+            connection.rollback()
+    return Preview(tuple(types.items()), tuple(rows[:most]), len(rows) <= most)
 
 
 def states(tables):

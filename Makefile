@@ -37,8 +37,8 @@ faults: $(TOOLS)
 
 # The long form of what tests/serving generates, and sqlmap over every parameter; two hours or so.
 probe: $(TOOLS)
-	@.venv/bin/uv tool install --quiet sqlmap==1.10.10
-	@GENERATED_CALLS=300 GENERATED_QUERIES=10000 BAD_INPUT=3000 SQLMAP="$$(.venv/bin/uv tool dir --bin)/sqlmap" \
+	@UV_TOOL_DIR=.venv/tools UV_TOOL_BIN_DIR=.venv/tools/bin .venv/bin/uv tool install --quiet sqlmap==1.10.10
+	@GENERATED_CALLS=300 GENERATED_QUERIES=10000 BAD_INPUT=3000 SQLMAP=$(CURDIR)/.venv/tools/bin/sqlmap \
 		exec .venv/bin/python -m pytest --create-db -o timeout=21600 tests/serving/test_schemathesis.py \
 		tests/serving/test_queries.py tests/serving/test_bad_input.py tests/serving/test_sqlmap.py $(ARGS)
 

@@ -6,12 +6,16 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
-from django.db.models import F, Q, Sum
+from django.db.models import Exists, F, Q, Sum
 from django.db.models.functions import Now
 
 from connector.accounts.models import Account
 
 RUN_LENGTH = timedelta(hours=24)  # Domo's rule: a run goes on for at most a day, the next one goes on from the days
+
+
+class LeaseLost(Exception):
+    """Another worker has the run now; whatever this one was about to write must not be."""
 
 
 class DatasetQuerySet(models.QuerySet):
@@ -204,6 +208,12 @@ class Run(models.Model):
             return self.failed_at_end
         return self.days.filter(Q(state=Day.State.FAILED) | Q(state__in=Day.IN, again=True)).count()
 
+    def hold(self, fence):
+        """Within a transaction: nobody takes the run over before its end. Raises LeaseLost where somebody has."""
+        mine = Run.objects.select_for_update().filter(pk=self.pk, fence=fence, state=self.State.RUNNING)
+        if mine.values_list("pk", flat=True).first() is None:
+            raise LeaseLost
+
     def give_back(self, *, fence, until, message=""):
         """The worker lets go: somebody goes on at `until`, or at once where it is None. False when the lease was lost."""
         return bool(
@@ -285,55 +295,77 @@ class Request(models.Model):
             models.Index(fields=["source", "last_day"], name="request_by_source", condition=~Q(source="")),
         ]
 
+    held_by = (
+        None  # (run's id, fence) of the worker that has it in hand: once that lost the run, it writes nothing more
+    )
+
     @property
     def is_open(self):
         return self.state in self.OPEN
 
+    def keep(self, **moved):
+        """Writes these fields down; raises LeaseLost, and writes nothing, where the run belongs to another worker by now."""
+        for name, value in moved.items():
+            setattr(self, name, value)
+        mine = Request.objects.filter(pk=self.pk)
+        if self.held_by:
+            run_id, fence = self.held_by
+            mine = mine.filter(Exists(Run.objects.filter(pk=run_id, fence=fence, state=Run.State.RUNNING)))
+        if not mine.update(**moved):
+            raise LeaseLost
+
     def take_in_hand(self):
-        self.in_hand = True
-        self.save(update_fields=["in_hand"])
+        self.keep(in_hand=True)
 
     def got_on(self, **moved):
         """A step is done: what Amazon gave is kept, and whatever went wrong before is forgotten."""
-        moved = {"not_before": None, "attempts": 0, "interruptions": 0, "in_hand": False, "message": ""} | moved
-        for name, value in moved.items():
-            setattr(self, name, value)
-        self.save(update_fields=list(moved))
+        self.keep(**{"not_before": None, "attempts": 0, "interruptions": 0, "in_hand": False, "message": ""} | moved)
 
     def intend(self, *, asked_at, from_at, until_at):
         """About to ask: written down first, so that an answer which gets lost can be looked for at Amazon."""
-        self.asked_at, self.from_at, self.until_at = asked_at, from_at, until_at
-        self.save(update_fields=["asked_at", "from_at", "until_at"])
+        self.keep(asked_at=asked_at, from_at=from_at, until_at=until_at)
 
     def unintend(self):
         """Amazon said no, or was not asked: there is no answer to look for."""
-        self.asked_at = None
-        self.save(update_fields=["asked_at"])
+        self.keep(asked_at=None)
 
     def wait(self, until, *, message, attempts=None):
         """Nothing to do before `until`."""
-        self.not_before, self.message, self.in_hand = until, message, False
-        if attempts is not None:
-            self.attempts = attempts
-        self.save(update_fields=["not_before", "message", "in_hand", "attempts"])
+        self.keep(
+            not_before=until,
+            message=message,
+            in_hand=False,
+            attempts=self.attempts if attempts is None else attempts,
+        )
 
     def start_over(self, until, *, message):
         """Asked anew, as if it had never been: what Amazon gave for it is of no more use."""
-        self.state, self.amazon_id, self.document_id, self.cursor, self.spool = self.State.PLANNED, "", "", {}, ""
-        self.asked_at, self.not_before, self.message, self.in_hand = None, until, message, False
-        self.failures += 1
-        self.save()
+        self.keep(
+            state=self.State.PLANNED,
+            first_day=self.first_day,
+            amazon_id="",
+            document_id="",
+            cursor={},
+            spool="",
+            asked_at=None,
+            not_before=until,
+            message=message,
+            in_hand=False,
+            failures=self.failures + 1,
+        )
+
+    def fetch_again(self, until, *, message):
+        """Amazon's document was of no use and is fetched once more."""
+        self.keep(state=self.State.READY, not_before=until, message=message, in_hand=False, failures=self.failures + 1)
 
     def reopen(self):
         """Its raw answer is to be landed once more."""
-        self.state, self.not_before, self.message = self.State.COLLECTED, None, ""
-        self.save(update_fields=["state", "not_before", "message"])
+        self.keep(state=self.State.COLLECTED, not_before=None, message="")
 
     @transaction.atomic
     def fail(self, message, *, run):
         """Given up, with the reason; its days fail with it, and what was already in stays readable."""
-        self.state, self.message, self.in_hand = self.State.FAILED, message, False
-        self.save(update_fields=["state", "message", "in_hand"])
+        self.keep(state=self.State.FAILED, message=message, in_hand=False)
         self.days.filter(state=Day.State.ASKED).update(
             state=Day.State.FAILED, request=None, message=message, attempts=F("attempts") + 1, run=run
         )
@@ -346,16 +378,13 @@ class Request(models.Model):
 
     def mark_interrupted(self):
         """A worker died at it; answers how many did without getting on."""
-        self.interruptions, self.in_hand = self.interruptions + 1, False
-        self.save(update_fields=["interruptions", "in_hand"])
+        self.keep(interruptions=self.interruptions + 1, in_hand=False)
         return self.interruptions
 
     @transaction.atomic
     def let_go(self):
         """No longer wanted (the run was cancelled): its days are free to be asked for again."""
-        self.state, self.in_hand = self.State.FAILED, False
-        self.message = self.message or "Cancelled."
-        self.save(update_fields=["state", "in_hand", "message"])
+        self.keep(state=self.State.FAILED, in_hand=False, message=self.message or "Cancelled.")
         self.days.filter(state=Day.State.ASKED).update(state=Day.State.WANTED, request=None)
         self.days.filter(again=True).update(request=None)
 

@@ -26,7 +26,7 @@ from datasets.storage import modes
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 120  # a worker lets others have their turn after this long
-REPORTS_IN_FLIGHT = 4  # reports that Amazon builds at the same time for one dataset
+REPORTS_IN_FLIGHT = 15  # reports of one dataset that are under way together: all that Amazon takes without a wait
 PATIENCE = timedelta(minutes=15)  # a newer request may hold up the landing of older days for so long
 MOST_REPORT_FAILURES = 3
 
@@ -215,6 +215,7 @@ class _Turn:
         span = span_of(self.dataset, self.report, now)
         scope = {"dataset": self.dataset, "generation": self.run.generation}
         with transaction.atomic():
+            self.run.hold(self.fence)
             if len(span):
                 with connection.cursor() as cursor:
                     cursor.execute(
@@ -252,22 +253,25 @@ class _Turn:
     # Which request
 
     def _next(self, now):
-        """The request to work on now: the newest that can get on, or a new one."""
+        """The request to work on now: the newest that can get on, or a new one.
+
+        Asking for a report takes a moment and then keeps Amazon busy, so it never waits behind a landing.
+        """
+        waiting = list(self._requests().order_by("-last_day"))
+        due = [request for request in waiting if request.not_before is None or request.not_before <= now]
+        if self.report.source.is_report:
+            to_ask = [request for request in waiting if request.state == Request.State.PLANNED]
+            if asks := [request for request in to_ask if request in due]:
+                return asks[0]
+            if not to_ask and len(waiting) < REPORTS_IN_FLIGHT and (planned := self._plan(now)):
+                return planned
         is_held_up = False
-        waiting_to_ask = asked = 0
-        for request in self._requests().order_by("-last_day"):
-            due = request.not_before is None or request.not_before <= now
-            if due and not (is_held_up and request.state == Request.State.COLLECTED):
+        for request in waiting:
+            if request in due and not (is_held_up and request.state == Request.State.COLLECTED):
                 return request
-            if request.state == Request.State.PLANNED:
-                waiting_to_ask += 1
-            else:
-                asked += 1
             if request.asked_at is None or now - request.asked_at < PATIENCE:
                 is_held_up = True  # newest first: older days wait for younger ones, but not for ever
-        if waiting_to_ask or asked >= (REPORTS_IN_FLIGHT if self.report.source.is_report else 1):
-            return None
-        return self._plan(now)
+        return None if waiting or self.report.source.is_report else self._plan(now)
 
     def _plan(self, now):
         """The next request for the days that nobody has asked for, or None."""
@@ -280,6 +284,7 @@ class _Turn:
             first, last = self._windows(wanted)[0]
             first, last = self._as_others_asked(last, now) or (first, last)
         with transaction.atomic():
+            self.run.hold(self.fence)
             request = Request.objects.create(
                 dataset=self.dataset,
                 generation=self.run.generation,
@@ -332,6 +337,7 @@ class _Turn:
 
     def _step(self, request):
         """One step of one request; what an error means for it is decided here. Answers since when it has to wait, if it has."""
+        request.held_by = self.run.pk, self.fence
         request.take_in_hand()
         self.client.place = Place(place_of(self.run), urgent=self._is_edge(request))
         asking = self._asking()
@@ -408,7 +414,10 @@ class _Turn:
     # How it ends
 
     def _is_cancelled(self):
-        return Run.objects.filter(pk=self.run.pk, cancel_requested=True).exists()
+        asked = Run.objects.filter(pk=self.run.pk, fence=self.fence).values_list("cancel_requested", flat=True).first()
+        if asked is None:
+            raise lease.LeaseLost
+        return asked
 
     def _stop(self, state, message):
         if state == Run.State.CANCELLED:

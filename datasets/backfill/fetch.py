@@ -55,6 +55,9 @@ class Asking:
         self.run, self.fence, self.report = run, fence, report
         self.account, self.zone, self.client, self.lost = account, zone, client, lost
         self.answers = run.dataset.options
+        self.mark = (
+            f"{run.pk}-{fence}"  # files under way bear it, so that a worker which lost the run writes into nobody's
+        )
 
     def step(self, request):
         """Takes the request as far as it gets without waiting; raises spapi.errors for the engine to judge."""
@@ -165,8 +168,7 @@ class Asking:
                     "Amazon has not finished this report in 72 hours. The next run asks for it anew."
                 ) from None
             polls = request.cursor.get("polls", 0)
-            request.cursor = {"polls": polls + 1}
-            request.save(update_fields=["cursor"])
+            request.keep(cursor={"polls": polls + 1})
             wait = min(LONGEST_POLL, FIRST_POLL * 1.3**polls)
             raise errors.NotReady(
                 "Amazon is building the report.", wait=max(0.5, scaled(wait).total_seconds())
@@ -258,13 +260,16 @@ class Asking:
             for page, follows in chain:
                 if self.lost.is_set():
                     raise LeaseLost
-                self._page(folder, done).write_bytes(orjson.dumps(page))
+                whole, aside = self._page(folder, done), folder / f"page-{self.mark}"
+                aside.write_bytes(orjson.dumps(page))
                 done += 1
                 cursor = _lasting(request) | {"pages": done, "replaced": sum(replaced)}
                 if follows is None:
                     request.got_on(state=Request.State.COLLECTED, spool=str(folder), cursor=cursor)
+                    aside.replace(whole)
                     return
                 request.got_on(cursor=cursor | {"chain": follows}, in_hand=True)
+                aside.replace(whole)
         except errors.AnswerTooLarge:
             size = int(wish[OPERATIONS[operation].pager.size]) // 2
             if not size:
@@ -322,7 +327,8 @@ class Asking:
             abreast.land(list(request.days.order_by("-day")), land_one)
         for day in request.days.order_by("-day"):
             land_one(day)
-        shutil.rmtree(self._folder(request) / "days", ignore_errors=True)
+        for staged in self._folder(request).glob("days-*"):
+            shutil.rmtree(staged, ignore_errors=True)
         request.got_on(state=Request.State.DONE)
 
     def _note_of(self, day, note):
@@ -348,13 +354,8 @@ class Asking:
     def _read_again(self, request, problem):
         if request.failures + 1 >= MOST_READINGS:
             raise problem
-        request.failures += 1
-        request.state, request.in_hand = Request.State.READY, False
-        request.not_before, request.message = (
-            database_now() + timedelta(seconds=backoff(request.failures)),
-            problem.message,
-        )
-        request.save()
+        until = database_now() + timedelta(seconds=backoff(request.failures + 1))
+        request.fetch_again(until, message=problem.message)
 
     def _declared(self):
         return [{"name": c.name, "title": c.title or c.name, "type": c.type} for c in self.report.columns]
@@ -416,7 +417,7 @@ class _Reading:
         return self._staged(files)
 
     def _staged_pages(self, names, is_wanted):
-        files = stage.DayFiles(self.folder / "days", names, types=self.asking.types)
+        files = stage.DayFiles(self.folder / f"days-{self.asking.mark}", names, types=self.asking.types)
         rows = self._page_rows()
         try:
             self._split((row for row in rows if is_wanted(row)) if is_wanted else rows, names, files)
@@ -540,7 +541,7 @@ class _Reading:
                 f"{len(self.spare)} columns more than a table holds; their values are in its column _extra, as JSON."
             )
             names.append("_extra")
-        return stage.DayFiles(self.folder / "days", names, null="", types=types)
+        return stage.DayFiles(self.folder / f"days-{self.asking.mark}", names, null="", types=types)
 
     def _writing(self):
         return self.report.source.writing(self.asking.account.home.country)
@@ -581,8 +582,7 @@ class _Reading:
         return files.names, files.null, staged, " ".join(self.notes)
 
     def _note_charset(self, charset, because):
-        self.request.cursor |= {"charset": charset, "because": because}
-        self.request.save(update_fields=["cursor"])
+        self.request.keep(cursor=self.request.cursor | {"charset": charset, "because": because})
         if charset != "utf-8" and because not in ("Content-Type", "byte order mark"):
             self.notes.append(f"Amazon's file was read as {charset}: its label says otherwise or nothing.")
 
@@ -658,8 +658,7 @@ class _Elsewhere:
 
     def tell(self):
         request = self.reading.request
-        request.strays = self.strays
-        request.save(update_fields=["strays"])
+        request.keep(strays=self.strays)
         if self.strays:
             some = "1 row is" if self.strays == 1 else f"{self.strays:,} rows are"
             self.reading.notes.append(

@@ -38,6 +38,7 @@ def follow_the_clock(seconds):
     clock = time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds), tick=True).start()
     signal.signal(AHEAD, lambda *_: clock.shift(86400))
     signal.signal(BACK, lambda *_: clock.shift(-86400))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {AHEAD, BACK})
 
 
 def survive(wish):
@@ -72,7 +73,7 @@ def main():
     assert tasks and engine
     ssl.create_default_context()  # what each would load first
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {GO})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {GO, AHEAD, BACK})
     for line in sys.stdin:
         wish = json.loads(line)
         os.environ.update(wish.get("environment") or {})

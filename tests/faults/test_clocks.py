@@ -1,0 +1,108 @@
+"""Clocks that are wrong or jump, and workers that stand still: leases and runs go by the database's clock.
+
+FAULTS_PAUSES is how many workers are stopped for three times their lease (3 in the suite, dozens in `make faults`).
+"""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from datasets.backfill import dispatch, engine
+from datasets.models import Day, Request, Run
+from tests.backfill.conftest import account, day_before, fast_amazon, make_dataset  # noqa: F401
+from tests.checker import Checker
+from tests.faults.mortal import AHEAD, BACK
+from tests.faults.nursery import Nursery, Watch, expected
+from tests.living import wait_until
+
+# ruff: noqa: F811
+PAUSES = int(os.environ.get("FAULTS_PAUSES", 3))
+DAYS = 14
+LEASE = 1.0  # seconds, for those who are to lose theirs
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.integration,
+    pytest.mark.timeout(120 + 20 * PAUSES),
+]
+
+
+def is_over(run):
+    run.refresh_from_db()
+    return not run.is_open
+
+
+@pytest.mark.parametrize("clocks", [(86400, -86400), (300, -300)])
+def test_workers_with_wrong_clocks_that_jump_do_each_day_once(tmp_path, make_dataset, simulator, clocks):
+    """D1, D4: one is ahead, one is behind, and both are set while they work."""
+    dataset = make_dataset("order_details", start=f"today-{DAYS}", end="yesterday")
+    checker = Checker(dataset.pk, simulator)
+    truth = checker.truth(day_before(DAYS), day_before(1))
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+
+    with Nursery(tmp_path) as nursery, Watch((dataset.pk, expected(truth))) as watch:
+        workers = [nursery.fork(clock=clock) for clock in clocks]
+        jumps = 0
+        while not is_over(run):
+            os.kill(workers[jumps % 2], (AHEAD, BACK)[jumps % 2])
+            lease = Run.objects.filter(pk=run.pk).values_list("lease_until", flat=True).get()
+            assert lease is None or -1 < (lease - dispatch.database_now()).total_seconds() < 61
+            jumps += 1
+            time.sleep(0.02)
+        assert nursery.errors() == []
+
+    assert run.state == Run.State.SUCCEEDED, run.message
+    assert (run.interruptions, jumps > 2) == (0, True)
+    assert checker.assert_orders_equal_truth(day_before(DAYS), day_before(1)) == run.rows  # each row was written once
+    assert abs((run.ended_at - dispatch.database_now()).total_seconds()) < 60
+    assert watch.wrong == []
+    checker.close()
+
+
+def state_of(dataset):
+    """What a zombie must not change."""
+    dataset.refresh_from_db()
+    days = Day.objects.filter(dataset=dataset).order_by("day")
+    requests = Request.objects.filter(dataset=dataset).order_by("pk")
+    return (
+        dataset.version,
+        list(days.values_list("day", "state", "rows", "run_id", "request_id", "landed_at", "checksum", "again")),
+        list(requests.values_list("pk", "state", "cursor", "amazon_id", "in_hand", "message")),
+        list(dataset.runs.order_by("pk").values_list("pk", "state", "fence", "rows", "message")),
+    )
+
+
+@pytest.mark.parametrize("report", ["order_details", "create_and_download_report"])
+def test_a_worker_that_stood_still_for_three_leases_changes_nothing_any_more(tmp_path, make_dataset, simulator, report):
+    """A12: it is stopped at any moment, another one takes over and is done, then it wakes up."""
+    chance = random.Random(PAUSES)
+    simulator.control("/simulator/settings", {"processing_seconds": 0.1})
+    options = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"} if "report" in report else {}
+    dataset = make_dataset(report, options=options, start=f"today-{DAYS}", end="yesterday")
+    fenced = 0
+
+    with Nursery(tmp_path) as nursery:
+        for _ in range(PAUSES):
+            Day.objects.filter(dataset=dataset, state__in=Day.IN).update(again=True, checksum="written again")
+            run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+            zombie = nursery.fork(lease=LEASE)
+            wait_until(lambda run=run: is_over(run) or run.state == Run.State.RUNNING, seconds=30, every=0.002)
+            time.sleep(chance.uniform(0.0, 0.4))
+            os.kill(zombie, signal.SIGSTOP)
+            time.sleep(3 * LEASE)
+            nursery.finish(lease=LEASE)
+            before = state_of(dataset)
+
+            os.kill(zombie, signal.SIGCONT)
+            time.sleep(0.5)
+
+            assert state_of(dataset) == before
+            run.refresh_from_db()
+            assert run.state == Run.State.SUCCEEDED, run.message
+            fenced += run.interruptions
+            nursery.kill(zombie)
+        assert nursery.errors() == []
+    assert fenced > 0, "no worker was ever stopped while it had a lease"

@@ -202,6 +202,7 @@ class DatasetForm(forms.Form):
             for name, value in (("report", self.instance.report), ("account", self.instance.account)):
                 if given.get(name) and given[name] != value:
                     self.add_error(name, NO_LONGER)
+            self._check_that_rows_stay_of_a_kind(given)
             if (
                 given.get("mode")
                 and "merge" in {given["mode"], self.instance.mode}
@@ -217,6 +218,18 @@ class DatasetForm(forms.Form):
         except index.Invalid as problem:
             for name, sentence in problem.sentences.items():
                 self.add_error(name if name in self.fields else None, forms.ValidationError(sentence, code=name))
+
+    def _check_that_rows_stay_of_a_kind(self, given):
+        """Rows of a document that are in cannot be added to by those of another one, or of longer periods."""
+        answers = getattr(self, "answers", None)
+        if answers is None or given.get("mode") == "replace" or given.get("report") != self.instance.report:
+            return
+        was, now = (index.effective(self.instance.report, each) for each in (self.instance.options, answers))
+        if not was.source.is_report or _kind_of_rows(was) == _kind_of_rows(now):
+            return
+        for name in now.variants:
+            if answers.get(name) != self.instance.options.get(name):
+                self.add_error(name if name in self.fields else None, NO_LONGER)
 
     def _check_mode(self, given):
         mode = given.get("mode") or self.modes[0]
@@ -408,6 +421,10 @@ def free_slug(name):
         number += 1
         slug = f"{base[: SLUG_LENGTH - 1 - len(str(number))].rstrip('_')}_{number}"
     return slug
+
+
+def _kind_of_rows(report):
+    return report.source.report_type, report.source.records, report.window
 
 
 def payload_of(dataset):

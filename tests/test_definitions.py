@@ -179,3 +179,40 @@ def test_another_name_leaves_the_days_alone(alice, filled):
 
 def test_rows_that_were_not_kept_by_key_are_not_turned_into_a_merge(alice, filled):
     assert "Clear its rows first" in " ".join(changed(alice, filled, mode="merge").errors["mode"])
+
+
+class TestRowsStayOfAKind:
+    """Rows that are in are not mixed with those of another document or of longer periods."""
+
+    SALES = {"report_type": "GET_SALES_AND_TRAFFIC_REPORT"}
+
+    @pytest.fixture
+    def change(self, alice, payload):
+        def change(mode="append", **answers):
+            form = form_of(alice, payload, report="create_and_download_report", options=self.SALES, mode=mode)
+            assert form.is_valid(), form.errors
+            dataset = form.save()
+            Dataset.objects.filter(pk=dataset.pk).update(version=1)
+            dataset.refresh_from_db()
+            return DatasetForm.from_payload(alice, {"options": self.SALES | answers}, instance=dataset, now=NOW)
+
+        return change
+
+    @pytest.mark.parametrize(
+        ("answers", "name"),
+        [
+            ({"date_granularity": "WEEK"}, "date_granularity"),
+            ({"rows": "by_asin"}, "rows"),
+            ({"report_type": "GET_XML_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}, "report_type"),
+        ],
+    )
+    def test_another_kind_of_rows_is_refused_next_to_its_question(self, change, answers, name):
+        form = change(**answers)
+
+        assert not form.is_valid() and "cannot be changed once a dataset has rows" in str(form.errors[name])
+
+    def test_another_answer_about_the_same_rows_is_taken(self, change):
+        assert change(asin_granularity="SKU").is_valid()
+
+    def test_a_replace_begins_anew_and_may_change(self, change):
+        assert change("replace", date_granularity="WEEK").is_valid()

@@ -225,7 +225,22 @@ class Report:
             "retires_on": self.retires_on,
             "options": [option.as_json() for option in self.options],
             "columns": [column.as_json() for column in self.columns],
+            "variants": list(self._variants_as_json()),
         }
+
+    def _variants_as_json(self):
+        """What an answer makes of the report, where it brings other options or columns."""
+        for option, by_value in self.variants.items():
+            for value in by_value:
+                made = self.varied({option: value})
+                if (made.options, made.columns) != (self.options, self.columns):
+                    yield {
+                        "option": option,
+                        "value": value,
+                        "has_dates": made.has_dates,
+                        "options": [each.as_json() for each in made.options],
+                        "columns": [column.as_json() for column in made.columns],
+                    }
 
 
 def moment(at: datetime):

@@ -358,6 +358,14 @@ class ReportColumn(Column):
     personal: bool
 
 
+class ReportVariant(Schema):
+    option: str
+    value: str | bool
+    has_dates: bool
+    options: list[OptionAnswer]
+    columns: list[ReportColumn]
+
+
 class ReportAnswer(Schema):
     key: str
     title: str
@@ -375,6 +383,9 @@ class ReportAnswer(Schema):
     retires_on: str | None
     options: list[OptionAnswer]
     columns: list[ReportColumn]
+    variants: list[ReportVariant] = Field(
+        description="what an answer makes of the report, where it brings other options or columns"
+    )
 
 
 class ChangeAnswer(Schema):

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import openpyxl
 import pytest
@@ -277,6 +277,18 @@ def test_a_reader_who_leaves_before_the_first_row_stops_the_database_too(web, no
         reader.close()
 
         assert eventually(lambda: exporting(make) == 0)
+
+
+def test_a_reader_who_leaves_stops_a_query_too(web, big, token, make):
+    sql = "SELECT count(*) FROM generate_series(1, 1000000000000)"  # thirty seconds, if nobody stops it
+    reader = connect(web)
+    reader.request("GET", f"/api/v1/query?sql={quote(sql)}", headers={"Authorization": f"Bearer {token}"})
+    assert eventually(lambda: exporting(make) == 1)
+
+    reader.sock.shutdown(socket.SHUT_RDWR)
+    reader.close()
+
+    assert eventually(lambda: exporting(make) == 0, seconds=20)
 
 
 def test_a_reader_who_leaves_while_a_workbook_is_made_stops_the_work(web, big, token, make):

@@ -1,6 +1,8 @@
 """Exports that a library makes: a workbook for Excel and Parquet, as exact as the CSV."""
 
+import html
 import io
+import re
 import zipfile
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -279,3 +281,22 @@ def test_an_instant_stands_in_utc(client, make, bearer):
 
     assert sheet["A2"].value == datetime(2026, 10, 1, 7, 0)
     assert sheet["A2"].number_format == "yyyy-mm-dd hh:mm:ss"
+
+
+@pytest.mark.parametrize("suffix", ("csv", *SUFFIXES))
+def test_the_pages_of_a_dataset_lead_to_its_files(client, orders, alice, rows, suffix):
+    client.force_login(alice)
+
+    page = client.get("/datasets/orders_us").content.decode()
+    part = client.get("/datasets/orders_us/data?quantity=2").content.decode()
+
+    links = rf'href="([^"]+/export\.{suffix}\?[^"]*)"[^>]*\bdownload>'
+    (whole,), (_, some) = re.findall(links, page), re.findall(links, part)
+    for address, count in ((whole, len(rows)), (some, sum(row["quantity"] == 2 for row in rows))):
+        answer = client.get(html.unescape(address))
+        content = b"".join(answer.streaming_content)
+        assert answer["Content-Disposition"].startswith("attachment; ")
+        if suffix == "parquet":
+            assert parquet.read_table(io.BytesIO(content)).num_rows == count
+        elif suffix == "xlsx":
+            assert openpyxl.load_workbook(io.BytesIO(content))["Data"].max_row == count + 1

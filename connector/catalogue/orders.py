@@ -461,7 +461,7 @@ def _with_buyers(included, rows):
 _COMMON = {
     "group": "Orders",
     "audience": ("seller",),
-    "window": Days(30),
+    "window": Days(365),  # Amazon names no limit; how many a chain of pages covers goes by how busy they are
     "reach_days": 730,
     "lag": timedelta(minutes=3),  # Amazon asks for two; the third is for clocks that disagree
     "settling_days": 3,

@@ -62,10 +62,11 @@ def whole_days(window_rule, zone):
     return lambda first, last: window_rule.fits(bounds(first, zone)[0], bounds(last, zone)[1])
 
 
-def widest_for_pages(most, *, rows_per_day, page_rows, pages=5):
+def widest_for_pages(most, *, rows_per_day, page_rows, pages=15):
     """How many days one page chain may cover, so that it is done after about `pages` pages.
 
-    Without knowledge of how busy a day is, the first chain stays small.
+    The last page of a chain is half empty as a rule, and each costs as much of the quota as a full one: so chains are
+    long, and yet land something within the hour. Without knowledge of how busy a day is, the first chain stays small.
     """
     if rows_per_day is None:
         return min(most, EDGE_DAYS)

@@ -119,7 +119,7 @@ def test_the_forecast_knows_what_is_left_in_the_bucket(shared, account, settings
 
     assert forecast_of(report, account, 12).seconds == pytest.approx(4 * 60 + 60, rel=0.05)
     shared.let_pass(3600)
-    assert forecast_of(report, account, 12).seconds == pytest.approx(2 * 60, rel=0.05)  # four at a time, a minute each
+    assert forecast_of(report, account, 12).seconds == pytest.approx(60)  # seven at once, a minute each
 
 
 def test_the_forecast_knows_every_limit_that_a_call_counts_against(shared, account, monkeypatch):

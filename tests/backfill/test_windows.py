@@ -131,7 +131,7 @@ def test_one_failed_day_is_one_request():
 def test_the_first_page_chain_is_small_and_the_next_as_wide_as_the_days_are_quiet():
     assert plan.widest_for_pages(30, rows_per_day=None, page_rows=100) == plan.EDGE_DAYS
     assert plan.widest_for_pages(30, rows_per_day=5, page_rows=100) == 30
-    assert plan.widest_for_pages(30, rows_per_day=100, page_rows=100) == 5
+    assert plan.widest_for_pages(30, rows_per_day=100, page_rows=100) == 15
     assert plan.widest_for_pages(30, rows_per_day=9000, page_rows=100) == 1
 
 

@@ -5,12 +5,12 @@ another table, and the walk stays on the one it began on. Where that cannot be h
 place, the old table has been dropped) the answer is 410 `version_gone`: begin again.
 """
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import urlencode
 
+import orjson
 from django.http import HttpResponse
 from django.utils import timezone
 from psycopg import errors, sql
@@ -40,9 +40,9 @@ def rows(request, slug, suffix):
             f"There is no rows.{shown(suffix)}.{nearest(suffix, SUFFIXES)} There are: {', '.join(SUFFIXES)}."
         )
     now = timezone.now()
-    seen = moment.glance(dataset)
     position = _position(pairs, dataset)
-    if position is None:
+    if position is None and (request.method == "HEAD" or "If-None-Match" in request.headers):
+        seen = moment.glance(dataset)
         asked = _parse(caller, pairs, seen, dataset, now)
         etag = _etag(seen, asked, suffix)
         if is_known(request, etag):
@@ -272,7 +272,7 @@ def _json(page):
     }
     tail = {"count": page.count, "next": page.next}
     text = ",".join(row[1] for row in page.rows)
-    return f'{json.dumps(head)[:-1]}, "rows": [{text}], {json.dumps(tail)[1:]}'.encode()
+    return b'%b, "rows": [%b], %b' % (orjson.dumps(head)[:-1], text.encode(), orjson.dumps(tail)[1:])
 
 
 def _ndjson(page):

@@ -14,7 +14,7 @@ from datasets.serving.copyout import CopyOut, ReaderLeft
 from datasets.serving.export import FILES, STALLED_SECONDS, Stream, _socket_of
 from datasets.serving.files import Json
 from datasets.serving.find import find_dataset
-from datasets.serving.places import PLACES
+from datasets.serving.places import PLACES, take_everywhere
 from datasets.serving.pool import pool
 from datasets.serving.problems import (
     BadParameters,
@@ -143,6 +143,7 @@ class Answering(Stream):
 
     def _ask(self, box, text, has_table, slug):
         box.open()
+        take_everywhere(self._connection, box.caller.key)
         columns = box.take(text, has_table=has_table)
         box.check(text)
         types = box.shape(columns, packed=self.file.is_packed, limit=self.query.limit)

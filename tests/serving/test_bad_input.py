@@ -313,7 +313,7 @@ JSONS = st.recursive(
     max_leaves=10,
 )
 SWEEP = settings(
-    max_examples=int(os.environ.get("BAD_INPUT", "60")),
+    max_examples=int(os.environ.get("BAD_INPUT", "25")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -146,7 +146,12 @@ def echo(size):
                     link, _ = listener.accept()
                     links[link.fileno()] = link
                     poll.register(link, select.EPOLLIN)
-                elif links[number].recv(RECEIVE):
+                    continue
+                try:
+                    asked = links[number].recv(RECEIVE)
+                except ConnectionResetError:
+                    asked = b""
+                if asked:
                     links[number].sendall(answer)
                 else:
                     poll.unregister(number)

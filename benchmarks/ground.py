@@ -1,5 +1,6 @@
 """The ground benchmarks stand on: an embedded PostgreSQL of their own, one account, and psql as the baseline."""
 
+import http.client
 import os
 import platform
 import shutil
@@ -103,7 +104,6 @@ class Ground:
             [sys.executable, "-m", "gunicorn", "connector.wsgi", "--config", "gunicorn.conf.py"],
             lambda port: ["--bind", f"127.0.0.1:{port}"],
             self.folder / "web.log",
-            # one process a core, as docs/operators.md says; threads and the rest from gunicorn.conf.py
             STATIC_ROOT=str(self.folder),
         )
 
@@ -135,14 +135,21 @@ class Server:
             command = [*map(str, self.command), *self.bind(self.port)]
             self.process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return self
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(self.log.read_text()[-3000:]) from None
-                time.sleep(0.05)
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(self.log.read_text()[-3000:])
+            time.sleep(0.05)
+        return self
+
+    def _answers(self):
+        link = http.client.HTTPConnection(self.where, timeout=10)
+        try:
+            link.request("GET", "/healthz")
+            return bool(link.getresponse().read())
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            link.close()
 
     def __exit__(self, *_):
         self.process.terminate()

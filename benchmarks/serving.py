@@ -29,7 +29,7 @@ def run(ground, *, large=False):
     headers = [{"Authorization": f"Bearer {key}"} for key in keys]
     with ground.web() as web:
         client_of = Client(ground, web.where, headers[0])
-        client_of.pages([f"/api/v1/datasets/{dataset.slug}/rows.json?_limit=1"], 16, 0.5)  # every process is warm
+        client_of.pages([f"/api/v1/datasets/{dataset.slug}/rows.json?_limit=1"], 16, 2)  # every process is warm
         yield from downloads(ground, web, client_of, dataset)
         if large:
             yield from ten_million(ground, web, client_of)

@@ -244,7 +244,7 @@ class _Turn:
             repeated = ledger.again(known, zone=self.zone, now=now, settling_days=self.report.settling_days)
             if self.report.has_dates:
                 repeated = ledger.whole_periods(repeated, self.report.window)
-            ours.filter(day__in=repeated).update(again=True)
+            ours.filter(day__in=repeated, state__in=Day.IN).update(again=True)
             self.run.span(span.first, span.last, days_total=ours.filter(Day.still_open()).count())
 
     def _requests(self):

@@ -148,15 +148,19 @@ def web(request, people, tmp_path_factory, static_root):
         stderr=subprocess.STDOUT,
     )
     url = f"http://127.0.0.1:{port}"
-    for _ in range(200):
+    until = time.monotonic() + 100
+    while True:
         if process.poll() is not None:
             raise RuntimeError((folder / "log").read_text())
         try:
-            urllib.request.urlopen(f"{url}/api/v1/nothing", timeout=2)
+            urllib.request.urlopen(f"{url}/api/v1/nothing", timeout=20)
         except urllib.error.HTTPError:
             break
         except OSError:
+            if time.monotonic() > until:
+                process.kill()
+                raise
             time.sleep(0.05)
     yield Web(url, process)
     process.terminate()
-    process.wait(15)
+    process.wait(60)

@@ -1,4 +1,4 @@
-"""Reads JSON and XML documents into files a day, as fetch.py's flat files: one record is held at a time."""
+"""Reads JSON and XML documents into files a day, as reading.py's flat files: one record is held at a time."""
 
 import orjson
 
@@ -11,7 +11,7 @@ from datasets.storage.table import MOST_COLUMNS
 
 
 def read(reading):
-    """(column names, null marker, {day: Staged}, note) of the document of `reading`, a fetch._Reading.
+    """(column names, null marker, {day: Staged}, note) of the document of `reading`, a reading.Reading.
 
     What the report declares takes one pass. Paths that nobody declared make it two: the first finds them all, so that
     each is a column for the whole document; what a table has no room for goes to its column _extra.
@@ -22,7 +22,7 @@ def read(reading):
         files.discard()
         reading.notes.clear()
         _, files = _pass(reading, [*titles, *unknown])
-    return reading._staged(files)
+    return reading.staged(files)
 
 
 def _pass(reading, titles):
@@ -31,11 +31,11 @@ def _pass(reading, titles):
     rows = Rows(source.records, titles, MOST_COLUMNS + 1)
     replaced = []
     with documents.open_text(path, _content_type(path, source, cursor.get("content_type"), country), country) as text:
-        files = reading._day_files(titles)
+        files = reading.day_files(titles)
         try:
             found = READERS[source.reader](text, source.records, lambda: replaced.append(1))
-            values = _values(reading, found, rows, reading._to_make_plain(reading.report.names_of(titles)))
-            reading._split(reading._of_chosen(values, files.names), files.names, files)
+            values = _values(reading, found, rows, reading.to_make_plain(reading.report.names_of(titles)))
+            reading.split(reading.of_chosen(values, files.names), files.names, files)
         except Broken as problem:
             files.discard()
             raise errors.DocumentRefused(str(problem)) from None
@@ -47,9 +47,9 @@ def _pass(reading, titles):
         except BaseException:
             files.discard()
             raise
-        reading._note_charset(text.charset, text.because)
+        reading.note_charset(text.charset, text.because)
     if replaced:
-        reading._note_replaced(len(replaced))
+        reading.note_replaced(len(replaced))
     return rows.unknown, files
 
 

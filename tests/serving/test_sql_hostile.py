@@ -442,3 +442,25 @@ def test_nothing_is_left_behind(ask, make):
         cursor.execute("SELECT count(*) FROM pg_proc WHERE proname = '_answer'")
         functions = cursor.fetchone()[0]
     assert (views, functions) == (0, 0)
+
+
+def test_of_functions_that_look_beyond_their_arguments_only_the_listed_are_offered():
+    """All that this version of PostgreSQL has."""
+    from datasets.serving import pool
+    from datasets.serving.sql import allowed
+
+    with pool.alone() as connection:
+        every = connection.execute(
+            "SELECT oid, proname, provolatile FROM pg_proc"
+            " WHERE provolatile <> 'i' OR pronamespace <> 'pg_catalog'::regnamespace"
+        )
+        given = {"also": allowed.ALSO.split(), "types": [], "views": []}
+        offered = {
+            (name, volatility)
+            for number, name, volatility in every.fetchall()
+            if connection.execute(allowed.OTHER_FUNCTIONS, given | {"numbers": [number]}).fetchone() is None
+        }
+
+    assert {volatility for _, volatility in offered} == {"s"}
+    assert {name for name, _ in offered} <= set(allowed.ALSO.split())
+    assert {"date_trunc", "now", "json_agg", "to_char"} <= {name for name, _ in offered}

@@ -7,6 +7,6 @@ from connector import health
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),  # answered before it gets here, by health.Probes
     path("readyz", health.readyz, name="readyz"),
-    path("", include("connector.accounts.urls")),
     path("", include("datasets.urls")),
+    path("", include("connector.accounts.urls")),
 ]

@@ -44,10 +44,10 @@ token_urls = [
 ]
 
 urlpatterns = [
+    path("", include("datasets.serving.urls")),  # first: programs ask far more often than people
     *list_urls,
     *wizard_urls,
     *dataset_urls,
     *run_urls,
     *token_urls,
-    path("", include("datasets.serving.urls")),
 ]

@@ -52,6 +52,11 @@ def survive(wish):
         lease.LEASE_SECONDS, lease.HEARTBEAT_SECONDS = wish["lease"], wish["lease"] / 5
     if wish.get("waits"):
         signal.sigwait({GO})
+    if wish.get("starts"):
+        from datasets import tasks
+        from datasets.models import Dataset
+
+        return tasks.start(Dataset.objects.get(pk=wish["starts"]))
     while True:  # as Celery does: a task that ends in an error is no end of the worker
         try:
             return work(wish.get("until_over"))
@@ -82,6 +87,8 @@ def main():
             try:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 survive(wish)
+            except BaseException:
+                print(traceback.format_exc(), file=sys.stderr, flush=True)
             finally:
                 os._exit(0)
         print(pid, flush=True)

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from django.conf import settings
 from django.db import connection
 
+from connector.supervisor import STOP
 from tests.conftest import PROJECT
 
 
@@ -138,6 +139,14 @@ class Installation:
         """kill -9 of one child, the part itself lives on."""
         with contextlib.suppress(ProcessLookupError, IndexError):
             os.kill(chance.choice(self.children(name)), signal.SIGKILL)
+
+    def stop_as_the_supervisor_does(self, name):
+        """Asks it to end, and ends it where it takes its time over that."""
+        process = self.processes[name]
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP[0][1])
+        self.kill(name)
 
     def supervise(self):
         """Starts again what ended by itself, as the supervisor or systemd would."""

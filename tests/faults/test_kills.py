@@ -92,7 +92,7 @@ def installation(tmp_path, fast_amazon):  # noqa: F811
 
 
 def test_celerys_own_processes_killed_at_random_lose_and_double_nothing(installation, make_dataset, simulator):  # noqa: F811
-    """A4, A7: children of the worker's pool, the whole worker and beat, through the broker of this installation."""
+    """A4, A7, A10, A11: children of the worker's pool, the whole worker and beat, through the broker of this installation."""
     chance = random.Random(POOL_KILLS)
     dataset = make_dataset("order_details", start=f"today-{DAYS}", end="yesterday")
     checker = Checker(dataset.pk, simulator)
@@ -103,7 +103,10 @@ def test_celerys_own_processes_killed_at_random_lose_and_double_nothing(installa
             keep_busy(dataset)
             wait_until(lambda: installation.supervise() or installation.children("worker"), seconds=60)
             time.sleep(chance.uniform(0.1, 1.0))
-            if number % 10 == 3:
+            if number % 10 == 2:
+                installation.stop_as_the_supervisor_does("worker")
+                installation.start("worker")
+            elif number % 10 == 3:
                 victim = chance.choice(("worker", "beat"))
                 installation.kill(victim)
                 installation.start(victim)

@@ -4,6 +4,7 @@ FAULTS_REPLACES is how often the dataset is replaced (5 in the suite, 200 in `ma
 """
 
 import csv
+import http.client
 import io
 import json
 import os
@@ -59,7 +60,7 @@ class Reader(threading.Thread):
 def web(tmp_path, fast_amazon):
     living = Installation(tmp_path, static=tmp_path)
     living.start_web()
-    yield living.url
+    yield living
     living.stop()
 
 
@@ -122,7 +123,7 @@ def test_a_reader_during_a_replace_sees_one_generation_whole(web, alice, make_da
     assert fill(dataset).state == "succeeded"
     checker = Checker(dataset.pk, simulator)
     truth = Counter(order for day in checker.truth(day_before(DAYS), day_before(1)).values() for order in day["ids"])
-    kinds = Readers(web, shop.token_for(alice), dataset)
+    kinds = Readers(web.url, shop.token_for(alice), dataset)
     readers = [
         Reader(read.__name__, read, truth)
         for read in (kinds.json_pages, kinds.csv_stream, kinds.old_snapshot, kinds.plain_sql)
@@ -148,3 +149,40 @@ def test_a_reader_during_a_replace_sees_one_generation_whole(web, alice, make_da
     print(f"\n{len(batches) - 1} replaces; reads: {told}; 0 empty, 0 mixed")
     checker.close()
     kinds.close()
+
+
+def test_a_download_that_is_cut_short_never_looks_whole(web, alice, make_dataset, fill):
+    """A17, C9, F9: the line to the database breaks, or the web server is killed, in the middle of a file."""
+    dataset = make_dataset("order_details", start=f"today-{DAYS}", end="yesterday")
+    assert fill(dataset).state == "succeeded"
+    link = psycopg.connect(database_url(), autocommit=True)
+    table = table_of(link, dataset.pk)
+    columns = [
+        name
+        for (name,) in link.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND attname <> '_id'",
+            [table],
+        )
+    ]
+    named = ", ".join(columns)
+    link.execute(
+        f"INSERT INTO {table} ({named}) SELECT {named} FROM {table}, generate_series(1, 200000 / (SELECT count(*) FROM {table}))"
+    )
+    kinds = Readers(web.url, shop.token_for(alice), dataset)
+
+    for cut in ("database", "web"):
+        with kinds._get(f"{kinds.address}/export.csv") as answer:
+            answer.read(1000)
+            if cut == "database":
+                gone = link.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%%COPY%%' AND pid <> %s "
+                    "AND datname = current_database() AND state = 'active'",
+                    [link.info.backend_pid],
+                ).fetchall()
+                assert gone == [(True,)]
+            else:
+                web.kill("web")
+            with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+                answer.read()
+    kinds.close()
+    link.close()

@@ -65,8 +65,9 @@ def main(file, kind, database, schema):
         how = {"write_disposition": "append"}
         if kind == "days":
             how = {"write_disposition": {"disposition": "merge", "strategy": "delete-insert"}, "merge_key": "day"}
+        source = dlt.resource(rows, name="rows", **how)
         began = time.perf_counter()
-        pipeline.run(rows, table_name="rows", **how).raise_on_failed_jobs()
+        pipeline.run(source).raise_on_failed_jobs()
         print(time.perf_counter() - began)
 
 

@@ -1,7 +1,7 @@
 # make demo    try it: everything on this machine, on simulated data
 # make run     the same against Amazon itself
 # make test    all tests          make test ARGS="tests/backfill -x"
-# make faults  kills and malformed answers by the thousand
+# make faults  kills, cut COMMITs, dead brokers and malformed answers by the thousand
 # make probe   the API under thousands of generated requests, and sqlmap
 # make check   format, lint, migrations, deploy checks, dependency audit
 # make bench   benchmarks, as ratios against baselines measured in the same run
@@ -10,7 +10,6 @@ PYTHON ?= python3
 PORT ?= 8000
 DATA_DIR ?= data
 ARGS ?=
-KILLS ?= 334
 export PORT DATA_DIR
 # Compiled modules are kept: the second start takes half the time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -31,16 +30,29 @@ run: $(PRODUCT)
 test: $(TOOLS)
 	@exec .venv/bin/python -m pytest --create-db -n 3 --dist worksteal $(ARGS)
 
-# The long form of tests/faults: hundreds of kills and thousands of malformed answers; an hour or more.
-faults: $(TOOLS)
-	@FAULTS_KILLS=$(KILLS) MALFORMED=10000 exec .venv/bin/python -m pytest --create-db -o timeout=7200 tests/faults $(ARGS)
+# The long form of tests/faults: 1,000 kills and 1,000 cut COMMITs over the three modes, every network write, 100 dead brokers,
+# 200 replaces, 10,000 malformed answers; an hour or two. Each number can be set: make faults FAULTS_KILLS=50 ARGS="-k kills".
+FAULTS_KILLS ?= 334
+FAULTS_POOL_KILLS ?= 60
+FAULTS_COMMITS ?= 334
+FAULTS_BROKER_RESTARTS ?= 100
+FAULTS_REPLACES ?= 200
+FAULTS_PAUSES ?= 30
+FAULTS_RACES ?= 10000
+EVERY_WRITE ?= 1
+MALFORMED ?= 10000
 
-# The long form of what tests/serving generates, and sqlmap over every parameter; two hours or so.
-probe: $(TOOLS)
-	@UV_TOOL_DIR=.venv/tools UV_TOOL_BIN_DIR=.venv/tools/bin .venv/bin/uv tool install --quiet sqlmap==1.10.10
-	@GENERATED_CALLS=300 GENERATED_QUERIES=10000 BAD_INPUT=3000 SQLMAP=$(CURDIR)/.venv/tools/bin/sqlmap \
-		exec .venv/bin/python -m pytest --create-db -o timeout=21600 tests/serving/test_schemathesis.py \
-		tests/serving/test_queries.py tests/serving/test_bad_input.py tests/serving/test_sqlmap.py $(ARGS)
+faults: export FAULTS_KILLS := $(FAULTS_KILLS)
+faults: export FAULTS_POOL_KILLS := $(FAULTS_POOL_KILLS)
+faults: export FAULTS_COMMITS := $(FAULTS_COMMITS)
+faults: export FAULTS_BROKER_RESTARTS := $(FAULTS_BROKER_RESTARTS)
+faults: export FAULTS_REPLACES := $(FAULTS_REPLACES)
+faults: export FAULTS_PAUSES := $(FAULTS_PAUSES)
+faults: export FAULTS_RACES := $(FAULTS_RACES)
+faults: export EVERY_WRITE := $(EVERY_WRITE)
+faults: export MALFORMED := $(MALFORMED)
+faults: $(TOOLS)
+	@exec .venv/bin/python -m pytest --create-db -s -o timeout=7200 tests/faults $(ARGS)
 
 bench: $(TOOLS)
 	@exec .venv/bin/python -m benchmarks $(ARGS)

@@ -38,8 +38,9 @@ class Nursery:
     def __exit__(self, *_):
         for pid in list(self.alive):
             self.kill(pid)
+        self.process.kill()
+        self.process.wait()
         self.process.stdin.close()
-        self.process.wait(10)
         self.process.stdout.close()
 
     def fork(self, **wish):

@@ -103,6 +103,7 @@ class Serving(Installation):
 
 
 def test_whatever_is_killed_no_row_is_lost_or_doubled(installation, amazon):
+    """A7, B1, C2: worker, beat, broker and PostgreSQL, of an installation that runs as people start it."""
     login = {
         "DJANGO_SUPERUSER_USERNAME": "ana",
         "DJANGO_SUPERUSER_EMAIL": "ana@example.com",

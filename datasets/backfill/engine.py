@@ -140,10 +140,10 @@ def _give_back(run, fence, problem):
         try:
             connection.close()
             until = database_now() + timedelta(seconds=fetch.backoff(1))
+            message = f"{_busy(problem)} Nothing was lost, it is tried again by itself."
+            if not run.give_back(fence=fence, until=until, message=message):
+                return None  # another worker has it
             Request.put_down(run)
-            run.give_back(
-                fence=fence, until=until, message=f"{_busy(problem)} Nothing was lost, it is tried again by itself."
-            )
         except AWAY:
             continue
         return (until - database_now()).total_seconds()

@@ -64,6 +64,11 @@ def take(run_id):
             [owner(), LEASE_SECONDS, run_id],
         )
         row = cursor.fetchone()
+        if row:  # whoever stands still in the middle of a transaction loses its locks with its lease
+            cursor.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, false)",
+                [f"{int(LEASE_SECONDS * 1000)}ms"],
+            )
     return row[0] if row else None
 
 

@@ -171,7 +171,8 @@ def test_a_broker_that_takes_nothing_keeps_nobody_from_starting_a_run(nursery, b
 
     broker.line.config_set("maxmemory", 1)
     start("full")
-    broker.process.send_signal(signal.SIGSTOP)
-    start("hanging")
+    if RESTARTS > 2:  # it takes as long as the socket's patience
+        broker.process.send_signal(signal.SIGSTOP)
+        start("hanging")
     broker.kill()
     start("gone")

@@ -1,6 +1,6 @@
 """Clocks that are wrong or jump, and workers that stand still: leases and runs go by the database's clock.
 
-FAULTS_PAUSES is how many workers are stopped for three times their lease (3 in the suite, dozens in `make faults`).
+FAULTS_PAUSES is how many workers are stopped for three times their lease (2 in the suite, dozens in `make faults`).
 """
 
 import os
@@ -19,9 +19,9 @@ from tests.faults.nursery import Nursery, Watch, expected
 from tests.living import wait_until
 
 # ruff: noqa: F811
-PAUSES = int(os.environ.get("FAULTS_PAUSES", 3))
+PAUSES = int(os.environ.get("FAULTS_PAUSES", 2))
 DAYS = 14
-LEASE = 1.0  # seconds, for those who are to lose theirs
+LEASE = 0.8  # seconds, for those who are to lose theirs
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -35,19 +35,18 @@ def is_over(run):
     return not run.is_open
 
 
-@pytest.mark.parametrize("clocks", [(86400, -86400), (300, -300)])
-def test_workers_with_wrong_clocks_that_jump_do_each_day_once(tmp_path, make_dataset, simulator, clocks):
-    """D1, D4: one is ahead, one is behind, and both are set while they work."""
+def test_workers_with_wrong_clocks_that_jump_do_each_day_once(tmp_path, make_dataset, simulator):
+    """D1, D4: two are ahead, two are behind, and all are set while they work."""
     dataset = make_dataset("order_details", start=f"today-{DAYS}", end="yesterday")
     checker = Checker(dataset.pk, simulator)
     truth = checker.truth(day_before(DAYS), day_before(1))
     run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
 
     with Nursery(tmp_path) as nursery, Watch((dataset.pk, expected(truth))) as watch:
-        workers = [nursery.fork(clock=clock) for clock in clocks]
+        workers = [nursery.fork(clock=clock) for clock in (86400, -86400, 300, -300)]
         jumps = 0
         while not is_over(run):
-            os.kill(workers[jumps % 2], (AHEAD, BACK)[jumps % 2])
+            os.kill(workers[jumps % 4], (AHEAD, BACK)[jumps % 2])
             lease = Run.objects.filter(pk=run.pk).values_list("lease_until", flat=True).get()
             assert lease is None or -1 < (lease - dispatch.database_now()).total_seconds() < 61
             jumps += 1
@@ -82,18 +81,21 @@ def test_a_worker_that_stood_still_for_three_leases_changes_nothing_any_more(tmp
     simulator.control("/simulator/settings", {"processing_seconds": 0.1})
     options = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"} if "report" in report else {}
     dataset = make_dataset(report, options=options, start=f"today-{DAYS}", end="yesterday")
-    fenced = 0
+    stopped = 0
 
     with Nursery(tmp_path) as nursery:
-        for _ in range(PAUSES):
+        while stopped < PAUSES:
             Day.objects.filter(dataset=dataset, state__in=Day.IN).update(again=True, checksum="written again")
             run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
             zombie = nursery.fork(lease=LEASE)
             wait_until(lambda run=run: is_over(run) or run.state == Run.State.RUNNING, seconds=30, every=0.002)
-            time.sleep(chance.uniform(0.0, 0.4))
+            time.sleep(chance.uniform(0.0, 0.2))
             os.kill(zombie, signal.SIGSTOP)
-            time.sleep(3 * LEASE)
-            nursery.finish(lease=LEASE)
+            run.refresh_from_db()
+            has_it = run.state == Run.State.RUNNING
+            if has_it:
+                time.sleep(3 * LEASE)
+            nursery.finish()
             before = state_of(dataset)
 
             os.kill(zombie, signal.SIGCONT)
@@ -102,7 +104,7 @@ def test_a_worker_that_stood_still_for_three_leases_changes_nothing_any_more(tmp
             assert state_of(dataset) == before
             run.refresh_from_db()
             assert run.state == Run.State.SUCCEEDED, run.message
-            fenced += run.interruptions
+            assert run.interruptions == has_it
             nursery.kill(zombie)
+            stopped += has_it
         assert nursery.errors() == []
-    assert fenced > 0, "no worker was ever stopped while it had a lease"

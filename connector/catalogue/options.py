@@ -32,11 +32,13 @@ class Option:
 
         `offered` are the country codes of the account, for an option of marketplaces.
         """
-        if value is None or value == "" or value == []:
-            if self.required and self.default is None:
-                raise ValueError(f"{self.label}: an answer is needed.{self._allowed()}")
-            return self.default
-        return getattr(self, f"_{self.kind}")(value, offered)
+        if not _is_empty(value):
+            found = getattr(self, f"_{self.kind}")(value, offered)
+            if not _is_empty(found):
+                return found  # else it was blanks only
+        if self.required and self.default is None:
+            raise ValueError(f"{self.label}: an answer is needed.{self._allowed()}")
+        return self.default
 
     def as_json(self):
         return {
@@ -128,6 +130,10 @@ class Option:
         nearest = list(dict.fromkeys(offered[alike[name]] for name in found))[:3]
         meant = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
         return f"{meant} There are {len(offered)} to choose from."
+
+
+def _is_empty(value):
+    return value is None or value == "" or value == []
 
 
 def _folded(word):

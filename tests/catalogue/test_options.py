@@ -106,6 +106,12 @@ def test_a_flag_is_taken_from_json_and_from_a_form():
         option.clean("maybe")
 
 
+@pytest.mark.parametrize("blank", [None, "", [], [""], " ", [" ", ""]])
+def test_blanks_are_no_answer(blank):
+    assert SELECT_STATUSES.clean(blank) is None
+    assert Option("x", "X", "text", default="as ever").clean(blank if isinstance(blank, str) else None) == "as ever"
+
+
 @given(st.sampled_from(KEYS), st.dictionaries(st.text(max_size=12), ANYTHING, max_size=3), st.data())
 def test_whatever_is_answered_is_taken_or_told_in_sentences(key, answers, data):
     report = index.get(key)

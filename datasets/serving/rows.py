@@ -82,8 +82,10 @@ class Page:
             self.moment = self._moment(connection, dataset)
             self.query = self._parse(caller, pairs, dataset)
             self._read(connection)
-        finally:
+        except BaseException:
             connection.rollback()
+            raise
+        connection.commit()  # nothing was written; a rollback would make psycopg forget what it has prepared
 
     def _parse(self, caller, pairs, dataset):
         return _parse(caller, pairs, self.moment, dataset, self.now)

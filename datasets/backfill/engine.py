@@ -326,11 +326,15 @@ class _Turn:
         return plan.windows(wanted, fits=self._fits(), edge=edge, spare=len(wanted) + 1)
 
     def _fits(self):
-        recent = Day.objects.of_run(self.run).filter(state__in=Day.IN).order_by("-day")[:30]
-        average = recent.aggregate(mean=Avg("rows"))["mean"]
-        source = self.report.source
+        days_in = Day.objects.of_run(self.run).filter(state__in=Day.IN)
+        average = days_in.order_by("-day")[:30].aggregate(mean=Avg("rows"))["mean"]
         return plan.at_most(
-            plan.widest_for_pages(self.report.window.most, rows_per_day=average, page_rows=source.page_rows)
+            plan.widest_for_pages(
+                self.report.window.most,
+                rows_per_day=average,
+                page_rows=self.report.source.page_rows,
+                known_days=days_in.count(),
+            )
         )
 
     # One step

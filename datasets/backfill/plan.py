@@ -5,6 +5,7 @@ from datetime import timedelta
 from connector.catalogue.report import Aligned
 from datasets.backfill.window import bounds
 
+TRUST = 4  # times as many days as are known may be asked for by what these tell
 EDGE_DAYS = 2  # today and yesterday arrive on their own, where a request can be spared for them
 
 
@@ -62,12 +63,15 @@ def whole_days(window_rule, zone):
     return lambda first, last: window_rule.fits(bounds(first, zone)[0], bounds(last, zone)[1])
 
 
-def widest_for_pages(most, *, rows_per_day, page_rows, pages=15):
+def widest_for_pages(most, *, rows_per_day, page_rows, pages=15, known_days=None):
     """How many days one page chain may cover, so that it is done after about `pages` pages.
 
     The last page of a chain is half empty as a rule, and each costs as much of the quota as a full one: so chains are
-    long, and yet land something within the hour. Without knowledge of how busy a day is, the first chain stays small.
+    long, and yet land something within the hour. Without knowledge of how busy a day is, the first chain stays small; what
+    a few days tell (`known_days`), and be it that nothing was sold in the first hours of today, is trusted for a few more.
     """
     if rows_per_day is None:
         return min(most, EDGE_DAYS)
+    if known_days is not None:
+        most = min(most, max(EDGE_DAYS, TRUST * known_days))
     return max(1, min(most, int(pages * page_rows / max(rows_per_day, 1))))

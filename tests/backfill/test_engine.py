@@ -43,6 +43,21 @@ def test_order_details_equal_amazons_truth_and_land_newest_first(make_dataset, f
     assert landed == sorted(landed, reverse=True)
 
 
+def test_a_year_of_orders_begins_with_a_few_days_and_grows_with_what_is_known(make_dataset, fill):
+    """Rows can be seen at once, whatever the first hours of today told about how busy a day is."""
+    dataset = make_dataset(start="today-364", end="today")
+    Day.objects.create(dataset=dataset, generation=1, day=day_before(0), state="empty")
+
+    run = fill(dataset)
+
+    assert run.state == "succeeded", run.message
+    known = 1
+    for first, last in Request.objects.filter(dataset=dataset).order_by("pk").values_list("first_day", "last_day"):
+        width = (last - first).days + 1
+        assert width <= max(2, 4 * known), f"{first} to {last} with {known} days known"
+        known += width
+
+
 def test_ninety_days_of_the_all_orders_file_equal_amazons_truth_in_four_reports(make_dataset, fill, check, simulator):
     dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-90", end="yesterday")
 

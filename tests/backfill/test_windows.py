@@ -135,6 +135,12 @@ def test_the_first_page_chain_is_small_and_the_next_as_wide_as_the_days_are_quie
     assert plan.widest_for_pages(30, rows_per_day=9000, page_rows=100) == 1
 
 
+def test_a_morning_without_a_sale_is_no_reason_to_ask_for_a_year_at_once():
+    assert plan.widest_for_pages(365, rows_per_day=0, page_rows=100, known_days=1) == 4
+    assert plan.widest_for_pages(365, rows_per_day=5, page_rows=100, known_days=5) == 20
+    assert plan.widest_for_pages(365, rows_per_day=5, page_rows=100, known_days=200) == 300
+
+
 class TestAgain:
     zone = "America/Los_Angeles"
     now = datetime(2026, 11, 22, 20, tzinfo=UTC)

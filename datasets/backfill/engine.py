@@ -126,10 +126,17 @@ def advance(run_id):
         try:
             return _Turn(run, fence, lost).work()
         except lease.LeaseLost:
-            log.warning("run %s: fenced off, another worker has it", run_id)
-            return None
+            return _fenced_off(run_id)
+        except FileNotFoundError:  # whoever takes a run over clears away what the worker before it was writing
+            if lease.is_held(run_id, fence):
+                raise
+            return _fenced_off(run_id)
         except AWAY as problem:
             return _give_back(run, fence, problem)
+
+
+def _fenced_off(run_id):
+    log.warning("run %s: fenced off, another worker has it", run_id)
 
 
 def _give_back(run, fence, problem):

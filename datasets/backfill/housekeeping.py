@@ -59,8 +59,9 @@ def _drop(dataset_id, generation):
 
 def drop_orphan_tables():
     """Tables whose dataset is gone."""
+    tables = _tables()  # before the datasets: a table of one that is made meanwhile is not among them
     known = set(Dataset.objects.values_list("pk", flat=True))
-    for dataset_id, generation in _tables():
+    for dataset_id, generation in tables:
         if dataset_id not in known:
             _drop(dataset_id, generation)
 
@@ -76,9 +77,10 @@ def drop_old_raw(now):
     root = Path(settings.DATA_DIR) / "raw"
     if not root.is_dir():
         return
+    folders = list(root.iterdir())  # before the datasets, likewise
     known = {str(pk) for pk in Dataset.objects.values_list("pk", flat=True)}
     running = {str(pk) for pk in Request.objects.filter(state__in=Request.OPEN).values_list("pk", flat=True)}
-    for dataset in root.iterdir():
+    for dataset in folders:
         if dataset.name not in known:
             shutil.rmtree(dataset, ignore_errors=True)
             continue

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from django.db import connection
 
-from datasets.backfill import dispatch, housekeeping, lifecycle
+from datasets.backfill import dispatch, housekeeping, land, lifecycle
 from datasets.models import Dataset, Request
 from tests.living import database_url
 
@@ -70,3 +71,27 @@ def test_raw_answers_are_kept_for_thirty_days(make_dataset, fill):
     os.utime(folder, (old, old))
     housekeeping.clean(now)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("clean", [lambda now: housekeeping.drop_orphan_tables(), housekeeping.drop_old_raw])
+def test_a_dataset_that_is_made_while_it_looks_keeps_its_table_and_its_files(make_dataset, clean):
+    made = []
+
+    def as_soon_as_it_has_asked(execute, *statement):
+        answer = execute(*statement)
+        if not made:
+            made.append(None)  # what follows asks too
+            made[0] = make_dataset()
+            raw = housekeeping.raw_folder(made[0].pk, 1)
+            raw.mkdir(parents=True)
+            (raw / "document").write_text("rows")
+            land.prepare(made[0], 1, [{"name": "a", "title": "a", "type": "text"}])
+        return answer
+
+    housekeeping.raw_folder(0).mkdir(parents=True, exist_ok=True)
+    now = dispatch.database_now()
+    with connection.execute_wrapper(as_soon_as_it_has_asked):
+        clean(now)
+
+    assert tables(made[0]) == [1]
+    assert (housekeeping.raw_folder(made[0].pk, 1) / "document").exists()

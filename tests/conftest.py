@@ -52,6 +52,10 @@ def start_services():
     import django
 
     django.setup()
+    from django.conf import settings
+
+    # Side by side, settings are read before this, with a folder that all would share, though each has ids of its own.
+    settings.DATA_DIR = folder
     return folder, running
 
 

@@ -326,8 +326,8 @@ class Asking:
             abreast.land(list(request.days.order_by("-day")), land_one)
         for day in request.days.order_by("-day"):
             land_one(day)
-        for staged in self.folder(request).glob("days-*"):
-            shutil.rmtree(staged, ignore_errors=True)
+        for folder in self.folder(request).glob("days-*"):
+            shutil.rmtree(folder, ignore_errors=True)
         request.got_on(state=Request.State.DONE)
 
     def _note_of(self, day, note):

@@ -31,6 +31,8 @@ from django.views.decorators.csrf import csrf_exempt
 log = logging.getLogger(__name__)
 
 PATHS = re.compile(r"^/+(api|odata|v1|oauth)(/|$)")  # what programs read; people's pages keep their own error pages
+ODATA = re.compile(r"^/+odata(/|$)")
+ODATA_JSON = "application/json;odata.metadata=minimal"
 CHALLENGE = 'Basic realm="Backhaul", charset="UTF-8", Bearer realm="Backhaul"'
 NOBODY_HOME = (
     OperationalError,
@@ -67,6 +69,20 @@ class Problem(Exception):
         }
         content = json.dumps(body, ensure_ascii=True)  # a lone surrogate from somebody's URL must not break the answer
         response = HttpResponse(content, status=self.status, content_type="application/problem+json")
+        for name, value in self.headers.items():
+            response[name] = value
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def as_odata(self, request):
+        """The same as OData says it; status and headers stay."""
+        details = [{"code": self.code, "message": each["detail"], "target": each["param"]} for each in self.errors]
+        error = {"code": self.code, "message": self.detail, "details": details}
+        response = HttpResponse(
+            json.dumps({"error": error | {"innererror": {"request_id": request_id(request)}}}),
+            status=self.status,
+            content_type=ODATA_JSON,
+        )
         for name, value in self.headers.items():
             response[name] = value
         response["Cache-Control"] = "no-store"
@@ -199,7 +215,7 @@ def endpoint(*methods):
 
 
 class ProblemMiddleware:
-    """Outermost: whatever Django itself refuses on a path for programs is said as problem+json too."""
+    """Outermost: whatever Django itself refuses on a path for programs is said as the service asked says its own refusals."""
 
     SAYINGS = {
         400: BadRequest("The request cannot be understood: check the Host header, the address and the body."),
@@ -217,16 +233,21 @@ class ProblemMiddleware:
             return self.get_response(request)
         response = self.get_response(request)
         if response.status_code >= 400 and "json" not in response.get("Content-Type", ""):
-            response = self.said(request, response)
+            problem = self.of(response)
+            if ODATA.match(request.path_info):
+                response = problem.as_odata(request)
+                response["OData-Version"] = "4.0"
+            else:
+                response = problem.response(request)
             response["Content-Length"] = str(len(response.content))
         response["X-Request-ID"] = request_id(request)
         response["Referrer-Policy"] = "no-referrer"
         response.setdefault("X-Content-Type-Options", "nosniff")
         return response
 
-    def said(self, request, response):
+    def of(self, response):
         if response.status_code == 405:
-            return MethodNotAllowed(response.get("Allow", "").split(", ")).response(request)
+            return MethodNotAllowed(response.get("Allow", "").split(", "))
         problem = self.SAYINGS.get(response.status_code)
         if problem is None:
             problem = Problem(
@@ -235,4 +256,4 @@ class ProblemMiddleware:
             if response.status_code < 500:
                 problem = BadRequest("The request cannot be answered.")
             problem.status = response.status_code
-        return problem.response(request)
+        return problem

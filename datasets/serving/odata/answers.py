@@ -1,14 +1,13 @@
-"""The envelope of every OData answer: headers that clients insist on, and errors in OData's shape."""
+"""The envelope of every OData answer: headers that clients insist on, and errors in OData's shape (`Problem.as_odata`)."""
 
 import functools
-import json
 
 from django.http import HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from datasets.serving.problems import Problem, of_exception, request_id
+from datasets.serving.problems import ODATA_JSON as JSON
+from datasets.serving.problems import Problem, of_exception
 
-JSON = "application/json;odata.metadata=minimal"
 ROOT = "/odata/v4/"
 METHODS = ("GET", "HEAD")
 
@@ -27,21 +26,6 @@ def answer(content, content_type=JSON):
     return response
 
 
-def refusal(problem, request):
-    """The Problem as OData says it; status and headers stay."""
-    details = [{"code": problem.code, "message": each["detail"], "target": each["param"]} for each in problem.errors]
-    error = {"code": problem.code, "message": problem.detail, "details": details}
-    response = HttpResponse(
-        json.dumps({"error": error | {"innererror": {"request_id": request_id(request)}}}),
-        status=problem.status,
-        content_type=JSON,
-    )
-    for name, value in problem.headers.items():
-        response[name] = value
-    response["Cache-Control"] = "no-store"
-    return response
-
-
 def endpoint(view):
     """A view of this service: reads only, and says what is wrong as OData does."""
 
@@ -56,7 +40,7 @@ def endpoint(view):
             problem = of_exception(exception)
             if problem is None:
                 raise
-            response = refusal(problem, request)
+            response = problem.as_odata(request)
         response["OData-Version"] = "4.0"
         return response
 

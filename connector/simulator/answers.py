@@ -16,6 +16,8 @@ class Request:
     base: str = ""
     """Scheme and host as the caller addressed us."""
     operation: str = ""
+    about: dict = field(default_factory=dict)
+    """The report that the request asks for or whose document it is, as getReport tells it; else nothing."""
     fault: dict | None = None
     """The switched-on fault that this request meets, if any."""
     note: dict = field(default_factory=dict)

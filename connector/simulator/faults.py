@@ -9,17 +9,19 @@ more it meets every such request. It is narrowed by:
     count        at most so many times
     probability  by chance (seeded)
     paging       only requests that carry a page token
-    match        only requests whose query, JSON body or form has these values
+    match        only requests whose query, JSON body or form has these values, or the report or document that they
+                 are about (so {"dataStartTime": …} meets one report from createReport to its document)
 
 The first rule that applies is met. Kinds, and what they take:
 
-    instead of an answer   429 (drain, header), 400, 404, 408, 413, 415, 500, 502, 503, 504, expired_token,
+    instead of an answer   429 (drain, header), 400, 404, 408, 413, 415, 500, 502, 503, 504, expired_token (for_good: so
+                           have all access tokens that were given out until then),
                            revoked_token, forbidden, token_died, too_big, html (status), redirect (location),
                            empty_body, body (body: in base64, status, content_type); for `token`: invalid_grant, invalid_client, unauthorized_client
     to a page              repeat_token, endless, same_page, empty_page, empty_payload, repeat_rows (changed: the moment
                            of their update), shuffled, truncated_json, invalid_json, unknown_fields, nul,
-                           lone_surrogate
-    on the way             cut (bytes, reset), no_answer, wrong_length (by), drip (seconds, bytes), delay (seconds),
+                           lone_surrogate, row_missing (at)
+    on the way             cut (bytes or at, reset), no_answer, wrong_length (by), drip (seconds, bytes), delay (seconds),
                            bad_chunks, many_headers (number), big_header (bytes)
     of a report            on createReport: fatal (text), fatal_without_document, cancelled, stuck (seconds),
                            stuck_in_progress (seconds), done_without_document
@@ -75,6 +77,7 @@ PAGE = (
     "unknown_fields",
     "nul",
     "lone_surrogate",
+    "row_missing",
 )
 DELIVERY = ("cut", "no_answer", "wrong_length", "drip", "delay", "bad_chunks", "many_headers", "big_header")
 KINDS = (*INSTEAD, *PAGE, *DELIVERY, *OUTCOMES, *spoil.KINDS)
@@ -160,7 +163,7 @@ def _concerns(rule, request):
         return False
     for name, wanted in rule.get("match", {}).items():
         if name not in sent:
-            sent = {**_body(request), **sent}
+            sent = {**request.about, **_body(request), **sent}
         if sent.get(name) != wanted:
             return False
     return True
@@ -261,6 +264,8 @@ def spoil_page(request, answer, memory):
         _set_token(content, rows_name, f"c2FtZQ{request.fault['fired']:06d}==")
     elif kind == "shuffled":
         content[rows_name] = rows[::-1]
+    elif kind == "row_missing" and rows:
+        del rows[spoil.place(request.fault, len(rows))]
     elif kind == "unknown_fields":
         content["aFieldOfTomorrow"] = {"deep": [1, None, "x"]}
         for row in rows:

@@ -106,6 +106,10 @@ class Reports:
     def by_id(self, report_id):
         return self._reports[report_id]
 
+    def by_name(self, name):
+        """The report of this number, or whose document has this name; otherwise None."""
+        return self._reports.get(name) or self.by_document(name)
+
     def by_document(self, document_id):
         return next((each for each in self.newest_first() if each.document_id == document_id), None)
 

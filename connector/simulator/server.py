@@ -8,6 +8,7 @@ import time
 from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from . import spoil
 from .answers import Answer, Request
 from .simulator import Simulator
 
@@ -92,7 +93,7 @@ def _whole(handler, answer):
 
 
 def _cut(handler, answer):
-    sent = answer.delivery.get("bytes", len(answer.body) // 2)
+    sent = answer.delivery.get("bytes", spoil.place(answer.delivery, len(answer.body), 0.5))
     handler.put(handler.head(answer, len(answer.body)) + answer.body[:sent])
     handler.hang_up(answer.delivery.get("reset", False))
 

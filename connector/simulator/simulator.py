@@ -83,17 +83,26 @@ class Simulator:
             return self._or_fault(request, lambda asked: consent.answer(self, asked))
         if request.path.startswith(documents.PATH):
             request.operation = "downloadDocument"
+            request.about = self._about(request.path.removeprefix(documents.PATH))
             return self._or_fault(request, lambda asked: documents.download(self, asked))
         region, path = _region(request.path)
         found = operations.find(request.method, path)
         request.operation = found[0].name if found else "unknown"
+        request.about = self._about(*(found[1].values() if found else ()))
         return self._or_fault(request, lambda asked: self._call(asked, found, region))
+
+    def _about(self, name="", *_):
+        """The report of this number, or of the document with this name."""
+        report = self.reports.by_name(name) if name else None
+        return self.reports.as_json(report) if report else {}
 
     def _or_fault(self, request, handler):
         request.fault = self.faults.meet(request)
         answer = faults.instead(request)
         if answer is None:
             return handler(request)
+        if request.fault.get("for_good"):
+            self.tokens.expire()
         if request.fault.get("drain"):
             self._drain(request)
         return answer

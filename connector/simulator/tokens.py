@@ -45,6 +45,7 @@ class Tokens:
     def reset(self):
         self._codes = {}
         self._revoked = set()
+        self._expired_before = -1.0
 
     # What the consent page and tests do.
 
@@ -65,6 +66,10 @@ class Tokens:
 
     def restore(self, partner_id):
         self._revoked = {each for each in self._revoked if each[0] != partner_id}
+
+    def expire(self):
+        """All access tokens that were given out until now have run out."""
+        self._expired_before = self._ticks()
 
     def revoked(self, partner_id, client_id):
         return (partner_id, None) in self._revoked or (partner_id, client_id) in self._revoked
@@ -171,8 +176,9 @@ class Tokens:
         )
 
     def _access_token(self, client_id, partner_id):
-        expires = self._ticks() + self._settings.token_seconds
-        content = {"c": client_id, "p": partner_id, "e": expires, "n": secrets.token_hex(8)}
+        now = self._ticks()
+        expires = now + self._settings.token_seconds
+        content = {"c": client_id, "p": partner_id, "b": now, "e": expires, "n": secrets.token_hex(8)}
         return "Atza|" + self._signer.seal("access", content)
 
     # What the API reads.
@@ -185,7 +191,7 @@ class Tokens:
         return Caller(
             client_id=content["c"],
             partner=partners.BY_ID.get(content["p"]),
-            expired=content["e"] <= self._ticks(),
+            expired=content["e"] <= self._ticks() or content.get("b", 0) <= self._expired_before,
             revoked=self.revoked(content["p"], content["c"]),
         )
 

@@ -11,7 +11,7 @@ import zlib
 import pytest
 
 from connector.simulator import faults, spoil
-from tests.simulator.caller import BY_ORDER_DATE, REPORTS, SELLER
+from tests.simulator.caller import BY_ORDER_DATE, DOCUMENTS, REPORTS, SELLER
 
 QUERY = {"createdAfter": "2026-08-10T00:00:00Z", "maxResultsPerPage": 10}
 PARTICIPATIONS = "/sellers/v1/marketplaceParticipations"
@@ -70,6 +70,17 @@ def test_a_rule_matches_query_body_and_paging(amazon):
     body = {"reportType": BY_ORDER_DATE, "marketplaceIds": ["ATVPDKIKX0DER"]}
     assert amazon.call("POST", REPORTS, body=body).status == 503
     assert amazon.call("POST", REPORTS, body=body | {"reportType": "X"}).status == 400
+
+
+def test_a_rule_matches_one_report_on_all_its_way(amazon):
+    ids = [amazon.create_report(START, END), amazon.create_report(START, "2026-08-07T00:00:00Z")]
+    addresses = [amazon.document_address(report_id) for report_id in ids]
+    for operation in ("getReport", "getReportDocument", "downloadDocument"):
+        amazon.fault("500", operation, match={"dataEndTime": END})
+    assert [amazon.get(f"{REPORTS}/{report_id}").status for report_id in ids] == [500, 200]
+    assert [amazon.send("GET", address).status for address in addresses] == [500, 200]
+    documents = [entry["path"].split("/")[-1] for entry in amazon.requests("getReportDocument")]
+    assert [amazon.get(f"{DOCUMENTS}/{document}").status for document in documents] == [500, 200]
 
 
 def test_rules_are_listed_with_what_they_did_and_taken_away(amazon):
@@ -542,6 +553,53 @@ def test_rows_come_twice_or_from_another_day(amazon, address, plain):
     assert len(lines(spoiled(amazon, address, "duplicate_rows"))) == 2 * len(plain) - 2
     amazon.control("faults", method="DELETE")
     assert "2001-01-01T00:00:00+00:00" in lines(spoiled(amazon, address, "stray_rows"))[-2]
+
+
+@pytest.mark.parametrize(("at", "row"), [(0, 1), (0.5, None), (1, -2)])
+def test_one_place_of_the_document_is_met(amazon, address, plain, at, row):
+    row = len(plain) // 2 if row is None else row
+    for kind, rule in (("cell", {"cell": "here"}), ("nul_in_cell", {}), ("ragged", {})):
+        amazon.control("faults", method="DELETE")
+        got = lines(spoiled(amazon, address, kind, at=at, **rule))
+        assert [number for number, (one, other) in enumerate(zip(got, plain, strict=True)) if one != other] == [
+            row % len(plain)
+        ], kind
+    amazon.control("faults", method="DELETE")
+    assert lines(spoiled(amazon, address, "row_missing", at=at)) == [
+        line for number, line in enumerate(plain) if number != row % len(plain)
+    ]
+    amazon.control("faults", method="DELETE")
+    place = cells(lines(spoiled(amazon, address, "extra_column", at=at))[0]).index("brand-new column")
+    assert place == {0: 0, 0.5: 16, 1: 31}[at]
+
+
+@pytest.mark.parametrize("at", [0, 0.5, 1])
+def test_one_byte_of_the_archive_is_met(amazon, address, plain, at):
+    whole = amazon.send("GET", address).body
+    place = {0: 0, 0.5: len(whole) // 2, 1: len(whole) - 1}[at]
+    got = spoiled(amazon, address, "corrupt_gzip", at=at).body
+    assert [one != other for one, other in zip(got, whole, strict=True)].index(True) == place
+    amazon.control("faults", method="DELETE")
+    assert len(spoiled(amazon, address, "truncated_gzip", at=at).body) == (place or 1)
+    amazon.control("faults", method="DELETE")
+    assert lines(spoiled(amazon, address, "two_members", at=at)) == plain
+
+
+def test_a_page_without_one_of_its_orders(amazon):
+    whole = [order["orderId"] for order in amazon.search(**QUERY).json["orders"]]
+    for at, place in ((0, 0), (0.5, len(whole) // 2), (1, len(whole) - 1)):
+        amazon.control("faults", method="DELETE")
+        amazon.fault("row_missing", "searchOrders", at=at)
+        got = [order["orderId"] for order in amazon.search(**QUERY).json["orders"]]
+        assert got == whole[:place] + whole[place + 1 :]
+
+
+def test_a_token_that_expires_for_good_takes_all_before_it_along(amazon):
+    amazon.fault("expired_token", "searchOrders", nth=2, for_good=True)
+    assert statuses(amazon, 3) == [200, 403, 403]
+    assert amazon.get(PARTICIPATIONS).status == 403
+    amazon.forget_tokens()
+    assert statuses(amazon, 1) == [200]
 
 
 def test_every_kind_is_described():

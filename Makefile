@@ -30,10 +30,11 @@ run: $(PRODUCT)
 test: $(TOOLS)
 	@exec .venv/bin/python -m pytest --create-db -n 3 --dist worksteal $(ARGS)
 
-# The long form of tests/faults: 1,000 kills and 1,000 cut COMMITs over the three modes, every network write, 100 dead brokers,
-# 200 replaces, 10,000 malformed answers; an hour or two. Each number can be set: make faults FAULTS_KILLS=50 ARGS="-k kills".
+# The long form of tests/faults: 1,000 kills and 1,000 cut COMMITs over the three modes, every network write, 200 kills of an
+# installation's parts, 100 dead brokers, 200 replaces, 10,000 malformed answers; some hours. Each number can be set: make faults FAULTS_KILLS=50 ARGS="-k kills".
 FAULTS_KILLS ?= 334
 FAULTS_POOL_KILLS ?= 60
+FAULTS_PART_KILLS ?= 200
 FAULTS_COMMITS ?= 334
 FAULTS_BROKER_RESTARTS ?= 100
 FAULTS_REPLACES ?= 200
@@ -44,6 +45,7 @@ MALFORMED ?= 10000
 
 faults: export FAULTS_KILLS := $(FAULTS_KILLS)
 faults: export FAULTS_POOL_KILLS := $(FAULTS_POOL_KILLS)
+faults: export FAULTS_PART_KILLS := $(FAULTS_PART_KILLS)
 faults: export FAULTS_COMMITS := $(FAULTS_COMMITS)
 faults: export FAULTS_BROKER_RESTARTS := $(FAULTS_BROKER_RESTARTS)
 faults: export FAULTS_REPLACES := $(FAULTS_REPLACES)

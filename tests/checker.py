@@ -11,9 +11,9 @@ from tests.living import database_url
 class Checker:
     """Looks at one dataset's table from outside."""
 
-    def __init__(self, dataset_id, simulator):
+    def __init__(self, dataset_id, simulator, url=None):
         self.dataset_id, self.simulator = dataset_id, simulator
-        self.link = psycopg.connect(database_url(), autocommit=True)
+        self.link = psycopg.connect(url or database_url(), autocommit=True)
 
     def close(self):
         self.link.close()

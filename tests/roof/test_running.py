@@ -48,10 +48,12 @@ def manage(*arguments, **environment):
 
 
 class Installation:
+    program = ("manage.py",)
+
     def __init__(self, folder, port, command="serve"):
         self.folder, self.port = folder, port
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", command],
+            [sys.executable, *self.program, command],
             cwd=PROJECT,
             env=bare_environment(DATA_DIR=folder, PORT=port, **self.amazon()),
             stdout=subprocess.PIPE,

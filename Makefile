@@ -56,6 +56,25 @@ faults: export MALFORMED := $(MALFORMED)
 faults: $(TOOLS)
 	@exec .venv/bin/python -m pytest --create-db -s -o timeout=7200 tests/faults $(ARGS)
 
+# The long form of what tests/serving generates, and sqlmap in every place of every call; two hours or so. Each number can be
+# set: make probe GENERATED_CALLS=50 ARGS="-k sqlmap".
+GENERATED_CALLS ?= 300
+GENERATED_QUERIES ?= 10000
+BAD_INPUT ?= 3000
+SQLMAP_LEVEL ?= 3
+SQLMAP_RISK ?= 2
+PROBES = schemathesis queries bad_input injection sqlmap
+
+probe: export GENERATED_CALLS := $(GENERATED_CALLS)
+probe: export GENERATED_QUERIES := $(GENERATED_QUERIES)
+probe: export BAD_INPUT := $(BAD_INPUT)
+probe: export SQLMAP_LEVEL := $(SQLMAP_LEVEL)
+probe: export SQLMAP_RISK := $(SQLMAP_RISK)
+probe: export SQLMAP := $(CURDIR)/.venv/tools/bin/sqlmap
+probe: $(TOOLS)
+	@UV_TOOL_DIR=.venv/tools UV_TOOL_BIN_DIR=.venv/tools/bin .venv/bin/uv tool install --quiet sqlmap==1.10.10
+	@exec .venv/bin/python -m pytest --create-db -s -o timeout=21600 $(PROBES:%=tests/serving/test_%.py) $(ARGS)
+
 bench: $(TOOLS)
 	@exec .venv/bin/python -m benchmarks $(ARGS)
 

@@ -1,6 +1,7 @@
 """A shop with committed rows, and a real web server over the same database."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -94,10 +95,13 @@ def bob(people, db):
 
 
 class Web:
-    """A running server."""
+    """A running server; `answers` are the statuses of all that it has answered so far, in order."""
 
-    def __init__(self, url, process):
-        self.url, self.process = url, process
+    def __init__(self, url, process, log):
+        self.url, self.process, self.log = url, process, log
+
+    def answers(self):
+        return [int(status) for status in re.findall(r'HTTP/1\.[01]" (\d{3}) ', self.log.read_text(errors="replace"))]
 
 
 @pytest.fixture(scope="session")
@@ -161,6 +165,6 @@ def web(request, people, tmp_path_factory, static_root):
                 process.kill()
                 raise
             time.sleep(0.05)
-    yield Web(url, process)
+    yield Web(url, process, folder / "log")
     process.terminate()
     process.wait(60)

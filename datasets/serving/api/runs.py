@@ -1,9 +1,11 @@
 """Runs and days: start, watch, cancel, load days again."""
 
+from typing import Annotated
+
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from ninja import Router, Status
+from ninja import Query, Router, Status
 
 from datasets import facts, tasks
 from datasets.backfill import window
@@ -15,6 +17,8 @@ from datasets.serving.find import find_dataset
 from datasets.serving.problems import BadParameters, Conflict, NotFound, nearest, shown
 
 router = Router(tags=["runs"])
+From = Annotated[str | None, Query(None, alias="from", description="the first day: 2026-10-01, yesterday, today-7")]
+To = Annotated[str | None, Query(None, alias="to", description="the last day")]
 
 
 @router.post("/datasets/{slug}/runs", auth=Needs("runs:write"), response={202: RunAnswer})
@@ -68,18 +72,18 @@ def reload_days(request, response: HttpResponse, slug: str, body: Reload):
 
 
 @router.get("/datasets/{slug}/days", auth=Needs("data:read", "state", "from", "to"), response=list[DayAnswer])
-def list_days(request, slug: str, state: str | None = None):
+def list_days(request, slug: str, state: str | None = None, first: From = None, last: To = None):
     """The ledger of days, newest first; `state` may name several, separated by commas; `from` and `to` narrow it."""
     dataset = find_dataset(request.auth, slug)
     last_run = dataset.runs.order_by("-pk").first()
     found = Day.objects.filter(dataset=dataset, generation=last_run.generation if last_run else dataset.generation)
-    zone, given = facts.zone(dataset), request.GET
+    zone = facts.zone(dataset)
     if state is not None:
         found = found.filter(state__in=_states(state))
-    if "from" in given:
-        found = found.filter(day__gte=_day("from", given["from"], zone))
-    if "to" in given:
-        found = found.filter(day__lte=_day("to", given["to"], zone))
+    if first is not None:
+        found = found.filter(day__gte=_day("from", first, zone))
+    if last is not None:
+        found = found.filter(day__lte=_day("to", last, zone))
     return [day_json(day) for day in found.order_by("-day")]
 
 

@@ -17,7 +17,7 @@ GET    /simulator/limits                 limits on top of each operation's own; 
 GET    /simulator/requests               ?operation= &since=n &status=; DELETE forgets them
 GET    /simulator/counts                 requests, 429s and statuses by operation
 GET    /simulator/buckets                tokens left
-GET    /simulator/reports                every report, with its status
+GET    /simulator/reports                every report, with its status; DELETE forgets them
 GET    /simulator/truth/orders           ?from=DATE&to=DATE [&zone=&by=created|last_updated&marketplaces=US,CA
 GET    /simulator/truth/flat_file         &seller=ID&at=ISO&ids=0]
 """
@@ -208,6 +208,11 @@ def show_reports(simulator, request):
     }
 
 
+def forget_reports(simulator, request):
+    simulator.forget_reports()
+    return show_reports(simulator, request)
+
+
 def true_orders(simulator, request):
     return _truth(simulator, request, truth.orders)
 
@@ -289,6 +294,7 @@ CALLS = {
     "get_counts": show_counts,
     "get_buckets": show_buckets,
     "get_reports": show_reports,
+    "delete_reports": forget_reports,
     "get_truth_orders": true_orders,
     "get_truth_flat_file": true_flat_file,
 }

@@ -48,13 +48,18 @@ class Simulator:
 
     def reset(self):
         """As at the start; the world itself cannot change."""
-        self.run += 1
         self.settings.__init__(**self._settings)
         self.world.late_seconds = self.settings.late_seconds
         self.last_page.clear()
         self.faults.clear()
-        for part in (self.clock, self.applications, self.tokens, self.buckets, self.reports, self.log):
+        self.forget_reports()
+        for part in (self.clock, self.applications, self.tokens, self.buckets, self.log):
             part.reset()
+
+    def forget_reports(self):
+        """As if none had been asked for; their numbers are given out again."""
+        self.run += 1
+        self.reports.reset()
 
     def change_settings(self, values):
         self.settings.change(values)

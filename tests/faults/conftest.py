@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from connector.catalogue import index
+from connector.catalogue.windows import Days
 from tests.backfill.conftest import account, check, day_before, fast_amazon, fill, make_dataset  # noqa: F401
-from tests.faults.driving import Amazon, Chain, File, busy_days, page_size
+from tests.faults.driving import Amazon, Chain, File, Series, busy_days, page_size, three_days
 
 
 @pytest.fixture
@@ -61,3 +62,19 @@ def make_file(amazon, make_dataset, check):  # noqa: F811
 @pytest.fixture
 def file(make_file):
     return make_file()
+
+
+@pytest.fixture
+def series(amazon, make_dataset, check, settings, monkeypatch):  # noqa: F811
+    """A dataset of the all-orders file that takes three reports, one for each day."""
+    settings.SPAPI_RATE_FACTOR = 1e6  # reports are looked at in the order in which they were asked for
+    amazon.set(rate_factor=1e6)
+    key = "create_and_download_report"
+    monkeypatch.setitem(index._BY_KEY, key, replace(index.get(key), window=Days(1), settling_days=60))
+    dataset = make_dataset(key, options={"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"})
+    checker, today = check(dataset), day_before(0)
+    ago = three_days(checker, today, zone=dataset.account.zone, marketplaces=Series.marketplaces)
+    first, last = today - timedelta(days=ago + 2), today - timedelta(days=ago)
+    dataset.start, dataset.end = first.isoformat(), last.isoformat()
+    dataset.save()
+    return Series(dataset, checker, amazon, first, last)

@@ -3,12 +3,13 @@
 import math
 import time
 import urllib.request
+from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 
 from connector.catalogue import index
-from datasets.backfill import dispatch, engine, lifecycle
+from datasets.backfill import dispatch, engine, lifecycle, window
 from datasets.models import Request, Run
 
 
@@ -76,7 +77,14 @@ class Amazon:
 
     def heal(self):
         """All faults are over; the count of requests begins anew."""
-        for path in ("faults", "requests"):
+        self._forget("faults", "requests")
+
+    def forget_reports(self):
+        """Amazon holds no report: the next one is built, whatever was built before."""
+        self._forget("reports")
+
+    def _forget(self, *paths):
+        for path in paths:
             request = urllib.request.Request(f"{self.simulator.url}/simulator/{path}", method="DELETE")
             urllib.request.urlopen(request, timeout=30).read()
 
@@ -143,6 +151,7 @@ class File:
         """The dataset is empty and forgets its columns, Amazon is well and keeps no report, nothing is counted."""
         lifecycle.clear(self.dataset)
         self.amazon.heal()
+        self.amazon.forget_reports()
 
     def drive(self, **limits):
         return drive(self.dataset, **limits)
@@ -175,6 +184,55 @@ class File:
             }
             assert self.checker.sums_by_day("item_price", "currency") == expected
         return sum(so["rows"] for so in truth.values())
+
+
+@dataclass
+class Series(File):
+    """A dataset whose days come in a report each, the newest first."""
+
+    def days(self):
+        """All days, the newest first: the order of the reports."""
+        return [self.last - timedelta(days=more) for more in range((self.last - self.first).days + 1)]
+
+    def places(self):
+        """(name, day, share) of the first, the middle and the last report, with the same share of the way into its document."""
+        days = self.days()
+        return [("first", days[0], 0.0), ("middle", days[len(days) // 2], 0.5), ("last", days[-1], 1.0)]
+
+    def rounds(self):
+        """Three times (day, share) of those three reports: in all, each of them has met each place of its document."""
+        days, shares = [day for _, day, _ in self.places()], (0.0, 0.5, 1.0)
+        return [list(zip(days, shares[turn:] + shares[:turn], strict=True)) for turn in range(3)]
+
+    def fault(self, operation, kind, day, **rule):
+        """The fault befalls that day's report and no other, wherever it stands in the line."""
+        begins = window.bounds(day, self.dataset.account.zone)[0].astimezone(UTC)
+        return self.amazon.fault(operation, kind, match={"dataStartTime": f"{begins:%Y-%m-%dT%H:%M:%SZ}"}, **rule)
+
+    def states(self):
+        """{day: how it stands}."""
+        return dict(self.dataset.days.values_list("day", "state"))
+
+    def assert_but(self, day, state, rows=None):
+        """That day is as said, and all others are Amazon's truth to the last row."""
+        truth, counted = self.truth(), self.checker.orders_by_day()
+        for other in self.days():
+            so = truth[str(other)]
+            if other == day:
+                assert self.states()[other] == state, self.notes()
+                assert counted.get(str(other), Counter()).total() == (rows or 0), other
+            else:
+                assert self.states()[other] == "landed", f"{other}: {self.notes()}"
+                assert set(counted[str(other)]) == set(so["ids"]) and counted[str(other)].total() == so["rows"], other
+
+
+def three_days(checker, today, **how):
+    """How many days ago the last of the newest three days in a row is that each have rows enough for a start, a middle and an end."""
+    truth = checker.truth(today - timedelta(days=40), today, file=True, **how)
+    for ago in range(1, 38):
+        if all(truth[str(today - timedelta(days=ago + more))]["rows"] >= 5 for more in range(3)):
+            return ago
+    raise AssertionError("the simulated seller has no three days in a row with rows")
 
 
 def busy_days(checker, today):

@@ -412,9 +412,14 @@ def _expect_rows(case, titles, rows, days):
 
 
 def _in_one_line(cell, is_first, is_last):
-    """What of a cell with a line break in it is in the line that has all the other columns: a file cannot tell it apart."""
+    """What of a cell with a line break in it is in the line that has all the other columns: a file cannot tell it apart.
+
+    A fence around the last cell does tell; one around the first stands in a line that is no row.
+    """
     if is_first:
         return cell.rpartition("\n")[2]
+    if len(cell) > 1 and cell[0] == cell[-1] == '"':
+        return cell
     return cell.partition("\n")[0] if is_last else cell
 
 

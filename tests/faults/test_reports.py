@@ -1,4 +1,4 @@
-"""Reports that Amazon builds late, badly, twice or not at all: E12 to E17 and E31."""
+"""A report that Amazon builds late, badly, twice or not at all: E12 to E14, and E31. Of several reports: test_series.py."""
 
 from datetime import timedelta
 
@@ -146,50 +146,6 @@ def test_a_report_cancelled_after_one_that_failed_is_asked_for_once_more(file):
     assert finish(run.run).state == "succeeded"
     assert file.amazon.calls("createReport") == 3
     file.assert_whole()
-
-
-def test_a_report_that_is_done_without_a_document_is_empty(file):
-    """E15."""
-    file.amazon.fault("createReport", "done_without_document")
-
-    run = file.drive()
-
-    assert run.state == "succeeded", run.message
-    assert file.amazon.calls("createReport") == 1
-    assert set(Day.objects.filter(dataset=file.dataset).values_list("state", "rows")) == {("empty", 0)}
-
-
-def test_a_header_without_rows_is_a_day_without_rows(file):
-    """E15, as a file."""
-    file.amazon.fault("downloadDocument", "header_only")
-
-    assert file.drive().state == "succeeded"
-    assert set(Day.objects.filter(dataset=file.dataset).values_list("state", "rows")) == {("empty", 0)}
-
-
-def test_an_address_that_ran_out_is_asked_for_again(file):
-    """E16."""
-    for times in (1, 2):
-        file.again()
-        file.amazon.fault("downloadDocument", "expired", count=times)
-
-        run = file.drive()
-
-        assert (run.state, run.waits[1:]) == ("succeeded", []), run.message
-        assert (file.amazon.calls("getReportDocument"), file.amazon.calls("createReport")) == (times + 1, 1)
-        file.assert_whole()
-
-
-def test_addresses_that_always_run_out_fail_the_days_after_three(file):
-    """E16, without end."""
-    file.amazon.fault("downloadDocument", "expired")
-
-    run = file.drive()
-
-    assert (run.state, file.amazon.calls("getReportDocument")) == ("failed", 3)
-    assert "address has run out" in run.message
-    file.amazon.heal()
-    assert file.drive().state == "succeeded"
 
 
 def test_orders_that_show_up_late_are_in_after_the_day_was_read_again(chain, account):

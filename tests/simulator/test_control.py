@@ -165,3 +165,15 @@ def test_the_front_page_lists_sellers_and_faults(amazon):
 
 def test_an_unknown_control_is_told_so(amazon):
     assert amazon.send("GET", "/simulator/nonsense").status == 404
+
+
+def test_reports_are_forgotten_and_their_numbers_given_out_again(amazon):
+    """With the numbers' next owner another document comes."""
+    days = ("2026-08-05T00:00:00Z", "2026-08-08T00:00:00Z")
+    texts = []
+    for end in days:
+        report_id = amazon.create_report("2026-08-01T00:00:00Z", end)
+        texts.append((report_id, amazon.send("GET", amazon.document_address(report_id)).body))
+        assert amazon.control("reports", method="DELETE") == {"reports": []}
+    assert texts[0][0] == texts[1][0]
+    assert texts[0][1] != texts[1][1]

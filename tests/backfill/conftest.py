@@ -1,7 +1,7 @@
 """A connected account and datasets to fill from the simulator."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,8 +10,7 @@ from connector.catalogue import index
 from datasets.backfill import dispatch, engine, window
 from datasets.models import Dataset, Run
 from tests.checker import Checker
-
-ZONE = "America/Los_Angeles"
+from tests.days import ZONE, day_before
 
 
 @pytest.fixture
@@ -83,11 +82,3 @@ def finish(run, seconds=60):
         time.sleep(min(wait or 0.05, 1.0) if wait is not None else 0.05)
         run.refresh_from_db()
     return run
-
-
-def day_before(n):
-    """So many days before today, as the American marketplace counts them.
-
-    In its first half hour Amazon cannot be asked for the end of the day before yet, so today is still that day.
-    """
-    return window.today(datetime.now(UTC) - timedelta(minutes=31), ZONE) - timedelta(days=n)

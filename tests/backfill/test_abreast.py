@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 
 from datasets.backfill import abreast
-from tests.backfill.conftest import day_before
 from tests.checker import Checker
+from tests.days import day_before
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 

@@ -6,8 +6,9 @@ import pytest
 
 from datasets.backfill import dispatch, engine, lifecycle
 from datasets.models import Day, Request, Run
-from tests.backfill.conftest import day_before, finish
+from tests.backfill.conftest import finish
 from tests.checker import Checker
+from tests.days import day_before
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 

@@ -1,6 +1,7 @@
 """Datasets that share an account's quota: each gets on, and the newest days never wait behind another's history.
 
-Minutes pass here by moving the ledgers' clocks, ours and Amazon's; nobody waits for them.
+Minutes pass here by moving the ledgers' clocks, ours and Amazon's; nobody waits for them. What a busy machine takes for itself
+is taken out of ours again, as Amazon's stands still: these tests count requests to the minute.
 """
 
 from dataclasses import replace
@@ -14,6 +15,7 @@ from connector.spapi.client import Call
 from connector.spapi.operations import OPERATIONS, Further
 from datasets.backfill import dispatch, engine, forecast, lifecycle
 from datasets.models import Request, Run
+from tests.days import day_before
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
@@ -36,9 +38,19 @@ class Account:
         clients.client_for(self.account)._quota_take(Call(operation))
         clients._quota("drain", clients.limits_of(self.account, operation), 60)
         self.amazon.control("/simulator/drain", {"operation": "createReport"})
+        self.at = self._now()
+
+    def hold(self):
+        """As if no time had gone by since the last look at our ledger."""
+        lost = self._now() - self.at
+        link = clients._quota_connection()
+        link.execute("UPDATE quota SET tat = tat + %s", [lost])
+        link.execute("UPDATE quota_place SET since = since + %s, until = until + %s", [lost, lost])
+        self.at += lost
 
     def let_pass(self, seconds):
         """So much time goes by for both ledgers."""
+        self.hold()
         link = clients._quota_connection()
         link.execute("UPDATE quota SET tat = tat - %s", [seconds])
         link.execute("UPDATE quota_place SET since = since - %s, until = until - %s", [seconds, seconds])
@@ -53,6 +65,7 @@ class Account:
         for run in self.runs:
             Run.objects.filter(pk=run.pk).update(not_before=None)
             Request.objects.filter(dataset=run.dataset_id).update(not_before=None)
+            self.hold()
             engine.advance(run.pk)
 
     def minutes(self, number):
@@ -63,6 +76,20 @@ class Account:
             self.let_pass(60)
             self.look()
         return self._asked()[len(before) :]
+
+    def left(self, run):
+        """Seconds that the run still needs, as it would be said now."""
+        run.refresh_from_db()
+        self.hold()
+        return forecast.remaining(run.dataset, run, index.effective(run.dataset.report, run.dataset.options))
+
+    def forecast(self, report, days):
+        """What is said of so many days of history before anything is saved."""
+        self.hold()
+        return forecast.forecast(report, self.account, day_before(days + 9), day_before(10))
+
+    def _now(self):
+        return clients._quota_connection().execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]
 
     def _asked(self):
         entries = self.amazon.control("/simulator/requests?operation=createReport")["requests"]
@@ -108,49 +135,37 @@ def test_the_newest_days_of_a_dataset_go_before_the_history_of_others(shared, ma
 # What is said of it beforehand
 
 
-def test_the_forecast_knows_what_is_left_in_the_bucket(shared, account, settings):
+def test_the_forecast_knows_what_is_left_in_the_bucket(shared, settings):
     settings.SPAPI_RATE_FACTOR = 1
     report = index.effective(REPORT, index.check_answers(REPORT, {"report_type": TYPES[0]}))
-    found = forecast_of(report, account, 12)
+    found = shared.forecast(report, 12)
     assert found.requests == 7  # the newest two days come on their own
     assert found.seconds == pytest.approx(7 * 60 + 60, rel=0.05)
 
     shared.let_pass(3 * 60)
 
-    assert forecast_of(report, account, 12).seconds == pytest.approx(4 * 60 + 60, rel=0.05)
+    assert shared.forecast(report, 12).seconds == pytest.approx(4 * 60 + 60, rel=0.05)
     shared.let_pass(3600)
-    assert forecast_of(report, account, 12).seconds == pytest.approx(60)  # seven at once, a minute each
+    assert shared.forecast(report, 12).seconds == pytest.approx(60)  # seven at once, a minute each
 
 
-def test_the_forecast_knows_every_limit_that_a_call_counts_against(shared, account, monkeypatch):
+def test_the_forecast_knows_every_limit_that_a_call_counts_against(shared, monkeypatch):
     shared.let_pass(3600)
     report = index.effective(REPORT, index.check_answers(REPORT, {"report_type": TYPES[0]}))
     further = (Further(1 / 900, 1, kind=TYPES[0]), Further(0.0001, 1, kind="ANOTHER"))
     monkeypatch.setitem(OPERATIONS, "createReport", replace(OPERATIONS["createReport"], further=further))
 
-    assert forecast_of(report, account, 12).seconds == pytest.approx(6 * 900 + 60, rel=0.01)
+    assert shared.forecast(report, 12).seconds == pytest.approx(6 * 900 + 60, rel=0.01)
 
 
 def test_what_is_left_to_wait_shrinks_as_it_goes_and_counts_those_who_stand_in_line_too(shared, make_dataset):
     runs = [shared.start(make_dataset(REPORT, options={"report_type": kind}, start="today-20")) for kind in TYPES]
     shared.minutes(2)
-    early = left(runs[0])
+    early = shared.left(runs[0])
     shared.minutes(8)
-    late = left(runs[0])
+    late = shared.left(runs[0])
 
     reports = Request.objects.filter(dataset=runs[0].dataset_id).count()
     assert early == pytest.approx(2 * 60 * (10 - 1), rel=0.25)
     assert early - late == pytest.approx(8 * 60, rel=0.25)
     assert reports >= 5
-
-
-def left(run):
-    run.refresh_from_db()
-    report = index.effective(run.dataset.report, run.dataset.options)
-    return forecast.remaining(run.dataset, run, report)
-
-
-def forecast_of(report, account, days):
-    from tests.backfill.conftest import day_before
-
-    return forecast.forecast(report, account, day_before(days + 9), day_before(10))

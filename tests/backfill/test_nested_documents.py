@@ -15,7 +15,8 @@ from connector.simulator.marketplaces import BY_COUNTRY
 from datasets.backfill import dispatch, engine
 from datasets.models import Change, Day, Request
 from datasets.storage.table import MOST_COLUMNS
-from tests.backfill.conftest import day_before, finish
+from tests.backfill.conftest import finish
+from tests.days import day_before
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 

@@ -10,8 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 from connector.accounts.models import Account
 from datasets.models import Dataset, Run
-from tests.backfill.conftest import day_before
 from tests.checker import Checker
+from tests.days import day_before
 from tests.living import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.timeout(300)]

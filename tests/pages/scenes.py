@@ -9,22 +9,17 @@ from django.utils import timezone
 from connector.catalogue import index
 from datasets.backfill.window import bounds, resolve, today
 from datasets.models import Dataset, Day, Request, Run
+from tests.days import ZONE, day_before
 
-ZONE = "America/Los_Angeles"
 ALL_ORDERS = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}
 AMAZON_IS_BUSY = "Amazon is building this report. It usually takes about a minute."
 
 
-def newest_day():
-    """The newest day that Amazon can be asked for: in the first half hour of a day, it is the one before."""
-    return today(timezone.now() - timedelta(minutes=31), ZONE)
-
-
 def shelf(owner, account, name, **fields):
     """A dataset of Order Details over two years, with a daily schedule; no run yet."""
-    if newest_day() != today(timezone.now(), ZONE):
+    if day_before(0) != today(timezone.now(), ZONE):
         for name_of, word in (("start", "today-729"), ("end", "today")):
-            fields[name_of] = resolve(fields.get(name_of, word), newest_day()).isoformat()
+            fields[name_of] = resolve(fields.get(name_of, word), day_before(0)).isoformat()
     slug = name.lower().replace(", ", "_").replace(" ", "_")
     return Dataset.objects.create(
         **{
@@ -67,7 +62,7 @@ def days_of(dataset, run, count, *, states=None, seed=3):
     """The last `count` days, the newest ones in; `states` says otherwise by how many days back. Answers the rows that are in."""
     chance = random.Random(seed)
     now = timezone.now()
-    newest = newest_day()
+    newest = day_before(0)
     made, total = [], 0
     for back in range(count):
         day = newest - timedelta(days=back)
@@ -110,7 +105,7 @@ def loading(owner, account, name="Orders, US"):
     states = {16: "failed", 17: "failed", 51: "empty", 83: "failed", **dict.fromkeys(range(139, 199), "asked")}
     states |= dict.fromkeys(range(199, 730), "wanted")
     total = days_of(dataset, run, 730, states=states)
-    newest = newest_day()
+    newest = day_before(0)
     chunks = [(0, 18, "done"), (19, 48, "done"), (49, 78, "done"), (79, 108, "done"), (109, 138, "done")]
     for number, (young, old, state) in enumerate([*chunks, (139, 168, "asked"), (169, 198, "asked")]):
         request = Request.objects.create(
@@ -144,7 +139,7 @@ def fill(dataset, run, total, count=300):
 
     columns = columns_of(dataset)
     chance = random.Random(5)
-    newest = newest_day()
+    newest = day_before(0)
     with transaction.atomic(), land.cursor() as cursor:
         table.create(cursor, dataset.pk, dataset.generation, columns)
         names = [column["name"] for column in columns]
@@ -225,7 +220,7 @@ def partial(owner, account, name="All orders, CA"):
         " Amazon could not build this report, 3 times. Amazon says: internal error.",
     )
     total = days_of(dataset, run, 90, states={16: "failed", 17: "failed", 51: "empty", 83: "failed"})
-    newest = newest_day()
+    newest = day_before(0)
     Run.objects.filter(pk=run.pk).update(first_day=newest - timedelta(days=89), last_day=newest)
     fill(dataset, run, total)
     return dataset, run

@@ -1,13 +1,14 @@
 """A dataset's pages: how far it is, day by day, its rows and its history; and what its buttons do."""
 
 import re
-from datetime import date, timedelta
+from datetime import date
 from html import unescape
 
 import pytest
 from django.utils import timezone
 
 from datasets.models import AccessToken, Change, Dataset, Day, Run
+from tests.days import day_before
 from tests.pages import scenes
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,7 @@ def words(response):
 
 
 def day_back(number):
-    return scenes.newest_day() - timedelta(days=number)
+    return day_before(number)
 
 
 # Who may come in

@@ -6,12 +6,12 @@ import secrets
 from gunicorn import util
 from gunicorn.glogging import Logger, SafeAtoms
 
-from connector import env
+from connector import env, web
 from connector.logs import discreet
 
 port = env.whole("PORT", 0, least=1, most=65535)
 bind = f"0.0.0.0:{port}" if port else "127.0.0.1:8000"
-worker_class = "gthread"
+worker_class = web.EvenWorker
 workers = env.whole("WEB_CONCURRENCY", 2, least=1, most=64)
 threads = 16
 preload_app = True
@@ -23,6 +23,7 @@ accesslog = "-"
 # Paths only: query strings hold filters and, on the way back from Amazon, codes.
 access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(B)s bytes %(M)s ms'
 control_socket_disable = True
+child_exit = web.forget
 
 
 class DiscreetAtoms(SafeAtoms):

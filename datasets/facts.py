@@ -87,16 +87,19 @@ def states_of(datasets, now=None):
     return states | {dataset.pk: _state(dataset, runs[dataset.pk], counted[dataset.pk]) for dataset in unsure}
 
 
-# The same as `through` in COUNT, for every page of rows: of one dataset, read in the order of the index, and without dates
-# simply the newest day.
-THROUGH = """
-SELECT max(day) FROM (
-    SELECT day, CASE WHEN %(dated)s THEN day - (row_number() OVER (ORDER BY day))::int END AS block
+# The same as `through` in COUNT, for every page of rows: of one dataset. As a rule its days have no hole, and counting them
+# tells; without dates it is simply the newest day.
+_DAYS_IN = """
     FROM datasets_day
     WHERE dataset_id = d.id AND generation = d.generation AND state IN ('landed', 'empty')
         AND day BETWEEN %(first)s AND %(last)s
         AND (NOT %(dated)s OR read_until IS NULL OR read_until >= ((day + 1)::timestamp AT TIME ZONE %(zone)s))
-) AS days GROUP BY block ORDER BY block LIMIT 1
+"""
+THROUGH = f"""
+SELECT CASE WHEN NOT %(dated)s OR max(day) - min(day) + 1 = count(*) THEN max(day) ELSE (
+    SELECT max(day) FROM (SELECT day, day - (row_number() OVER (ORDER BY day))::int AS block {_DAYS_IN}) AS days
+    GROUP BY block ORDER BY block LIMIT 1
+) END {_DAYS_IN}
 """
 
 

@@ -1,6 +1,6 @@
 """One consistent moment of a dataset: everything a reader is told and given comes from the same snapshot."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 
@@ -65,31 +65,25 @@ def glance(dataset):
     )
 
 
-def snapshot(connection, dataset, *, now, seconds=0, generation=None):
+def snapshot(connection, dataset, *, now):
     """Opens a read-only snapshot on the connection and answers what is true in it; None when the dataset is gone.
 
-    A statement in it takes at most so many seconds (0: no limit). `generation` asks for an older table than the
-    current one; where that has been dropped, `has_table` is False.
-
-    The table is locked (against nothing but being rebuilt) before the snapshot is taken: a column that becomes text
-    rewrites the table, and to an older snapshot a rewritten table looks empty.
+    A statement in it may take as long as it takes. The table is locked (against nothing but being rebuilt) before the
+    snapshot is taken: a column that becomes text rewrites the table, and to an older snapshot a rewritten table looks empty.
     """
-    wanted = generation or dataset.generation
+    wanted = dataset.generation
     while True:
-        has_table = _begin(connection, read.table(dataset.pk, wanted), seconds)
+        has_table = _begin(connection, read.table(dataset.pk, wanted))
         found = _read(connection, dataset, now, has_table)
-        if found is None or wanted in (generation, found.generation):
-            return found if found is None or generation is None else replace(found, generation=wanted)
+        if found is None or found.generation == wanted:
+            return found
         connection.rollback()
         wanted = found.generation
 
 
-def _begin(connection, table, seconds):
+def _begin(connection, table):
     """Whether the table is there; the connection is in a snapshot either way."""
-    opening = sql.SQL(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout TO {};"
-        " SET LOCAL lock_timeout TO '30s'; SET LOCAL max_parallel_workers_per_gather TO 0"
-    ).format(sql.Literal(f"{seconds}s"))
+    opening = sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout TO 0")
     try:
         connection.execute(sql.SQL("{}; LOCK TABLE {} IN ACCESS SHARE MODE").format(opening, table))
         return True
@@ -109,12 +103,12 @@ def _read(connection, dataset, now, has_table):
     ).fetchone()
     if row is None:
         return None
-    dataset.generation, version, rows, columns, changed_at, through = row
+    generation, version, rows, columns, changed_at, through = row
     return Moment(
         pk=dataset.pk,
         slug=dataset.slug,
         mode=dataset.mode,
-        generation=dataset.generation,
+        generation=generation,
         version=version,
         rows=rows,
         columns=served(dataset, columns),

@@ -12,6 +12,7 @@ from connector.database.base import is_quiet
 
 WAIT_SECONDS = 5  # for a free connection; then the answer is 503 and when to come back
 PER_PROCESS = 16
+PAGE_SECONDS = 60  # a page that takes longer is given up; an export, whose transaction says so, has no such limit
 
 _made = {}
 _making = threading.Lock()
@@ -68,11 +69,13 @@ def _where():
 
 
 def _configure(connection: Connection):
-    """What every reader relies on: UTC, ISO dates, no writing, and rows in the order in which they lie."""
+    """What every reader relies on: UTC, ISO dates, no writing, and rows in the order in which they lie. Nothing here is worth
+    compiling: that takes longer than a page may."""
     connection.execute(
-        """
+        f"""
         SET TimeZone TO 'UTC'; SET DateStyle TO 'ISO, YMD'; SET client_encoding TO 'UTF8';
         SET default_transaction_read_only TO on; SET synchronize_seqscans TO off;
-        SET application_name TO 'backhaul reading'
+        SET application_name TO 'backhaul reading'; SET statement_timeout TO '{PAGE_SECONDS}s'; SET lock_timeout TO '30s';
+        SET max_parallel_workers_per_gather TO 0; SET jit TO off
         """
     )

@@ -10,9 +10,9 @@ from django.views.decorators.http import require_GET
 from psycopg import errors
 
 from datasets.serving import cursors, moment, query
-from datasets.serving.pool import pool
+from datasets.serving.page import Page
+from datasets.serving.pool import PAGE_SECONDS, pool
 from datasets.serving.problems import Problem
-from datasets.serving.rows import SECONDS, Page
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
@@ -48,9 +48,7 @@ def data(request, slug):
     except Problem as found:
         problem = str(found)
     except errors.QueryCanceled:
-        problem = (
-            f"This took more than {SECONDS} seconds. Narrow it with filters, or download the file, which has no limit."
-        )
+        problem = f"This took more than {PAGE_SECONDS} seconds. Narrow it with filters, or download the file, which has no limit."
     filters = [(name, value) for name, value in asked if not name.startswith("_") or name in _system(dataset)]
     kept = [(name, value) for name, value in asked if name != "_cursor"]
     context |= {

@@ -14,9 +14,9 @@ from datasets.serving.find import SLUG, find_dataset
 from datasets.serving.moment import served
 from datasets.serving.odata import metadata, options
 from datasets.serving.odata.answers import ROOT, NotOffered, answer, endpoint
-from datasets.serving.pool import pool
+from datasets.serving.page import Page
+from datasets.serving.pool import PAGE_SECONDS, pool
 from datasets.serving.problems import BadParameters, BadRequest, NotFound, VersionGone, shown
-from datasets.serving.rows import SECONDS, Page
 from datasets.serving.wording import absolute
 
 PAGE_SIZE = re.compile(r"\b(?:odata\.)?maxpagesize\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE | re.ASCII)
@@ -102,8 +102,7 @@ class ODataPage(Page):
         self.wanted, self.page_rows = wanted, page_rows
         super().__init__(connection, dataset, (), position, now, as_json=True)
 
-    def _moment(self, connection, dataset):
-        found = super()._moment(connection, dataset)
+    def _seen(self, found):
         return replace(found, columns=(*found.columns, options.ID))
 
     def _parse(self, caller, pairs, dataset):
@@ -131,7 +130,7 @@ def _page(request, dataset, wanted):
         raise VersionGone("The rows of these pages have changed since the first one was read. Begin again.") from None
     except errors.QueryCanceled:
         raise BadRequest(
-            f"This page took more than {SECONDS} seconds. Narrow it with $filter, or take the CSV export.",
+            f"This page took more than {PAGE_SECONDS} seconds. Narrow it with $filter, or take the CSV export.",
             code="too_slow",
         ) from None
 

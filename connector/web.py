@@ -1,0 +1,63 @@
+"""gunicorn's threads with one thing more: its processes share new connections evenly.
+
+All processes wait at one socket, and whoever wakes first takes what there is: eight clients that connect at once often
+end up in one process, which then has one core's worth of Python for all of them while the other process idles.
+"""
+
+import mmap
+import time
+
+from gunicorn.workers.gthread import ThreadWorker
+
+MOST = 256  # processes, old and new ones of a restart together
+NOBODY = -1
+PATIENCE = 0.02  # seconds for which a connection is left to the others; one of them may be stuck
+PAUSE = 0.001
+
+_shared = memoryview(mmap.mmap(-1, 4 * MOST)).cast(
+    "i"
+)  # made before the fork: how many connections each process has open
+for _place in range(MOST):
+    _shared[_place] = NOBODY
+
+
+class EvenWorker(ThreadWorker):
+    """Leaves a new connection, for a moment, to the processes that have fewer open."""
+
+    def __init__(self, *args, **kwargs):
+        # In gunicorn's master, which is alone in handing out places.
+        self.place = next((place for place in range(MOST) if _shared[place] == NOBODY), None)
+        self._left_since = 0.0
+        super().__init__(*args, **kwargs)
+
+    @property
+    def nr_conns(self):
+        """gunicorn's own count of open connections, where the other processes see it."""
+        return self._open
+
+    @nr_conns.setter
+    def nr_conns(self, count):
+        self._open = count
+        if self.place is not None:
+            _shared[self.place] = count
+
+    def accept(self, listener):
+        if self._has_more_than_another() and self._has_patience():
+            time.sleep(PAUSE)  # the listener stays readable until somebody accepts
+            return
+        super().accept(listener)
+
+    def _has_more_than_another(self):
+        return any(NOBODY < count < self._open for count in _shared)
+
+    def _has_patience(self):
+        now = time.monotonic()
+        if now - self._left_since > 2 * PATIENCE:  # another connection than the one that was left last
+            self._left_since = now
+        return now - self._left_since < PATIENCE
+
+
+def forget(_arbiter, worker):
+    """gunicorn's hook `child_exit`: the process is gone, and what it had open with it."""
+    if worker.place is not None:
+        _shared[worker.place] = NOBODY

@@ -1,0 +1,111 @@
+"""The web server: what it adds to gunicorn."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.conftest import PROJECT
+
+CLIENTS = 8
+
+
+class Web:
+    """gunicorn with two processes and an application that says which one answers."""
+
+    def __init__(self, folder):
+        (folder / "says_its_pid.py").write_text(
+            "import os\n"
+            "def application(environ, start_response):\n"
+            "    body = str(os.getpid()).encode()\n"
+            "    start_response('200 OK', [('Content-Length', str(len(body)))])\n"
+            "    return [body]\n"
+        )
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = [sys.executable, "-m", "gunicorn", "says_its_pid:application", "--bind", f"127.0.0.1:{self.port}"]
+        self.process = subprocess.Popen(
+            [*command, "--pythonpath", str(folder), "--log-level", "warning"],
+            cwd=PROJECT,
+            env=os.environ | {"WEB_CONCURRENCY": "2"},
+            stdout=subprocess.DEVNULL,
+        )
+        self.wait_for(lambda: len(self.pids()) == 2 and self.ask(self.connect()))
+
+    def wait_for(self, condition, seconds=30):
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                if found := condition():
+                    return found
+            except (OSError, http.client.HTTPException):
+                pass
+            assert time.monotonic() < until and self.process.poll() is None
+            time.sleep(0.02)
+
+    def pids(self):
+        return [child.pid for child in psutil.Process(self.process.pid).children()]
+
+    def open_connections(self):
+        found = [link for pid in self.pids() for link in psutil.Process(pid).net_connections("tcp")]
+        return sum(link.status == psutil.CONN_ESTABLISHED for link in found)
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+
+    def ask(self, link):
+        """The process that answers; the connection stays open."""
+        link.request("GET", "/")
+        return int(link.getresponse().read())
+
+    def crowd(self):
+        """{process: how many of the clients that come at once and stay it has}, and these."""
+        links = [self.connect() for _ in range(CLIENTS)]
+        for link in links:
+            link.connect()
+        answered = [self.ask(link) for link in links]
+        return {pid: answered.count(pid) for pid in answered}, links
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(40)
+
+
+@pytest.fixture
+def web(tmp_path):
+    found = Web(tmp_path)
+    yield found
+    found.stop()
+
+
+def test_clients_that_come_at_once_are_shared_evenly_between_the_processes(web):
+    for _ in range(3):
+        web.wait_for(lambda: web.open_connections() == 0)
+        shares, links = web.crowd()
+        for link in links:
+            link.close()
+
+        assert sorted(shares.values()) == [CLIENTS // 2, CLIENTS // 2]
+
+
+def test_a_killed_process_is_counted_no_more_and_a_stopped_one_waited_for_no_longer_than_a_moment(web):
+    killed, stopped = web.pids()
+    os.kill(killed, signal.SIGKILL)
+    fresh = web.wait_for(lambda: set(web.pids()) - {killed, stopped})
+    web.wait_for(lambda: len(web.pids()) == 2)
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        shares, links = web.crowd()
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+
+    assert shares == {fresh.pop(): CLIENTS}, "it had more than the other, but the other took none"
+    for link in links:
+        link.close()

@@ -20,7 +20,7 @@ from connector.accounts import applications
 from connector.accounts.models import Account, QuotaPlace
 from connector.spapi import tokens
 from connector.spapi.client import Client
-from connector.spapi.errors import ConsentLost, SecretRejected, Unreachable
+from connector.spapi.errors import ConsentLost, SecretRejected, SpapiError, Unreachable
 from connector.spapi.marketplaces import REGIONS
 from connector.spapi.operations import OPERATIONS
 from connector.spapi.quota import Limit, Quota
@@ -93,6 +93,7 @@ class AccessToken:
                 account = self._locked()
                 if not whatever_is_stored and self._read(OWN, refused):
                     return  # somebody else got it while this one waited
+                self._forget(account, refused)
                 failure = self._ask(account)
                 if failure is None:
                     self._read(OWN)
@@ -107,6 +108,13 @@ class AccessToken:
         if failure:
             raise failure
 
+    def _forget(self, account, refused):
+        """Nobody sends a token again that Amazon has refused, also while there is no other: each try is a request of the quota."""
+        self._until = 0.0
+        if refused is not None:
+            account.access_fresh_until = None
+            account.save(using=OWN, update_fields=["access_fresh_until"])
+
     def _locked(self):
         accounts = Account.objects.using(OWN).select_related("application")
         account = accounts.select_for_update(of=("self",), no_key=True).filter(pk=self._account_id).first()
@@ -120,7 +128,7 @@ class AccessToken:
 
     @staticmethod
     def _ask(account):
-        """Stores what Amazon's sign-in service answers; its refusal is given back, so that the note of it is kept."""
+        """Stores what Amazon's sign-in service answers; a failure is given back, so that what was noted is kept."""
         application = account.application
         try:
             found = tokens.refresh(
@@ -132,6 +140,8 @@ class AccessToken:
         except SecretRejected as problem:
             application.mark_needs_secret()
             return SecretRejected(application.message, code=problem.code)
+        except SpapiError as problem:
+            return problem
         account.mark_answered(found.refresh_token, found.access_token, found.expires_in)
         if not application.is_ready:
             application.mark_ready()

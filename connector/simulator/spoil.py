@@ -122,9 +122,9 @@ def text(fault, written):
     elif kind == "trailing_tab":
         lines[1:-1] = [line + "\t" for line in lines[1:-1]]
     elif kind == "line_break_in_cell":
-        lines[row] = lines[row].replace(" ", "\n", 1)
+        lines[row] = _broken(lines[row], "\n", lines[0])
     elif kind == "nul_in_cell":
-        lines[row] = lines[row].replace(" ", "\0", 1)
+        lines[row] = _broken(lines[row], "\0", lines[0])
     elif kind == "unix_lines":
         return "\n".join(lines)
     elif kind == "no_last_line_break":
@@ -132,6 +132,14 @@ def text(fault, written):
     elif kind == "empty_document":
         return ""
     return "\r\n".join(lines)
+
+
+def _broken(line, mark, header):
+    """The line with a mark where its first space was, or else before its product's name."""
+    if " " in line:
+        return line.replace(" ", mark, 1)
+    cells, place = line.split("\t"), header.split("\t").index("product-name")
+    return "\t".join([*cells[:place], mark + cells[place], *cells[place + 1 :]])
 
 
 def packed(fault, plain, whole):

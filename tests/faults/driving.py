@@ -199,10 +199,14 @@ class Series(File):
         days = self.days()
         return [("first", days[0], 0.0), ("middle", days[len(days) // 2], 0.5), ("last", days[-1], 1.0)]
 
-    def rounds(self):
-        """Three times (day, share) of those three reports: in all, each of them has met each place of its document."""
+    def rounds(self, things=(None, None, None)):
+        """Three times (day, share, thing) of those three reports: in all, each report has met each place of its document,
+        and each of the three things; and each thing has met each place."""
         days, shares = [day for _, day, _ in self.places()], (0.0, 0.5, 1.0)
-        return [list(zip(days, shares[turn:] + shares[:turn], strict=True)) for turn in range(3)]
+        return [
+            [(day, shares[(at + turn) % 3], things[(at + 2 * turn) % 3]) for at, day in enumerate(days)]
+            for turn in range(3)
+        ]
 
     def fault(self, operation, kind, day, **rule):
         """The fault befalls that day's report and no other, wherever it stands in the line."""

@@ -223,11 +223,11 @@ def test_pages_that_never_end_are_left(chain):
     assert (chain.amazon.calls("searchOrders"), chain.dataset.rows) == (2, 0)
 
 
-@pytest.mark.parametrize(("mode", "places"), [("append", 3), ("replace", 1), ("merge", 1)])
-def test_an_order_that_comes_on_two_pages_is_one_row(make_chain, mode, places):
+@pytest.mark.parametrize("mode", ["append", "replace", "merge"])
+def test_an_order_that_comes_on_two_pages_is_one_row(make_chain, mode):
     """E10."""
     chain = make_chain(mode=mode)
-    for place, number in chain.places(first=2)[-places:]:
+    for place, number in chain.places(first=2):
         chain.again()
         chain.amazon.fault("searchOrders", "repeat_rows", nth=number)
 
@@ -236,11 +236,11 @@ def test_an_order_that_comes_on_two_pages_is_one_row(make_chain, mode, places):
         assert_goes_on(chain, f"{mode}, {place}", run, calls=chain.pages)
 
 
-@pytest.mark.parametrize(("mode", "places"), [("append", 3), ("merge", 1)])
-def test_of_an_order_that_changed_between_two_pages_the_last_update_wins(make_chain, mode, places):
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_of_an_order_that_changed_between_two_pages_the_last_update_wins(make_chain, mode):
     """E10: an order moved by its update."""
     chain = make_chain(mode=mode)
-    for place, number in chain.places(first=2)[-places:]:
+    for place, number in chain.places(first=2):
         chain.again()
         chain.amazon.fault("searchOrders", "repeat_rows", nth=number, changed="2099-01-01T00:00:00Z")
 

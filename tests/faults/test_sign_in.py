@@ -1,4 +1,7 @@
-"""Consents that end, secrets that change, sign-in that is down, wrong regions and false hosts: E32 to E35 and E38."""
+"""Consents that end, secrets that change, sign-in that is down, wrong regions and false hosts: E32 to E35 and E38.
+
+Each at the door, before anything was read, and at the first, a middle and the last page of a chain.
+"""
 
 import ssl
 import threading
@@ -193,4 +196,151 @@ def test_who_cannot_prove_to_be_amazon_gets_no_token(make_dataset, account, sett
 
     assert run.state == "waiting"
     assert said in run.message
+    assert server.requests == []
+
+
+# In the midst of a chain
+
+
+def expire_at(chain, number):
+    """Amazon takes the access token up to that page, and from there on none that was given out before."""
+    chain.again()
+    chain.amazon.fault("searchOrders", "expired_token", nth=number, for_good=True)
+
+
+def assert_goes_on(chain, place, run, *, calls):
+    """The run ended well, no page was asked for again that had been read, and the rows are the truth."""
+    assert (run.state, chain.amazon.calls("searchOrders")) == ("succeeded", calls), f"{place}: {run.message}"
+    assert chain.assert_whole() == chain.dataset.rows > 0, place
+
+
+def assert_stopped(chain, place, run, number, said):
+    """The run ended at that page with the reason; nothing of a chain without an end has landed."""
+    assert run.state == "failed" and said in run.message, f"{place}: {run.message}"
+    assert chain.amazon.calls("searchOrders") == number, place
+    assert not Day.objects.filter(dataset=chain.dataset, state__in=Day.IN).exists(), place
+    assert chain.dataset.rows == 0
+
+
+def test_a_consent_withdrawn_in_the_midst_of_a_chain_stops_there_and_goes_on_there(chain, account):
+    """E32."""
+    for place, number in chain.places():
+        expire_at(chain, number)
+        chain.amazon.fault("token", "invalid_grant")
+
+        run = chain.drive()
+
+        assert_stopped(chain, place, run, number, "Re-authorise")
+        account.refresh_from_db()
+        assert (account.state, chain.amazon.calls("token")) == ("needs_consent", 1), place
+        assert chain.drive().state == "failed" and chain.amazon.calls("token") == 1, "nobody knocks again"
+        chain.amazon.heal()
+        account.mark_connected("Atzr|simulator-seller", "", 0, now=datetime.now(UTC))
+        assert_goes_on(chain, place, chain.drive(), calls=chain.pages - number + 1)
+
+
+def test_a_secret_changed_in_the_midst_of_a_chain_stops_there_and_goes_on_there(chain, account, settings):
+    """E33: the access token serves until it runs out, and the old secret gets no other."""
+    for place, number in chain.places():
+        expire_at(chain, number)
+        change = {"client_id": settings.LWA_CLIENT_ID, "client_secrets": [f"secret of {place}"], "application_id": "x"}
+        chain.amazon.simulator.control("/simulator/applications", change)
+
+        run = chain.drive()
+
+        assert_stopped(chain, place, run, number, "secret")
+        account.application.refresh_from_db()
+        assert (account.application.state, chain.amazon.calls("token")) == ("needs_secret", 1), place
+        account.refresh_from_db()
+        assert account.state == "connected"
+        chain.amazon.heal()
+        settings.LWA_CLIENT_SECRET = f"secret of {place}"
+        assert_goes_on(chain, place, chain.drive(), calls=chain.pages - number + 1)
+
+
+def test_a_sign_in_service_that_is_down_in_the_midst_of_a_chain_is_waited_for_there(chain, account):
+    """E34."""
+    kinds = ("503", "no_answer", "html")
+    for place, number in chain.places():
+        expire_at(chain, number)
+        for kind in kinds:
+            chain.amazon.fault("token", kind, count=1)
+
+        run = chain.drive()
+
+        account.refresh_from_db()
+        assert (account.state, len(run.waits)) == ("connected", len(kinds)), place
+        assert all(
+            "sign-in" in message or "api.amazon" in message or "127.0.0.1" in message for message, _ in run.waits
+        )
+        assert chain.amazon.calls("token") == len(kinds) + 1, place
+        assert_goes_on(chain, place, run, calls=chain.pages + 1)  # the refused token is not tried again
+
+
+def until_page(chain, number):
+    """A run that has read the pages before this one and waits, for Amazon was out of order there."""
+    chain.again()
+    chain.amazon.fault("searchOrders", "503", nth=number)
+    run = chain.drive_until_it_waits()
+    chain.amazon.heal()
+    run.hurry()
+    return run
+
+
+def test_a_door_of_another_region_in_the_midst_of_a_chain_stops_there_and_goes_on_there(chain, settings):
+    """E35: the installation is set up wrongly between two pages."""
+    right = settings.SPAPI_ENDPOINTS
+    for place, number in chain.places():
+        run = until_page(chain, number)
+        settings.SPAPI_ENDPOINTS = dict.fromkeys(right, f"{chain.amazon.simulator.url}/eu")
+
+        run.to_end()
+
+        assert_stopped(chain, place, run, 1, "another region")
+        chain.amazon.heal()
+        settings.SPAPI_ENDPOINTS = right
+        assert_goes_on(chain, place, chain.drive(), calls=chain.pages)
+
+
+def test_a_marketplace_that_is_not_the_sellers_in_the_midst_of_a_chain_says_so(chain, account):
+    """E35: the account's marketplaces change between two pages."""
+    for place, number in chain.places():
+        run = until_page(chain, number)
+        account.marketplaces = ["DE"]
+        account.save()
+
+        run.to_end()
+
+        calls = 1 if number == 1 else 3  # a page token that is not taken is tried once more, in halves
+        assert_stopped(chain, place, run, calls, "marketplaceId A1PA6795UKMFR9 is not in the NA region")
+        account.marketplaces = ["US"]
+        account.save()
+        chain.amazon.heal()
+        assert_goes_on(chain, place, chain.drive(), calls=chain.pages)
+
+
+def test_a_host_that_is_not_amazon_in_the_midst_of_a_chain_gets_no_token_and_holds_nothing_up_for_good(
+    chain,
+    settings,
+    secured,  # noqa: F811
+):
+    """E38: the name is not found, then somebody else answers to it, then Amazon again."""
+    right = settings.SPAPI_ENDPOINTS
+    server, _ = secured()
+    for place, number in chain.places():
+        run = until_page(chain, number)
+        for address, said in (
+            ("https://sellingpartner.invalid", "could not be found"),
+            (f"https://localhost:{server.port}", "certificate that cannot be trusted"),
+        ):
+            settings.SPAPI_ENDPOINTS = dict.fromkeys(right, address)
+            run.turn()
+            assert (run.state, said in run.message) == ("waiting", True), f"{place}: {run.message}"
+            run.hurry()
+        settings.SPAPI_ENDPOINTS = right
+
+        run.to_end()
+
+        chain.dataset.refresh_from_db()
+        assert_goes_on(chain, place, run, calls=chain.pages - number + 1)
     assert server.requests == []

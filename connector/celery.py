@@ -15,15 +15,28 @@ TASK_LIMIT = 720  # seconds; a step takes less than two minutes as a rule
 VISIBILITY = 1800  # above the longest task: Redis hands a message out again after this
 
 
+def patience(broker_url):
+    """The settings that say how long a page waits for a broker: seconds for one that is dead, three for one that hangs.
+
+    Redis' library itself makes a line anew that the broker has closed, so that publishing again would only hang again.
+    """
+    is_amqp = urlsplit(broker_url).scheme.startswith("amqp")
+    return {
+        "broker_transport_options": transport_options(broker_url),
+        "broker_connection_timeout": 3,
+        "task_publish_retry_policy": {"max_retries": int(is_amqp), "interval_start": 0.2, "interval_max": 0.5},
+    }
+
+
 def transport_options(broker_url):
-    """What each kind of broker is told; both give up on a dead one within seconds."""
+    """What each kind of broker is told."""
     if urlsplit(broker_url).scheme.startswith("amqp"):
         return {"confirm_publish": True, "read_timeout": 30, "write_timeout": 10, "max_retries": 1}
     return {
         "visibility_timeout": VISIBILITY,
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,
-        "socket_timeout": 10,
+        "socket_timeout": 3,
         "socket_connect_timeout": 3,
         "socket_keepalive": True,
         "health_check_interval": 25,
@@ -35,11 +48,9 @@ app = Celery("connector")
 app.set_default()  # for every thread of the web server, not only for the one that imported this
 app.conf.update(
     broker_url=settings.BROKER_URL,
-    broker_transport_options=transport_options(settings.BROKER_URL),
-    broker_connection_timeout=3,
+    **patience(settings.BROKER_URL),
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    task_publish_retry_policy={"max_retries": 1, "interval_start": 0.2, "interval_max": 0.5},
     task_serializer="json",
     accept_content=["json"],
     enable_utc=True,

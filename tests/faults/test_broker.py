@@ -14,7 +14,10 @@ import time
 
 import pytest
 import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
 
+from connector.celery import app, patience
 from connector.embedded.services import Services
 from datasets.backfill import dispatch, engine
 from datasets.models import Run
@@ -171,8 +174,29 @@ def test_a_broker_that_takes_nothing_keeps_nobody_from_starting_a_run(nursery, b
 
     broker.line.config_set("maxmemory", 1)
     start("full")
-    if RESTARTS > 2:  # it takes as long as the socket's patience
-        broker.process.send_signal(signal.SIGSTOP)
-        start("hanging")
+    broker.process.send_signal(signal.SIGSTOP)
+    start("hanging")
     broker.kill()
     start("gone")
+
+
+def test_a_broker_that_hangs_costs_a_page_five_seconds_at_most_and_one_that_came_back_nothing(broker):
+    """B3: over a line that was in use already, as a web server has it, and over a new one."""
+    page = Celery("page", set_as_current=False)
+    page.conf.update({**app.conf.changes, "broker_url": broker.url} | patience(broker.url))
+    page.send_task("datasets.tasks.tick", queue="backfill")
+    broker.process.send_signal(signal.SIGSTOP)
+
+    for _ in range(2):
+        began = time.monotonic()
+        with pytest.raises(OperationalError):
+            page.send_task("datasets.tasks.tick", queue="backfill")
+        assert time.monotonic() - began < 5
+
+    broker.process.send_signal(signal.SIGCONT)
+    page.send_task("datasets.tasks.tick", queue="backfill")
+    broker.kill()
+    broker.forget()
+    broker.start()
+    page.send_task("datasets.tasks.tick", queue="backfill")
+    assert broker.line.llen("backfill") == 1

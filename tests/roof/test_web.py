@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -93,6 +94,22 @@ def test_clients_that_come_at_once_are_shared_evenly_between_the_processes(web):
             link.close()
 
         assert sorted(shares.values()) == [CLIENTS // 2, CLIENTS // 2]
+
+
+def test_many_more_clients_than_threads_are_all_answered_however_fast_some_ask_on(web):
+    links = [web.connect() for _ in range(48)]  # of 32 threads
+    with ThreadPoolExecutor(len(links)) as clients:
+        answered = list(clients.map(lambda link: [web.ask(link) for _ in range(20)], links))
+
+    assert [len(set(pids)) for pids in answered] == [1] * len(links), "each stays with one process"
+
+
+def test_two_requests_in_one_packet_are_two_answers(web):
+    with socket.create_connection(("127.0.0.1", web.port), timeout=20) as link:
+        link.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        found = b"".join(iter(lambda: link.recv(1 << 16), b""))
+
+    assert found.count(b"HTTP/1.1 200 OK") == 2
 
 
 def test_a_killed_process_is_counted_no_more_and_a_stopped_one_waited_for_no_longer_than_a_moment(web):

@@ -16,8 +16,6 @@ ELSEWHERE = {  # the test that holds it, where that is not in this room
     "D3": "tests/backfill/test_windows.py::test_days_tile_time_without_gap_or_overlap",
 }
 NOT_TRIED = {
-    "C3": "rows and checkpoint are one transaction, so they vanish together; no landing turns synchronous_commit off",
-    "C8": "a journal without room needs a disk of its own, which a test has not",
     "D5": "the zone of an account is its home marketplace's; nobody can choose another",
 }
 FAULTS = {f"E{number}" for number in range(1, 39)}

@@ -16,7 +16,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 MOST = 256  # processes, old and new ones of a restart together
 NOBODY = -1
-PATIENCE = 0.02  # seconds for which a connection is left to the others; one of them may be stuck
+PATIENCE = 0.25  # seconds for which a connection is left to the others, as far as they are not stuck
+IN_VAIN = 5.0  # seconds for which nothing is left to them after they have taken nothing
 PAUSE = 0.001
 MOMENT = 2  # milliseconds for which a thread waits for its client's next request
 
@@ -33,7 +34,7 @@ class EvenWorker(ThreadWorker):
     def __init__(self, *args, **kwargs):
         # In gunicorn's master, which is alone in handing out places.
         self.place = next((place for place in range(MOST) if _shared[place] == NOBODY), None)
-        self._left_since = 0.0
+        self._left_first = self._left_last = self._in_vain_until = 0.0
         self._at_work = set()  # connections that have a thread
         super().__init__(*args, **kwargs)
 
@@ -59,9 +60,12 @@ class EvenWorker(ThreadWorker):
 
     def _has_patience(self):
         now = time.monotonic()
-        if now - self._left_since > 2 * PATIENCE:  # another connection than the one that was left last
-            self._left_since = now
-        return now - self._left_since < PATIENCE
+        if now - self._left_last > 10 * PAUSE:  # what was left then has been taken
+            self._left_first = now
+        self._left_last = now
+        if now - self._left_first > PATIENCE:
+            self._in_vain_until = now + IN_VAIN
+        return now > self._in_vain_until
 
     def handle(self, conn):
         """As gunicorn has it: whether the connection goes on."""

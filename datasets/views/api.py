@@ -51,7 +51,7 @@ rows = pd.read_csv(
     Snippet(
         "duckdb",
         "DuckDB",
-        "Put the token in place of bh_….",
+        "Put the token where bh_… stands.",
         """CREATE SECRET backhaul (TYPE http, BEARER_TOKEN 'bh_…', SCOPE '{host}');
 SELECT * FROM read_csv('{export}.csv');""",
     ),
@@ -76,7 +76,7 @@ in
     Snippet(
         "sheets",
         "Google Sheets",
-        "Sheets sends no header, so it needs a link: create one above and put its end in place of bh_link_…. Google's"
+        "Sheets sends no header, so it needs a link: create one above and put its end where bh_link_… stands. Google's"
         " servers have to be able to reach this address.",
         """=IMPORTDATA("{export}.csv?token=bh_link_…")""",
     ),

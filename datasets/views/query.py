@@ -16,7 +16,7 @@ from datasets.serving.tokens import Caller
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
-SUFFIXES = ("csv", "xlsx", "parquet", "json")
+SUFFIXES = (("csv", "CSV"), ("xlsx", "Excel"), ("parquet", "Parquet"), ("json", "JSON"))
 FIRST = "SELECT _day, count(*) AS rows\nFROM table\nGROUP BY _day\nORDER BY _day DESC"
 
 

@@ -263,6 +263,12 @@ def test_an_empty_day_of_a_week_says_where_its_rows_stand(page, alice, account):
     assert "whose rows stand on Sunday, 8 November 2026" in told
 
 
+def test_punctuation_follows_a_moment_without_a_gap(page, dataset):
+    said = text(page.get(f"/datasets/{dataset.slug}/days/{day_back(3)}"))
+
+    assert re.search(r"\([^()]*</time>\)", said)
+
+
 @pytest.mark.parametrize("day", ["2001-01-01", "yesterday", "2026-13-40", "x"])
 def test_a_day_that_is_none_of_the_datasets_is_not_there(page, dataset, day):
     assert page.get(f"/datasets/{dataset.slug}/days/{day}").status_code == 404

@@ -98,7 +98,7 @@ def run_sqlmap(web, visit, headers, folder, told):
     before = len(web.answers())
     more = ["--data", visit.body] if visit.body is not None else []
     if visit.body is not None and "*" not in visit.body:
-        more += ["--answers", "JSON data found=n"]  # it would try the fields too, and their turn comes by itself
+        more += ["--answers", "JSON data found=n", "--param-filter", "URI"]  # it would try the fields too, and their turn comes by itself
     for name, value in headers.items():
         more += ["--header", f"{name}: {value}"]
     address = web.url + visit.address

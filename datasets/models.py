@@ -323,7 +323,7 @@ class Request(models.Model):
 
     def intend(self, *, asked_at, from_at, until_at):
         """About to ask: written down first, so that an answer which gets lost can be looked for at Amazon."""
-        self.keep(asked_at=asked_at, from_at=from_at, until_at=until_at)
+        self.keep(asked_at=asked_at, from_at=from_at, until_at=until_at, cursor={})
 
     def unintend(self):
         """Amazon said no, or was not asked: there is no answer to look for."""

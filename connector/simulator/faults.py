@@ -21,6 +21,7 @@ The first rule that applies is met. Kinds, and what they take:
     to a page              repeat_token, endless, same_page, empty_page, empty_payload, repeat_rows (changed: the moment
                            of their update), shuffled, truncated_json, invalid_json, unknown_fields, nul,
                            lone_surrogate, row_missing (at)
+    before an answer       late (seconds): it is taken, and carried out only then
     on the way             cut (bytes or at, reset), no_answer, wrong_length (by), drip (seconds, bytes), delay (seconds),
                            bad_chunks, many_headers (number), big_header (bytes)
     of a report            on createReport: fatal (text), fatal_without_document, cancelled, stuck (seconds),
@@ -80,7 +81,7 @@ PAGE = (
     "row_missing",
 )
 DELIVERY = ("cut", "no_answer", "wrong_length", "drip", "delay", "bad_chunks", "many_headers", "big_header")
-KINDS = (*INSTEAD, *PAGE, *DELIVERY, *OUTCOMES, *spoil.KINDS)
+KINDS = (*INSTEAD, "late", *PAGE, *DELIVERY, *OUTCOMES, *spoil.KINDS)
 OPERATIONS = (
     "*",
     "token",

@@ -3,6 +3,7 @@
 import json
 import secrets
 import sys
+import time
 import traceback
 
 from . import consent, control, documents, faults, operations, orders, participations, reports, tokens
@@ -105,6 +106,8 @@ class Simulator:
         request.fault = self.faults.meet(request)
         answer = faults.instead(request)
         if answer is None:
+            if request.fault and request.fault["kind"] == "late":
+                time.sleep(request.fault.get("seconds", 1))
             return handler(request)
         if request.fault.get("for_good"):
             self.tokens.expire()

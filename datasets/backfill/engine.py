@@ -9,7 +9,7 @@ import time
 from datetime import timedelta
 
 import psycopg
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, transaction
 from django.db.models import Avg, Q
 
 from connector.accounts.clients import client_for
@@ -40,6 +40,7 @@ BUSY = {  # what PostgreSQL answers when the same statement may succeed later, i
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
     OperationalError,
     InterfaceError,
 )  # Django's words and the driver's
@@ -132,6 +133,10 @@ def advance(run_id):
                 raise
             return _fenced_off(run_id)
         except AWAY as problem:
+            return _give_back(run, fence, problem)
+        except InternalError as problem:  # Django's word for a line that was cut because its worker stood still
+            if not isinstance(problem.__cause__, AWAY):
+                raise
             return _give_back(run, fence, problem)
 
 

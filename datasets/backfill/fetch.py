@@ -28,6 +28,7 @@ REPORT_PATIENCE = timedelta(hours=72)  # Amazon has been seen to take days; a se
 MOST_BYTES = 20 << 30
 MOST_READINGS = 3
 CLOCK_SKEW = timedelta(minutes=5)
+ON_ITS_WAY = 5.0  # seconds after which a report that was asked for is certainly on Amazon's list
 TOO_SOON = timedelta(hours=1)  # within which Amazon may cancel a report because of an earlier one like it
 
 
@@ -87,6 +88,9 @@ class Asking:
             if found:
                 request.got_on(state=Request.State.ASKED, amazon_id=found, cursor={"polls": 0})
                 return
+            if "sought" not in request.cursor:  # what was sent in that last moment may not have arrived yet
+                request.keep(cursor={"sought": True})
+                raise errors.NotReady("Amazon may have been asked for this report already.", wait=ON_ITS_WAY)
         from_at, until_at = self._window(request, now)
         request.intend(asked_at=now, from_at=from_at, until_at=until_at)
         try:

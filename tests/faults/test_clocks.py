@@ -108,3 +108,45 @@ def test_a_worker_that_stood_still_for_three_leases_changes_nothing_any_more(tmp
             nursery.kill(zombie)
             stopped += has_it
         assert nursery.errors() == []
+
+
+STANDING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+        AND clock_timestamp() - state_change > interval '50 milliseconds'
+"""  # for so long that no statement is still on its way
+
+
+def test_a_worker_that_stood_still_in_a_transaction_gives_its_run_back(tmp_path, make_dataset, simulator):
+    """A12: PostgreSQL has cut its line, so that its locks kept nobody waiting; nobody else was there to go on."""
+    dataset = make_dataset("order_details", start=f"today-{DAYS}", end="yesterday")
+    checker = Checker(dataset.pk, simulator)
+
+    def stands_in_a_transaction():
+        return checker.link.execute(STANDING).fetchone()[0] > 0
+
+    with Nursery(tmp_path) as nursery:
+        worker = nursery.fork(lease=LEASE)
+        run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        wait_until(lambda: is_over(run) or run.state == Run.State.RUNNING, seconds=30, every=0.002)
+        end = time.monotonic() + 60
+        while True:
+            assert time.monotonic() < end, "it was never met in a transaction"
+            os.kill(worker, signal.SIGSTOP)
+            time.sleep(0.1)  # PostgreSQL ends the statement in hand, if there is one
+            if stands_in_a_transaction():
+                break
+            os.kill(worker, signal.SIGCONT)
+            time.sleep(0.003)
+            if is_over(run):
+                Day.objects.filter(dataset=dataset, state__in=Day.IN).update(again=True, checksum="written again")
+                run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        wait_until(lambda: not stands_in_a_transaction(), seconds=30, every=0.05)
+        os.kill(worker, signal.SIGCONT)
+        wait_until(lambda: is_over(run), seconds=30, every=0.05)
+        errors = nursery.errors()
+
+    assert errors == []
+    assert run.state == Run.State.SUCCEEDED, run.message
+    assert checker.assert_orders_equal_truth(day_before(DAYS), day_before(1)) > 0
+    checker.close()

@@ -1,5 +1,6 @@
 """A report that Amazon builds late, badly, twice or not at all: E12 to E14, and E31. Of several reports: test_series.py."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -8,8 +9,12 @@ from datasets.backfill import dispatch, engine
 from datasets.models import Day, Run
 from tests.backfill.conftest import day_before, finish
 from tests.faults.driving import Drive, begin
+from tests.faults.nursery import Nursery
+from tests.living import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+
+LATE = 2  # seconds
 
 
 def until_it_waits(run, times=1):
@@ -167,3 +172,25 @@ def test_orders_that_show_up_late_are_in_after_the_day_was_read_again(chain, acc
     rows = chain.checker.assert_orders_equal_truth(**days)
     assert rows == dataset.rows
     assert rows > early or rows < 150  # where there are few orders, it may be that none of them is late
+
+
+def test_a_report_that_amazon_enters_after_its_asker_died_is_found_and_not_asked_for_again(tmp_path, file):
+    """A5: who takes over looks for it at once, and once more before asking anew."""
+    file.amazon.fault("createReport", "late", seconds=LATE, count=1)
+    run = begin(file.dataset)
+
+    def was_asked():
+        return file.amazon.simulator.control("/simulator/faults")["faults"][0]["fired"]
+
+    with Nursery(tmp_path) as nursery:
+        worker = nursery.fork()
+        wait_until(was_asked, seconds=30, every=0.01)
+        nursery.kill(worker)
+        nursery.finish()
+        assert nursery.errors() == []
+
+    time.sleep(LATE)  # by now Amazon has certainly entered the first one
+    run.refresh_from_db()
+    assert run.state == "succeeded", run.message
+    assert file.amazon.calls("createReport") == 1
+    file.assert_whole()

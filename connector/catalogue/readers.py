@@ -5,6 +5,7 @@ from collections import Counter, deque
 LONGEST_LINE = 16 << 20  # characters; a longer one is set aside
 _BLOCK = 1 << 18
 PEEKED = 50  # lines that say how the file ends its lines
+SURE, NEARLY_ALL = 3, 0.9  # so many lines, and such a share of them, say what no header says
 MOST_JOINED = 200  # lines that one quoted value may run over
 QUOTES = {"double": '"', "single": "'", "null": None}
 
@@ -47,9 +48,10 @@ def unique(titles):
 
 
 def _tail(lines, width, of_header):
-    """How many delimiters the file puts behind the last value, as most of its first lines have it.
+    """How many delimiters the file puts behind the last value, as nearly all of its first lines have it.
 
-    One line alone says nothing, unless the header is like it: a tab within a value may have pushed out the last, empty one.
+    One or two lines say nothing, nor does a mere majority, unless the header is like them: a tab within a value may have
+    pushed out the last, empty one, and to take that for the file's way would shift all values behind the tab.
     """
     taken, number = [], lines.number
     while len(taken) < PEEKED and (line := lines.take()):
@@ -58,7 +60,8 @@ def _tail(lines, width, of_header):
     splits = [line.removesuffix("\r").split("\t") for _, line in taken]
     tails = Counter(len(cells) - width for cells in splits if len(cells) >= width and not any(cells[width:]))
     tail = max(tails, key=lambda tail: (tails[tail], -tail), default=0)
-    return tail if tails[tail] > 1 or width + tail == of_header else 0
+    is_way = tails[tail] >= SURE and tails[tail] >= NEARLY_ALL * tails.total()
+    return tail if is_way or width + tail == of_header else 0
 
 
 def _whole(cells, width, tail):

@@ -383,6 +383,18 @@ def test_reauthorising_keeps_the_account_and_renews_its_token(browser, account):
     assert again.message == ""
 
 
+def test_nothing_that_happens_to_an_account_sets_the_clock_of_its_days(browser, account):
+    """Days that are in were counted by it: another one would count the hours between twice, or not at all."""
+    Account.objects.update(marketplaces=["MX"])
+
+    browser.come_back(state_of(browser.http.post(reverse("account-reauthorize", args=[account.pk]))))
+
+    again = Account.objects.get()
+    assert again.marketplaces == ["MX", "US", "CA"]
+    again.add_marketplaces(["BR"])
+    assert Account.objects.get().home.country == "MX"  # whose clock the days follow
+
+
 def test_another_seller_cannot_take_an_accounts_place(browser, account, amazon):
     before = account.refresh_token
     asked = calls(amazon)

@@ -189,6 +189,15 @@ def test_one_line_alone_does_not_say_that_its_last_delimiter_is_none():
     assert (rows, ragged) == ([], [(2, ["1", "x", ""])])
 
 
+@pytest.mark.parametrize("others", [["3\tx\ty"], ["3\tx\t", "4\tx\ty"] * 8, []])
+def test_a_few_lines_with_a_tab_too_many_do_not_say_so_either(others):
+    """Two values with a tab within, and an empty last one: a delimiter that were none would shift what is behind the tab."""
+    _, rows, ragged, _ = parse("\n".join(["a\tb\tc", "1\tx\ty\t", "x\ty\t2\t", *others, ""]))
+
+    assert rows == [line.split("\t") for line in others]
+    assert [number for number, _ in ragged] == [2, 3]
+
+
 def test_a_header_may_have_a_delimiter_more_than_its_lines():
     _, rows, ragged, _ = parse("a\tb\t\n1\tx\n2\ty\n")
 

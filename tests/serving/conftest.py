@@ -84,6 +84,28 @@ def make(people, apart):
     return Make()
 
 
+# What most rooms here ask for; a module that needs other rows says its own.
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Of `orders`, as dicts."""
+    from tests.serving import shop
+
+    return shop.orders(120)
+
+
+@pytest.fixture(scope="module")
+def orders(make, rows):
+    return make.dataset("orders_us", rows=rows)
+
+
+@pytest.fixture(scope="module")
+def bearer(make):
+    """The headers with which Alice may do everything."""
+    return {"Authorization": f"Bearer {make.token()}"}
+
+
 @pytest.fixture
 def alice(people, db):
     return people[0]

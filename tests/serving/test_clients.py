@@ -34,11 +34,6 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def orders(make, rows):
-    return make.dataset("orders_us", rows=rows)
-
-
-@pytest.fixture(scope="module")
 def big(make):
     return make.dataset("big_one", rows=shop.orders(MANY, seed=3))
 

@@ -17,18 +17,8 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def orders(make, rows):
-    return make.dataset("orders_us", rows=rows)
-
-
-@pytest.fixture(scope="module")
 def nothing(make):
     return make.dataset("nothing_yet")
-
-
-@pytest.fixture(scope="module")
-def bearer(make):
-    return {"Authorization": f"Bearer {make.token()}"}
 
 
 def start(client, path, bearer, **headers):

@@ -20,11 +20,6 @@ def rows():
     return shop.orders(60)
 
 
-@pytest.fixture(scope="module")
-def orders(make, rows):
-    return make.dataset("orders_us", rows=rows)
-
-
 @pytest.fixture
 def link(alice, orders):
     """A function from a fixed query to a function that asks with the link's token alone."""

@@ -63,11 +63,6 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def orders(make, rows):
-    return make.dataset("orders_us", rows=rows)
-
-
-@pytest.fixture(scope="module")
 def token(make):
     return make.token()
 

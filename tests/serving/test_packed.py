@@ -28,11 +28,6 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def orders(make, rows):
-    return make.dataset("orders_us", rows=rows)
-
-
-@pytest.fixture(scope="module")
 def odd(make):
     """Values at the edges of what the formats hold."""
     return make.dataset(
@@ -58,11 +53,6 @@ def odd(make):
             },
         ],
     )
-
-
-@pytest.fixture(scope="module")
-def bearer(make):
-    return {"Authorization": f"Bearer {make.token()}"}
 
 
 def workbook(response):

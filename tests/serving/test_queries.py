@@ -26,11 +26,6 @@ def orders(make):
     return make.dataset("orders_us", rows=ROWS)
 
 
-@pytest.fixture(scope="module")
-def bearer(make):
-    return {"Authorization": f"Bearer {make.token()}"}
-
-
 def values_of(kind):
     """A value, as it is written in a URL."""
     existing = {

@@ -15,21 +15,6 @@ from tests.serving import shop
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def rows():
-    return shop.orders(120)
-
-
-@pytest.fixture(scope="module")
-def orders(make, rows):
-    return make.dataset("orders_us", rows=rows)
-
-
-@pytest.fixture(scope="module")
-def bearer(make):
-    return {"Authorization": f"Bearer {make.token()}"}
-
-
 @pytest.fixture
 def ask(client, bearer):
     def ask(path, **headers):

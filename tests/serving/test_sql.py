@@ -14,23 +14,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
-def rows():
-    return shop.orders(120)
-
-
-@pytest.fixture(scope="module")
-def orders(make, rows):
-    return make.dataset("orders_us", rows=rows)
-
-
-@pytest.fixture(scope="module")
 def returns(make):
     return make.dataset("returns_us", rows=shop.orders(15, seed=8))
-
-
-@pytest.fixture(scope="module")
-def bearer(make):
-    return {"Authorization": f"Bearer {make.token()}"}
 
 
 @pytest.fixture

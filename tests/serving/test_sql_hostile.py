@@ -23,11 +23,6 @@ def secrets(make, people):
     return make.dataset("bobs_orders", owner=people[1], account=account, rows=[{"title": MARK}, {"title": MARK}])
 
 
-@pytest.fixture(scope="module")
-def bearer(make):
-    return {"Authorization": f"Bearer {make.token()}"}
-
-
 @pytest.fixture
 def ask(client, orders, secrets, bearer, settings):
     settings.SQL_SECONDS, settings.SQL_ROWS = 1, 1000

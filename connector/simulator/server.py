@@ -51,6 +51,9 @@ class Handler(BaseHTTPRequestHandler):
             self._send(Answer(411, b"A Content-Length is needed.", "text/plain"))
             return
         body = b"" if chunked else self.rfile.read(int(length))
+        if not chunked and len(body) < int(length):
+            self.close_connection = True  # its sender died before the end: no server takes that for a request
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         base = f"http://{headers.get('host') or self.server.url.removeprefix('http://')}"
         self._send(self.server.simulator.answer(Request(self.command, path, query, headers, body, base)))

@@ -1,8 +1,10 @@
 """Steering: clock, settings, log, and the truth that tests compare with."""
 
 import json
+import socket
 from collections import Counter
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -177,3 +179,13 @@ def test_reports_are_forgotten_and_their_numbers_given_out_again(amazon):
         assert amazon.control("reports", method="DELETE") == {"reports": []}
     assert texts[0][0] == texts[1][0]
     assert texts[0][1] != texts[1][1]
+
+
+def test_a_request_whose_sender_dies_before_its_end_was_never_made(amazon):
+    host, port = urlsplit(amazon.url).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        line.sendall(b"POST /reports/2021-06-30/reports HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        line.shutdown(socket.SHUT_WR)
+        assert line.recv(100) == b""
+
+    assert amazon.control("counts")["requests"] == {}

@@ -8,6 +8,8 @@ from celery import Celery
 from django.conf import settings
 from kombu import Exchange, Queue
 
+from connector import envelopes
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connector.settings")
 
 QUEUES = ("clock", "backfill")
@@ -44,6 +46,7 @@ def transport_options(broker_url):
     }
 
 
+envelopes.install()
 app = Celery("connector")
 app.set_default()  # for every thread of the web server, not only for the one that imported this
 app.conf.update(

@@ -127,6 +127,32 @@ RUBBISH = (
 )
 
 
+def broken():
+    """What stands in the queue and is no message: no JSON, no envelope, or one with something missing or odd."""
+    yield from (b"garbage", b"\x80\x04\x95\xff", "[]", "5", "null", "{}")
+    whole = json.loads(message("nobody.knows.this", b"[[], {}, {}]"))
+    for part in whole:
+        yield from (json.dumps({**whole, part: odd}) for odd in (None, 5, "###", [], {}))
+        yield json.dumps({name: value for name, value in whole.items() if name != part})
+    for part in ("properties", "headers"):
+        for name in whole[part]:
+            yield from (json.dumps({**whole, part: {**whole[part], name: odd}}) for odd in (None, 5, ["a"], "rot13"))
+
+
+def test_a_worker_outlives_what_is_no_message(installation, broker, make_dataset, fill):
+    """B6."""
+    dataset = make_dataset("order_details", start="yesterday", end="yesterday")
+    for rubbish in ((), broken()):
+        for each in rubbish:
+            broker.line.lpush("backfill", each)
+        run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        wait_until(lambda run=run: is_over(run), seconds=PATIENCE, every=0.1)
+        assert run.state == Run.State.SUCCEEDED, run.message
+
+    wait_until(lambda: not broker.line.llen("backfill") and not broker.line.hlen("unacked"), seconds=60)
+    assert installation.processes["worker"].poll() is None
+
+
 def test_what_is_due_runs_again_after_the_broker_died_forgot_or_carried_rubbish(
     installation, broker, make_dataset, fill
 ):

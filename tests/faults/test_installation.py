@@ -191,6 +191,7 @@ class Busy(threading.Thread):
         """One more run of each, undisturbed."""
         self.is_over.set()
         self.join(120)
+        wait_until(lambda: landings(self.url), seconds=PATIENCE)  # the last kill may have been PostgreSQL's
         with psycopg.connect(self.url, autocommit=True) as link:
             self.wait_until_idle(link)
             for slug in self.slugs:

@@ -88,26 +88,31 @@ class Page:
                 [(self.CURSOR, f"{self.CURSOR}: it belongs to other filters or another order. Begin without one.")]
             )
 
+    def _has_moved(self, found):
+        """Whether rows have landed, or been taken away or changed, in the walk's table since it began."""
+        begun = self.position
+        return bool(begun) and begun.generation == found.generation and begun.changed != _seconds(found.changed_at)
+
     def _check_whole(self, found, came):
         """Raises where rows that the walk began on are not all there as they were: only a merge changes rows in place, and
         where others take rows away, fewer than at the beginning are left below the walk's highest `_id`."""
-        begun = self.position
-        if begun is None or begun.generation != found.generation or begun.changed == _seconds(found.changed_at):
-            return
-        if found.mode == Dataset.Mode.MERGE or found.rows - came != begun.rows:
+        if found.mode == Dataset.Mode.MERGE or found.rows - came != self.position.rows:
             raise VersionGone("Rows of these pages have changed since this walk began. Begin again without _cursor.")
 
     # Asking
 
-    def _look(self):
+    def _look(self, counts_what_came=False):
         """Asks for the rows; answers the Moment that they are of, with the columns that the dataset has in it."""
         self.rows, self._max_id, self._counted, self._has_more = [], None, None, False
         try:
-            head, *rows = self._execute(*self._whole_statement())
+            head, *rows = self._execute(*self._whole_statement(counts_what_came))
         except errors.ProgrammingError as problem:
             return self._without_rows(problem)
         found, (self._max_id, came, self._counted) = self._read_head(head)
-        self._check_whole(found, came)
+        if self._has_moved(found):
+            if not counts_what_came:
+                return self._look(counts_what_came=True)
+            self._check_whole(found, came)
         self._has_more = len(rows) > self.query.limit
         self.rows = rows[: self.query.limit]
         return found
@@ -148,9 +153,10 @@ class Page:
 
     # The statement
 
-    def _whole_statement(self):
+    def _whole_statement(self, counts_what_came):
         """(the statement, its parameters): the head, which is the row without `_id`; then the rows, one more than wanted, to
-        know whether there is a next page."""
+        know whether there is a next page. What came since the walk began is counted only on demand: for its sake PostgreSQL
+        would plan the statement anew each time."""
         asked, types, table, parameters = self.query, self.moment.types, self.moment.table, Parameters()
         kinds = tuple(types[name] for name in asked.select)
         names, written, blank = _columns(asked.select, kinds, asked.safe, asked.decimals, self.as_json)
@@ -163,16 +169,12 @@ class Page:
             sql.SQL(" OFFSET {}").format(sql.Literal(asked.offset)) if asked.offset else NOTHING,
         )
         top = came = counted = NULL
-        if self.position:
-            came = sql.SQL(
-                "CASE WHEN changed_at IS DISTINCT FROM {} THEN (SELECT count(*) FROM {} WHERE _id > {}) END"
-            ).format(
-                parameters.add(_instant(self.position.changed), "timestamptz"),
-                table,
-                parameters.add(self.position.max_id, "bigint"),
-            )
-        else:
+        if self.position is None:
             top = sql.SQL("(SELECT max(_id) FROM {})").format(table)
+        elif counts_what_came:
+            came = sql.SQL("(SELECT count(*) FROM {} WHERE _id > {})").format(
+                table, parameters.add(self.position.max_id, "bigint")
+            )
         if asked.filters and asked.count == "exact":
             counted = sql.SQL("(SELECT count(*) {})").format(self._counted_rows(parameters))
         head = self._head(parameters, sql.SQL(", ").join([top, came, counted]), blank)

@@ -1,5 +1,6 @@
 """The web server: threads, since a download keeps one busy for as long as the reader reads."""
 
+import gc
 import json
 import secrets
 
@@ -24,6 +25,13 @@ accesslog = "-"
 access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(B)s bytes %(M)s ms'
 control_socket_disable = True
 child_exit = web.forget
+
+
+def when_ready(_arbiter):
+    """What the application consists of by now is no garbage, and need not be looked through for any by each process."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 class DiscreetAtoms(SafeAtoms):

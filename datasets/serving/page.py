@@ -36,13 +36,14 @@ class Page:
         self.connection, self.dataset, self.position, self.as_json = connection, dataset, position, as_json
         self.now = datetime.fromtimestamp(position.began, UTC) if position else now
         self.next = None
-        self.moment = self._guess()
+        self.moment, self._written_for = self._guess(), dataset.columns
         while True:
             self.query = self._parse(caller, pairs, dataset)
             self._check_position()
             found = self._look()
             if self._is_as_guessed(found):
                 break
+            self._written_for = found.columns
             self.moment = self._seen(replace(found, columns=moment.served(dataset, found.columns)))
         self.moment = self._as_begun(found)
         self.count = self._count()
@@ -71,16 +72,14 @@ class Page:
     def _is_as_guessed(self, found):
         if self.position and self.position.generation != found.generation:
             return True
-        columns = moment.served(self.dataset, found.columns)
-        return self.moment.generation == found.generation and self.moment.columns[: len(columns)] == columns
+        return self.moment.generation == found.generation and self._written_for == found.columns
 
     def _as_begun(self, found):
         """What the page says of itself: where it is not the first one of its walk, what that said."""
-        found = replace(found, generation=self.moment.generation, columns=self.moment.columns)
-        position = self.position
-        if position is None:
-            return found
-        return replace(found, version=position.version, rows=position.rows, changed_at=_instant(position.changed))
+        said = {"generation": self.moment.generation, "columns": self.moment.columns}
+        if begun := self.position:
+            said |= {"version": begun.version, "rows": begun.rows, "changed_at": _instant(begun.changed)}
+        return replace(found, **said)
 
     def _check_position(self):
         if self.position and self.position.asked != self._asked():

@@ -31,6 +31,9 @@ def run(ground):
         fresh = _copyable(files.all_orders(ground.folder / "new.tsv", DAY, seed=50 + pair), ground.folder / "new.copy")
         append_s, append_wal = _land(ground, "append", plain, names, fresh, "2026-10-02")
         merge_s, merge_wal = _land(ground, "merge", merged, names, half, "2026-10-02", key=key)
+        ground.sql(
+            f"SELECT count(*) FROM data.ds_{merged}"
+        )  # whoever reads rows first marks them as seen, which is written too
         _, again_wal = _land(ground, "merge", merged, names, half, "2026-10-02", key=key)
         ratios.append(append_s / merge_s)
         rerun.append(again_wal / merge_wal)
@@ -39,11 +42,12 @@ def run(ground):
             table.drop(c, plain, 1)
             table.create(c, merged, 2, columns, indexed=False)
             table.create(c, plain, 2, columns)
+        ours, _ = _land(ground, "replace", merged, names, base, "2026-10-01", generation=2)
         began = time.perf_counter()
-        _land(ground, "replace", merged, names, base, "2026-10-01", generation=2)
         with _cursor() as c:
             table.index(c, merged, 2)
-        ours = time.perf_counter() - began
+        ours += time.perf_counter() - began
+        ground.sql("CHECKPOINT")  # as each of ours begins with one
         quoted = ", ".join(f'"{name}"' for name in names)
         theirs = ground.psql(
             "SET backhaul.day = '2026-10-01'; SET backhaul.batch = '1'",
@@ -58,7 +62,14 @@ def run(ground):
         f"merge of {DAY:,} rows into {BASE:,}, half of them new", "", "plain append of as many", f"{ratio:.2f}",
         "≥ 0.6 × append", ratio >= 0.6,
     )  # fmt: skip
-    yield Figure("the same merge again", "", "WAL of the first", f"{again:.2f}", "≤ 0.10 of the WAL", again <= 0.10)
+    yield Figure(
+        "the same merge again, after the rows were read",
+        "",
+        "WAL of the first",
+        f"{again:.2f}",
+        "≤ 0.10 of the WAL",
+        again <= 0.10,
+    )
     yield Figure(
         f"replace of {BASE:,} rows, index last", "", "psql \\copy into the indexed table", f"{replaced:.2f}",
         "≥ 1.2 × psql", replaced >= 1.2,

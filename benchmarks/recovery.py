@@ -13,7 +13,7 @@ import time
 from benchmarks import files, ingest
 from benchmarks.ground import PROJECT, Figure
 
-ROWS = 200_000
+ROWS = 1_000_000
 NOWHERE = "http://127.0.0.1:9"  # nobody may be asked for anything here
 TICK = 3
 PATIENCE = 100

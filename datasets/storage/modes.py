@@ -41,7 +41,8 @@ def replace(cursor, dataset_id, generation, names, key, version, chunks, null):
 def merge(cursor, dataset_id, generation, names, key, version, chunks, null):
     """Upsert on the key: a row is written when it is new or really differs, and an older version never wins.
 
-    Twins of one key inside the batch are resolved by version, then by order of arrival.
+    Twins of one key inside the batch are resolved by version, then by order of arrival. Rows that are there already to the
+    last column are left out beforehand: ON CONFLICT would lock each of them, and to lock a row is to write it.
     """
     table = read.table(dataset_id, generation)
     stage = sql.Identifier("stage")
@@ -66,6 +67,7 @@ def merge(cursor, dataset_id, generation, names, key, version, chunks, null):
             WITH written AS (
             INSERT INTO {table} AS t ({columns})
             SELECT {columns} FROM (SELECT DISTINCT ON ({keys}) * FROM {stage} ORDER BY {keys}, {order} _seq DESC) AS newest
+            WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same_key} AND ({mine}) IS NOT DISTINCT FROM ({sent}))
             ON CONFLICT ({keys}) DO UPDATE SET {assign}, _day = excluded._day,
                 _batch_id = excluded._batch_id, _batch_last_run = excluded._batch_last_run
             WHERE {newer} ({mine}) IS DISTINCT FROM ({theirs})
@@ -78,9 +80,11 @@ def merge(cursor, dataset_id, generation, names, key, version, chunks, null):
             keys=keys,
             stage=stage,
             order=order,
+            same_key=sql.SQL(" AND ").join(sql.SQL("t.{0} = newest.{0}").format(sql.Identifier(name)) for name in key),
             assign=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in others),
             newer=newer,
             mine=sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(name)) for name in others),
+            sent=sql.SQL(", ").join(sql.SQL("newest.{}").format(sql.Identifier(name)) for name in others),
             theirs=sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(name)) for name in others),
         )
     )

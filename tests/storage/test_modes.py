@@ -91,6 +91,36 @@ def test_merging_the_same_rows_again_writes_nothing(keyed):
     assert rows("_batch_id") == [(1,)]
 
 
+def test_merging_the_same_rows_again_locks_none_of_them(keyed):
+    same = [("a", "1", None), ("b", None, None)]
+    land("merge", "2026-10-01", same, key=("order_id",))
+    [*before] = rows("ctid::text", "xmin::text", "xmax::text")
+
+    land("merge", "2026-10-01", same, key=("order_id",))
+
+    assert rows("ctid::text", "xmin::text", "xmax::text") == before  # a lock would stand in xmax
+
+
+def test_a_table_built_aside_numbers_later_rows_one_by_one_behind_all_it_has():
+    with cursor() as c:
+        table.create(c, ID, 1, COLUMNS, indexed=False)
+    land("replace", "2026-10-01", [("a", "1", None), ("b", "2", None)])
+    with cursor() as c:
+        table.index(c, ID, 1)
+    for order in ("c", "d"):
+        land("append", "2026-10-02" if order == "c" else "2026-10-03", [(order, "1", None)])
+
+    assert rows("_id", "order_id") == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
+    with connection.cursor() as c:
+        c.execute(
+            "SELECT seqcache FROM pg_sequence WHERE seqrelid = pg_get_serial_sequence(%s, '_id')::regclass",
+            [f"data.ds_{ID}"],
+        )
+        assert c.fetchall() == [(1,)], (
+            "what another session has taken beforehand would come behind what it is in front of"
+        )
+
+
 @pytest.mark.parametrize(
     "value",
     ["tab\there", "line\nbreak", "carriage\rreturn", "back\\slash", "\\N", "=1+1", "ünïcödé 😀", '"quoted"', ""],

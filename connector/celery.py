@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 from celery import Celery
 from django.conf import settings
 from kombu import Exchange, Queue
-
-from connector import envelopes
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connector.settings")
 
@@ -46,7 +45,8 @@ def transport_options(broker_url):
     }
 
 
-envelopes.install()
+# Our Redis looks at what it hands out. Named, not imported: who never speaks to a broker need not hold its library.
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "connector.envelopes:Transport")
 app = Celery("connector")
 app.set_default()  # for every thread of the web server, not only for the one that imported this
 app.conf.update(

@@ -9,7 +9,9 @@ import logging
 from json import JSONDecodeError
 from queue import Empty
 
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.transport import redis
+
+from connector.celery import QUEUES
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +46,9 @@ class Transport(redis.Transport):
     Channel = Channel
 
     def _deliver(self, message, queue):
-        if not is_message(message):
+        if queue in QUEUES and not is_message(
+            message
+        ):  # what operators ask of a worker comes by other queues, and is no task
             log.error("the broker handed out what is no message, from %s; it was dropped", queue)
             return
         super()._deliver(message, queue)
-
-
-def install():
-    """From now on kombu takes this for a Redis of whatever scheme."""
-    for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = "connector.envelopes:Transport"

@@ -153,6 +153,15 @@ def test_a_worker_outlives_what_is_no_message(installation, broker, make_dataset
     assert installation.processes["worker"].poll() is None
 
 
+def test_a_worker_hears_what_operators_ask_of_it(installation, broker):
+    """celery inspect and control speak over the same broker, in envelopes that carry no task."""
+    answers = []
+    with Celery(broker=broker.url, set_as_current=False) as operator:
+        wait_until(lambda: answers.extend(operator.control.inspect(timeout=2).ping() or ()) or answers, seconds=30)
+
+    assert len(answers) == 1 and answers[0].startswith("celery@")
+
+
 def test_what_is_due_runs_again_after_the_broker_died_forgot_or_carried_rubbish(
     installation, broker, make_dataset, fill
 ):

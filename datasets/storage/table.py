@@ -17,7 +17,7 @@ def create(cursor, dataset_id, generation, columns, key=(), indexed=True):
     rows passes into COPY without being touched.
     """
     table = read.table(dataset_id, generation)
-    cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(read.SCHEMA)))
+    _create_schema(cursor)
     cursor.execute(
         sql.SQL(
             """
@@ -34,6 +34,14 @@ def create(cursor, dataset_id, generation, columns, key=(), indexed=True):
     grow(cursor, dataset_id, generation, columns)
     if indexed:
         index(cursor, dataset_id, generation, key)
+
+
+def _create_schema(cursor):
+    """IF NOT EXISTS alone fails for one of two who make the installation's first tables at the same time."""
+    cursor.execute("SELECT to_regnamespace(%s) IS NULL", [read.SCHEMA])
+    if cursor.fetchone()[0]:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 0)", [f"schema {read.SCHEMA}"])
+        cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(read.SCHEMA)))
 
 
 def index(cursor, dataset_id, generation, key=()):

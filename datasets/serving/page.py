@@ -104,7 +104,7 @@ class Page:
         """Asks for the rows; answers the Moment that they are of, with the columns that the dataset has in it."""
         self.rows, self._max_id, self._counted, self._has_more = [], None, None, False
         try:
-            head, *rows = self._execute(*self._whole_statement(counts_what_came))
+            head, *rows = self._execute(*self._whole_statement(counts_what_came)) or [None]
         except errors.ProgrammingError as problem:
             return self._without_rows(problem)
         found, (self._max_id, came, self._counted) = self._read_head(head)
@@ -119,8 +119,8 @@ class Page:
     def _without_rows(self, problem):
         """The Moment in which there is no such table, or it has no such columns."""
         parameters = Parameters()
-        head = self._execute(self._head(parameters), parameters)
-        found, _ = self._read_head(head[0] if head else None)
+        [head] = self._execute(self._head(parameters), parameters) or [None]
+        found, _ = self._read_head(head)
         if not self._is_as_guessed(found):
             return found  # asked again, it will be
         if not isinstance(problem, (errors.UndefinedTable, errors.InvalidSchemaName)):

@@ -91,6 +91,14 @@ def test_a_dataset_that_has_been_deleted_since_is_not_there(looked_up, make):
         page_of(looked_up)
 
 
+def test_a_dataset_without_rows_that_has_been_deleted_since_is_not_there(looked_up, make):
+    make.run(change, looked_up, "DELETE FROM {}")
+    make.run(Dataset.objects.filter(pk=looked_up.pk).delete)
+
+    with pytest.raises(NotFound, match="has just been deleted"):
+        page_of(looked_up)
+
+
 def test_a_dataset_that_has_been_deleted_with_its_table_is_not_there(looked_up, make):
     make.run(change, looked_up, "DROP TABLE {}")
     make.run(Dataset.objects.filter(pk=looked_up.pk).delete)

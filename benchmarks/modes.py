@@ -31,9 +31,8 @@ def run(ground):
         fresh = _copyable(files.all_orders(ground.folder / "new.tsv", DAY, seed=50 + pair), ground.folder / "new.copy")
         append_s, append_wal = _land(ground, "append", plain, names, fresh, "2026-10-02")
         merge_s, merge_wal = _land(ground, "merge", merged, names, half, "2026-10-02", key=key)
-        ground.sql(
-            f"SELECT count(*) FROM data.ds_{merged}"
-        )  # whoever reads rows first marks them as seen, which is written too
+        # Whoever reads rows first marks them as seen, which is written too.
+        ground.sql(f"SELECT count(*) FROM data.ds_{merged}")
         _, again_wal = _land(ground, "merge", merged, names, half, "2026-10-02", key=key)
         ratios.append(append_s / merge_s)
         rerun.append(again_wal / merge_wal)
@@ -63,13 +62,9 @@ def run(ground):
         "≥ 0.6 × append", ratio >= 0.6,
     )  # fmt: skip
     yield Figure(
-        "the same merge again, after the rows were read",
-        "",
-        "WAL of the first",
-        f"{again:.2f}",
-        "≤ 0.10 of the WAL",
+        "the same merge again, after the rows were read", "", "WAL of the first", f"{again:.2f}", "≤ 0.10 of the WAL",
         again <= 0.10,
-    )
+    )  # fmt: skip
     yield Figure(
         f"replace of {BASE:,} rows, index last", "", "psql \\copy into the indexed table", f"{replaced:.2f}",
         "≥ 1.2 × psql", replaced >= 1.2,

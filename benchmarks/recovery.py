@@ -34,10 +34,8 @@ def run(ground):
         for dataset in datasets:
             ingest.collected(dataset, packed)
         wait_for(lambda: all(landed(dataset) for dataset in datasets), "a first day to be landed by each worker")
-        for victim in victims:
-            os.killpg(
-                victim.pid, signal.SIGSTOP
-            )  # they hold still until all is ready: the next tick notices a death at once
+        for victim in victims:  # they hold still until all is ready: the next tick notices a death at once
+            os.killpg(victim.pid, signal.SIGSTOP)
         runs = [dataset.runs.get() for dataset in datasets]
         open_yet = [run.state == "running" for run in runs]
         Run.objects.filter(pk=runs[1].pk).update(lease_owner="elsewhere/00000000/1/1")

@@ -21,9 +21,8 @@ IN_VAIN = 5.0  # seconds for which nothing is left to them after they have taken
 PAUSE = 0.001
 MOMENT = 2  # milliseconds for which a thread waits for its client's next request
 
-_shared = memoryview(mmap.mmap(-1, 4 * MOST)).cast(
-    "i"
-)  # made before the fork: how many connections each process has open
+# How many connections each process has open; made before the fork.
+_shared = memoryview(mmap.mmap(-1, 4 * MOST)).cast("i")
 for _place in range(MOST):
     _shared[_place] = NOBODY
 

@@ -65,6 +65,14 @@ def glance(dataset):
     )
 
 
+STATE = f"generation, version, rows, columns, changed_at, ({facts.THROUGH})"  # of datasets_dataset AS d, in SQL
+
+
+def state_values(dataset, now):
+    """What a statement with STATE is to be given; `id` says which dataset."""
+    return facts.through_values(dataset, now) | {"id": dataset.pk}
+
+
 def snapshot(connection, dataset, *, now):
     """Opens a read-only snapshot on the connection and answers what is true in it; None when the dataset is gone.
 
@@ -95,11 +103,7 @@ def _begin(connection, table):
 
 def _read(connection, dataset, now, has_table):
     row = connection.execute(
-        f"""
-        SELECT generation, version, rows, columns, changed_at, ({facts.THROUGH})
-        FROM datasets_dataset AS d WHERE id = %(id)s
-        """,
-        facts.through_values(dataset, now) | {"id": dataset.pk},
+        f"SELECT {STATE} FROM datasets_dataset AS d WHERE id = %(id)s", state_values(dataset, now)
     ).fetchone()
     if row is None:
         return None

@@ -17,7 +17,6 @@ from functools import lru_cache
 import orjson
 from psycopg import errors, sql
 
-from datasets import facts
 from datasets.models import Dataset
 from datasets.serving import cursors, moment, query, statement, wishes
 from datasets.serving.problems import BadParameters, NotFound, VersionGone
@@ -182,7 +181,7 @@ class Page:
         return whole, parameters
 
     def _head(self, parameters, more=NULL, blank=NOTHING):
-        parameters.values |= facts.through_values(self.dataset, self.now) | {"id": self.dataset.pk}
+        parameters.values |= moment.state_values(self.dataset, self.now)
         return sql.SQL(HEAD).format(more, blank)
 
     def _behind(self, parameters):
@@ -208,12 +207,14 @@ class Page:
 
     def _count(self):
         asked = self.query
-        if asked.count == "none" or (asked.filters and not asked.count and self.moment.has_table):
+        if asked.count == "none":
             return None
         if not self.moment.has_table:
             return {"value": 0, "exact": True}
         if not asked.filters:
             return {"value": self.moment.rows, "exact": True}  # the ledger knows: no row need be counted
+        if not asked.count:
+            return None
         if asked.count == "exact":
             return {"value": self._counted, "exact": True}
         parameters = Parameters()
@@ -249,7 +250,7 @@ class Page:
 
 
 HEAD = f"""
-SELECT NULL::bigint, json_build_array(generation, version, rows, columns, changed_at, ({facts.THROUGH}), {{}})::text{{}}
+SELECT NULL::bigint, json_build_array({moment.STATE}, {{}})::text{{}}
 FROM datasets_dataset AS d WHERE id = %(id)s
 """
 

@@ -33,7 +33,7 @@ def rows(request, slug, suffix):
     position = _position(pairs, dataset)
     if position is None and (request.method == "HEAD" or "If-None-Match" in request.headers):
         seen = moment.glance(dataset)
-        asked = _parse(caller, pairs, seen, dataset, now)
+        asked = wishes.read(caller, pairs, seen.columns, dataset, now, query.PAGE_CONTROLS)
         etag = _etag(seen, asked, suffix)
         if is_known(request, etag):
             return with_validators(without_body(304), seen, etag)
@@ -62,10 +62,6 @@ def rows(request, slug, suffix):
 def _position(pairs, dataset):
     given = [value for name, value in pairs if name == "_cursor"]
     return cursors.read(given[0], dataset.pk) if len(given) == 1 and given[0] else None
-
-
-def _parse(caller, pairs, seen, dataset, now):
-    return wishes.read(caller, pairs, seen.columns, dataset, now, query.PAGE_CONTROLS)
 
 
 def _next(request, page):

@@ -83,9 +83,15 @@ def assert_in_step(server, dataset, truth, *, at_least=()):
 
 
 def until_another_day_is_in(server, dataset, so_far):
+    """Answers the days that are in as soon as they are more than so many, as another connection sees them."""
+    statement = "SELECT day::text FROM datasets_day WHERE dataset_id = %s AND state IN ('landed', 'empty')"
     with server.connect() as link:
-        statement = "SELECT count(*) FROM datasets_day WHERE dataset_id = %s AND state IN ('landed', 'empty')"
-        wait_until(lambda: link.execute(statement, [dataset.pk]).fetchone()[0] > so_far, seconds=60, every=0.002)
+
+        def more():
+            days = {day for (day,) in link.execute(statement, [dataset.pk])}
+            return days if len(days) > so_far else None
+
+        return wait_until(more, seconds=60, every=0.002)
 
 
 def finish(nursery, dataset):
@@ -131,8 +137,7 @@ def test_a_server_that_dies_right_after_a_landing_keeps_its_rows_with_its_checkp
         engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
         nursery.fork()
         while crashes < CRASHES:
-            until_another_day_is_in(server, dataset, len(seen))
-            before = landed_days(server, dataset)
+            before = until_another_day_is_in(server, dataset, len(seen))
             server.kill()
             connection.close()
             crashes += 1
@@ -144,10 +149,3 @@ def test_a_server_that_dies_right_after_a_landing_keeps_its_rows_with_its_checkp
 
     assert len(assert_in_step(server, dataset, truth, at_least=seen)) == DAYS
     print(f"\n{crashes} crashes right after a landing")
-
-
-def landed_days(server, dataset):
-    """The days that are in, as another connection sees them."""
-    with server.connect() as link:
-        statement = "SELECT day::text FROM datasets_day WHERE dataset_id = %s AND state IN ('landed', 'empty')"
-        return {day for (day,) in link.execute(statement, [dataset.pk])}

@@ -6,13 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psutil
 import pytest
 
 from tests.conftest import PROJECT
+from tests.living import wait_until
 
 CLIENTS = 8
 
@@ -38,18 +39,12 @@ class Web:
             env=os.environ | {"WEB_CONCURRENCY": "2"},
             stdout=subprocess.DEVNULL,
         )
-        self.wait_for(lambda: len(self.pids()) == 2 and self.ask(self.connect()))
+        wait_until(lambda: len(self.pids()) == 2 and self.answers(), seconds=30, every=0.02)
 
-    def wait_for(self, condition, seconds=30):
-        until = time.monotonic() + seconds
-        while True:
-            try:
-                if found := condition():
-                    return found
-            except (OSError, http.client.HTTPException):
-                pass
-            assert time.monotonic() < until and self.process.poll() is None
-            time.sleep(0.02)
+    def answers(self):
+        assert self.process.poll() is None
+        with suppress(OSError, http.client.HTTPException):
+            return self.ask(self.connect())
 
     def pids(self):
         return [child.pid for child in psutil.Process(self.process.pid).children()]
@@ -89,7 +84,7 @@ def web(tmp_path):
 def test_clients_that_come_at_once_are_shared_evenly_between_the_processes(web):
     fewest = []
     for _ in range(6):
-        web.wait_for(lambda: web.open_connections() == 0)
+        wait_until(lambda: web.open_connections() == 0, seconds=30, every=0.02)
         shares, links = web.crowd()
         for link in links:
             link.close()
@@ -118,8 +113,8 @@ def test_two_requests_in_one_packet_are_two_answers(web):
 def test_a_killed_process_is_counted_no_more_and_a_stopped_one_waited_for_no_longer_than_a_moment(web):
     killed, stopped = web.pids()
     os.kill(killed, signal.SIGKILL)
-    fresh = web.wait_for(lambda: set(web.pids()) - {killed, stopped})
-    web.wait_for(lambda: len(web.pids()) == 2)
+    fresh = wait_until(lambda: set(web.pids()) - {killed, stopped}, seconds=30, every=0.02)
+    wait_until(lambda: len(web.pids()) == 2, seconds=30, every=0.02)
     os.kill(stopped, signal.SIGSTOP)
     try:
         shares, links = web.crowd()

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from tests.serving import shop
+
 # By the name of the parameter or field; what a call needs otherwise stands under its own name, which goes before.
 VALUES = {
     "slug": "orders_us",
@@ -43,15 +45,10 @@ VALUES = {
     "state": "new",
     "account": "Shop US",
     "account_id": "Shop US",
-    "report": "order_details",
+    **shop.DEFINITION,
     "q": "orders",
     "name": "Another one",
     "description": "Some words",
-    "options": {"query_date_type": "created"},
-    "start": "today-30",
-    "end": "yesterday",
-    "mode": "append",
-    "schedule": {"kind": "daily", "at": "06:00", "zone": "America/Los_Angeles"},
     "run": False,
     "scopes": ["data:read"],
     "datasets": ["orders_us"],

@@ -24,6 +24,14 @@ COLUMNS = (
     {"name": "is_business_order", "title": "is-business-order", "type": "boolean"},
     {"name": "title", "title": "product-name", "type": "text"},
 )
+DEFINITION = {  # of a dataset, as the API takes it
+    "report": "order_details",
+    "options": {"query_date_type": "created"},
+    "start": "today-30",
+    "end": "yesterday",
+    "mode": "append",
+    "schedule": {"kind": "daily", "at": "06:00", "zone": "America/Los_Angeles"},
+}
 NASTY = (
     "plain",
     "",

@@ -15,12 +15,7 @@ pytestmark = pytest.mark.django_db
 NEW = {
     "name": "Orders of the US",
     "account": "shop us",
-    "report": "order_details",
-    "options": {"query_date_type": "created"},
-    "start": "today-30",
-    "end": "yesterday",
-    "mode": "append",
-    "schedule": {"kind": "daily", "at": "06:00", "zone": "America/Los_Angeles"},
+    **shop.DEFINITION,
 }
 
 

@@ -64,12 +64,21 @@ def take(run_id):
             [owner(), LEASE_SECONDS, run_id],
         )
         row = cursor.fetchone()
-        if row:  # whoever stands still in the middle of a transaction loses its locks with its lease
-            cursor.execute(
-                "SELECT set_config('idle_in_transaction_session_timeout', %s, false)",
-                [f"{int(LEASE_SECONDS * 1000)}ms"],
-            )
+    if row:
+        limit_standstill()
     return row[0] if row else None
+
+
+def limit_standstill(*, within=False):
+    """Whoever stands still in the middle of a transaction loses its locks as soon as a lease would be over.
+
+    It holds for the connection, or `within` a transaction until that one ends.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('idle_in_transaction_session_timeout', %s, %s)",
+            [f"{int(LEASE_SECONDS * 1000)}ms", within],
+        )
 
 
 def is_held(run_id, fence):

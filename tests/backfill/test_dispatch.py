@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from django.db import connection, transaction
 
 from connector.accounts.models import Account, Application
 from datasets.backfill import dispatch, lease
@@ -172,3 +173,22 @@ def test_a_request_that_kills_three_workers_is_set_aside_and_says_so(run):
     request.refresh_from_db()
     assert (day.state, request.state) == ("failed", "failed")
     assert "died three times" in day.message
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("part", [dispatch.release_dead_leases, dispatch.start_due])
+def test_a_tick_that_stands_still_keeps_nobody_waiting_for_longer_than_a_lease(scheduled, part):
+    scheduled()
+    connection.close()  # of a fresh line nothing has been asked yet
+
+    with transaction.atomic():
+        part(NOW)
+        assert standstill_allowed() == "1min"
+
+    assert standstill_allowed() == "0"
+
+
+def standstill_allowed():
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        return cursor.fetchone()[0]

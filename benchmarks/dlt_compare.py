@@ -13,8 +13,8 @@ from benchmarks.ground import PROJECT, Figure
 KINDS = (  # what dlt gets, in words, rows, pairs, goal
     ("dicts", "dict rows", 200_000, 2, 10),
     ("arrow", "Arrow", 300_000, 2, 5),
-    ("packed", "Arrow, as it comes: what it writes on its way is packed", 300_000, 2, 5),
-    ("days", "Arrow, replacing what lies there of each day, as ours does", 300_000, 2, 5),
+    ("packed", "Arrow, as dlt comes", 300_000, 2, 5),
+    ("days", "Arrow, as dlt comes, with a load a day that replaces it, as ours does", 300_000, 2, 5),
 )
 
 

@@ -307,14 +307,16 @@ class DatasetForm(forms.Form):
 
     def save(self, key=None):
         """The dataset, with a slug that is nobody else's and its next run in place. `key` is a new one's uuid."""
-        before = self.instance.options if self.instance else None
+        before = _what_is_asked(self.instance) if self.instance else None
         dataset = self.fill(self.instance or Dataset(owner=self.user, slug=free_slug(self.cleaned_data["name"])))
         if key:
             dataset.uuid = key
         with transaction.atomic():
+            if before is not None and before != _what_is_asked(dataset):
+                dataset.ask_anew()  # the run before the dataset, as a landing locks them
+                if before["options"] != dataset.options:
+                    dataset.read_all_again()  # the rows that are in were asked for with other answers
             dataset.save()
-            if before is not None and before != dataset.options:
-                dataset.read_all_again()  # the rows that are in were asked for with other answers
         return dataset
 
     def fill(self, dataset):
@@ -421,6 +423,16 @@ def free_slug(name):
         number += 1
         slug = f"{base[: SLUG_LENGTH - 1 - len(str(number))].rstrip('_')}_{number}"
     return slug
+
+
+def _what_is_asked(dataset):
+    """All that decides what Amazon is asked for, and into which table it comes."""
+    return {
+        "account": dataset.account_id,
+        "report": dataset.report,
+        "options": dataset.options,
+        "mode": dataset.mode,
+    }
 
 
 def _kind_of_rows(report):

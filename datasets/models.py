@@ -110,7 +110,27 @@ class Dataset(models.Model):
 
     def read_all_again(self):
         """Each day that is in is read once more by the next run, and replaced whole; until then its rows stay."""
-        self.days.filter(generation=self.generation, state__in=Day.IN).update(again=True, request=None)
+        days = self.days.filter(state__in=Day.IN)
+        days.filter(run__in=self.runs.open()).update(
+            run=None
+        )  # else the run that brought them in would leave them to the next
+        days.update(again=True, request=None)
+
+    def ask_anew(self):
+        """What is under way was asked for by another definition: none of it lands any more, and an open run begins anew."""
+        Run.objects.filter(dataset=self).open().update(
+            generation=self.building_generation(),
+            state=Run.State.QUEUED,
+            fence=F("fence") + 1,
+            lease_until=None,
+            lease_owner="",
+            hinted_at=None,
+            not_before=None,
+            first_day=None,
+            last_day=None,
+        )
+        for request in self.requests.filter(state__in=Request.OPEN):
+            request.let_go()
 
     def run_next(self, at):
         """Puts the next scheduled run at this instant; None means none is scheduled."""

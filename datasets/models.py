@@ -386,10 +386,19 @@ class Request(models.Model):
     def fail(self, message, *, run):
         """Given up, with the reason; its days fail with it, and what was already in stays readable."""
         self.keep(state=self.State.FAILED, message=message, in_hand=False)
-        self.days.filter(state=Day.State.ASKED).update(
-            state=Day.State.FAILED, request=None, message=message, attempts=F("attempts") + 1, run=run
-        )
-        self.days.filter(again=True).update(request=None, message=message, attempts=F("attempts") + 1, run=run)
+        self._fail_days(self.days, message, run)
+
+    @transaction.atomic
+    def fail_day(self, day, message, *, run):
+        """One day of the answer could not be landed, with the reason; its other days go on."""
+        self.keep(message=message)
+        self._fail_days(self.days.filter(pk=day.pk), message, run)
+
+    @staticmethod
+    def _fail_days(days, message, run):
+        failed = {"request": None, "message": message, "attempts": F("attempts") + 1, "run": run}
+        days.filter(state=Day.State.ASKED).update(state=Day.State.FAILED, **failed)
+        days.filter(again=True).update(**failed)
 
     @classmethod
     def put_down(cls, run):

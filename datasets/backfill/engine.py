@@ -21,7 +21,6 @@ from datasets.backfill import days as ledger
 from datasets.backfill import fetch, land, lease, plan, sharing, window
 from datasets.backfill.dispatch import database_now
 from datasets.models import RUN_LENGTH, Dataset, Day, Request, Run
-from datasets.storage import modes
 
 log = logging.getLogger(__name__)
 
@@ -389,8 +388,6 @@ class _Turn:
                 message=f"{_busy(problem)} Nothing was lost, it is tried again by itself.",
                 attempts=attempts,
             )
-        except modes.KeyNotUnique as problem:
-            request.fail(str(problem), run=self.run)
         except errors.PageTokenDied:
             self._halve(request)
         except errors.Forbidden:

@@ -20,7 +20,7 @@ from datasets.backfill.housekeeping import raw_folder
 from datasets.backfill.lease import LeaseLost
 from datasets.backfill.reading import Reading
 from datasets.models import Request, Run
-from datasets.storage import stage
+from datasets.storage import modes, stage
 
 FIRST_POLL, LONGEST_POLL = timedelta(seconds=10), timedelta(seconds=60)
 LONGEST_BACKOFF = 300.0
@@ -329,10 +329,15 @@ class Asking:
         if self.run.dataset.mode != "merge" and abreast.is_worth_it([so.path.stat().st_size for so in staged.values()]):
             abreast.land(list(request.days.order_by("-day")), land_one)
         for day in request.days.order_by("-day"):
-            land_one(day)
+            try:
+                land_one(day)
+            except errors.Refused as problem:
+                request.fail_day(day, problem.message, run=self.run)
+            except modes.KeyNotUnique as problem:
+                request.fail_day(day, str(problem), run=self.run)
         for folder in self.folder(request).glob("days-*"):
             shutil.rmtree(folder, ignore_errors=True)
-        request.got_on(state=Request.State.DONE)
+        request.got_on(state=Request.State.DONE, message=request.message)
 
     def _note_of(self, day, note):
         """What the day's page says of it; a day whose rows stand on the first day of its period says where they are."""

@@ -162,6 +162,7 @@ class Run(models.Model):
         MANUAL = "manual"
         SCHEDULE = "schedule"
         RELOAD = "reload"
+        REPLAY = "replay"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="runs")
     generation = models.PositiveIntegerField()  # the table this run lands into
@@ -478,10 +479,12 @@ class Day(models.Model):
         return Q(state__in=[cls.State.WANTED, cls.State.ASKED]) | Q(again=True)
 
     def mark_landed(self, *, run, rows, checksum, read_until, note):
-        """The day is in, with rows or empty by Amazon's word."""
+        """The day is in, with rows or empty by Amazon's word. A replay lands what was read before: the day is no fresher by it."""
         self.state = self.State.LANDED if rows else self.State.EMPTY
         self.run, self.rows, self.checksum, self.read_until, self.message = run, rows, checksum, read_until, note
-        self.again, self.request, self.attempts, self.landed_at = False, None, 0, Now()
+        self.again, self.request, self.attempts = False, None, 0
+        if run.trigger != Run.Trigger.REPLAY:
+            self.landed_at = Now()
         self.save()
 
 

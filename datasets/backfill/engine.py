@@ -285,7 +285,9 @@ class _Turn:
         return None if waiting or self.report.source.is_report else self._plan(now)
 
     def _plan(self, now):
-        """The next request for the days that nobody has asked for, or None."""
+        """The next request for the days that nobody has asked for, or None. A replay asks for nothing."""
+        if self.run.trigger == Run.Trigger.REPLAY:
+            return None
         wanted = list(self._unasked().values_list("day", flat=True))
         if not wanted:
             return None

@@ -100,8 +100,10 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, turn):
             [day.day.isoformat(), str(run.pk)],
         )
         same = day.checksum == checksum and day.state == (Day.State.LANDED if checksum else Day.State.EMPTY)
-        # A day that was still open when it was read has not been restated: it has only come to its end.
-        restated = not same and day.state in Day.IN and mode != "merge" and day.read_until == read_until
+        # A day that was still open when it was read has not been restated: it has only come to its end. Nor has one that a
+        # replay lands from the answer that was there.
+        is_news = day.read_until == read_until and run.trigger != Run.Trigger.REPLAY
+        restated = not same and day.state in Day.IN and mode != "merge" and is_news
         before = read.totals(c, run.dataset_id, run.generation, day.day) if restated else {}
         if same:  # Amazon sent what is there already: the rows stay as they are, only the ledger moves on
             landed = modes.Landed(rows=day.rows, change=0)

@@ -52,32 +52,33 @@ class NothingToReplay(Exception):
 def replay(dataset, first, last, by=None, *, now):
     """Lands these days again from the raw answers that are kept on this machine, without a call to Amazon.
 
-    For when a reader of ours was mended. Raises engine.AlreadyRunning, or NothingToReplay with what to do instead.
+    For when a reader of ours was mended. A day whose newest answer is not among them stays as it is. Raises engine.AlreadyRunning, or NothingToReplay with what to do instead.
     """
     if dataset.mode == Dataset.Mode.REPLACE:
         raise NothingToReplay("A replace loads its whole range anew with each run. Press Run now instead.")
     with transaction.atomic():
-        run = engine.start(dataset, Run.Trigger.RELOAD, by, now=now)
-        kept = [
-            request
-            for request in Request.objects.filter(
-                dataset=dataset, generation=run.generation, state=Request.State.DONE, spool__gt="",
-                first_day__lte=last, last_day__gte=first,
-            ).order_by("-asked_at")
-            if raw_folder(dataset.pk, request.pk).is_dir()
-        ]  # fmt: skip
+        run = engine.start(dataset, Run.Trigger.REPLAY, by, now=now)
+        answers = Request.objects.filter(
+            dataset=dataset,
+            generation=run.generation,
+            state=Request.State.DONE,
+            first_day__lte=last,
+            last_day__gte=first,
+        ).order_by("-asked_at")
         days = Day.objects.filter(
-            dataset=dataset, generation=run.generation, state__in=Day.IN, day__range=(first, last)
+            dataset=dataset, generation=run.generation, state__in=Day.IN, day__range=(first, last), again=False
         )
-        found = 0
-        for request in kept:
-            covered = days.filter(again=False, day__range=(request.first_day, request.last_day))
-            if taken := covered.update(again=True, request=request, checksum=""):
+        found, newer = 0, set()
+        for request in answers:
+            covered = days.filter(day__range=(request.first_day, request.last_day)).exclude(day__in=newer)
+            if not request.spool or not raw_folder(dataset.pk, request.pk).is_dir():
+                newer.update(covered.values_list("day", flat=True))  # an older answer would take the day back
+            elif taken := covered.update(again=True, request=request, checksum=""):
                 request.reopen()
                 found += taken
         if not found:
             raise NothingToReplay(
-                "No raw answer of these days is kept on this machine any more. Reload them from Amazon instead."
+                "The newest raw answer of these days is not kept on this machine. Reload them from Amazon instead."
             )
         run.span(first, last, days_total=found)
     return run

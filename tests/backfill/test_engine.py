@@ -1,5 +1,6 @@
 """The life of a run against the simulator, over real HTTP: what arrives equals Amazon's truth, newest first."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -364,9 +365,51 @@ def test_days_are_landed_again_from_the_kept_answers_without_a_call(make_dataset
     ).fetchone() == (0, rows)
 
 
-def test_a_replay_without_kept_answers_says_what_to_do_instead(make_dataset, fill, settings):
-    import shutil
+def test_a_replay_says_of_nothing_that_amazon_has_restated_it(make_dataset, fill, fast_amazon):
+    dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-3", end="yesterday")
+    fill(dataset)
+    before = dict(dataset.days.values_list("day", "landed_at"))
 
+    finish(lifecycle.replay(dataset, day_before(3), day_before(1), now=dispatch.database_now()))
+
+    assert not dataset.changes.exists()
+    assert dict(dataset.days.values_list("day", "landed_at")) == before, "no fresher: still to be read again today"
+
+
+def test_a_replay_leaves_a_day_that_is_still_wanted_to_the_next_run(make_dataset, fill, simulator):
+    dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-6", end="yesterday")
+    fill(dataset)
+    Day.objects.filter(dataset=dataset, day=day_before(4)).update(state=Day.State.WANTED, checksum="", landed_at=None)
+    before = simulator.control("/simulator/counts")["total"]
+
+    run = finish(lifecycle.replay(dataset, day_before(6), day_before(1), now=dispatch.database_now()))
+
+    assert run.state == "succeeded", run.message
+    assert simulator.control("/simulator/counts")["total"] == before
+    assert fill(dataset).days_total == 1
+
+
+@pytest.mark.parametrize("newer", ["is on another machine", "said that there is nothing"])
+def test_a_replay_never_takes_a_day_back_to_an_older_answer(make_dataset, fill, fast_amazon, settings, newer):
+    dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="yesterday", end="yesterday")
+    fill(dataset)
+    nothing = newer == "said that there is nothing"
+    fault = {"operation": "createReport" if nothing else "downloadDocument"}
+    fast_amazon.control("/simulator/faults", fault | {"kind": "done_without_document" if nothing else "row_missing"})
+    finish(engine.reload(dataset, day_before(1), day_before(1), now=dispatch.database_now()))
+    newest = dataset.requests.order_by("-asked_at").first()
+    shutil.rmtree(settings.DATA_DIR / "raw" / str(dataset.pk) / str(newest.pk), ignore_errors=True)
+    dataset.refresh_from_db()
+    rows = dataset.rows
+
+    with pytest.raises(lifecycle.NothingToReplay, match="Reload"):
+        finish(lifecycle.replay(dataset, day_before(1), day_before(1), now=dispatch.database_now()))
+
+    dataset.refresh_from_db()
+    assert dataset.rows == rows
+
+
+def test_a_replay_without_kept_answers_says_what_to_do_instead(make_dataset, fill, settings):
     dataset = make_dataset(start="today-2", end="yesterday")
     fill(dataset)
     shutil.rmtree(settings.DATA_DIR / "raw")

@@ -18,17 +18,17 @@ class Known:
 def again(known, *, zone, now, settling_days):
     """Of the days that are in, those to read once more, newest first.
 
-    A day that was still open when it was read is read again. A day that Amazon still restates is read again
-    once a calendar day, as long as it is younger than `settling_days`.
+    A day that was still open when it was read is read again. A day that Amazon restates is read again once a calendar day,
+    until it has been read when `settling_days` old: however long nobody was there to do it.
     """
     today = window.today(now, zone)
-    settling_from = today - timedelta(days=settling_days)
     wanted = []
     for day in known:
         _, end = window.bounds(day.day, zone)
         still_open = day.read_until is not None and day.read_until < end
-        settling = day.day >= settling_from and day.landed_at is not None and window.today(day.landed_at, zone) < today
-        if still_open or settling:
+        read_on = window.today(day.landed_at, zone) if day.landed_at else today
+        settles_on = day.day + timedelta(days=settling_days)
+        if still_open or read_on < min(settles_on, today):
             wanted.append(day.day)
     return sorted(wanted, reverse=True)
 

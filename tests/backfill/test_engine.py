@@ -334,6 +334,20 @@ def test_settling_days_are_read_again_the_next_day_and_kept_where_nothing_change
     check(dataset).assert_orders_equal_truth(day_before(6), day_before(1))
 
 
+def test_a_day_that_settled_while_nobody_was_there_is_read_once_more(make_dataset, fill, check):
+    """It was read the day after, and then the workers were away for longer than Amazon restates."""
+    dataset = make_dataset(start="today-20", end="yesterday")
+    fill(dataset)
+    Day.objects.filter(dataset=dataset, day=day_before(14)).update(
+        landed_at=dispatch.database_now() - timedelta(days=13)
+    )
+
+    run, after = fill(dataset), fill(dataset)
+
+    assert (run.days_total, after.days_total) == (1, 0)
+    assert [day.day for day in run.days.all()] == [day_before(14)]
+
+
 def test_what_amazon_restated_is_written_down_with_the_sums_before_and_after(make_dataset, fill, check):
     dataset = make_dataset(start="today-2", end="yesterday")
     fill(dataset)

@@ -161,7 +161,12 @@ class TestAgain:
         assert self.again(self.known(2, landed_days_ago=0)) == []
 
     def test_an_old_day_is_left_alone(self):
-        assert self.again(self.known(4, landed_days_ago=4)) == []
+        assert self.again(self.known(4, landed_days_ago=1)) == []
+        assert self.again(self.known(400, landed_days_ago=20)) == []
+
+    def test_an_old_day_that_was_not_read_when_it_had_settled_is_read_once_more(self):
+        assert self.again(self.known(4, landed_days_ago=2)) == [date(2026, 11, 18)]
+        assert self.again(self.known(400, landed_days_ago=399)) == [self.known(400).day]
 
     def test_nothing_settles_where_amazon_does_not_restate(self):
         assert self.again(self.known(1, landed_days_ago=1), settling_days=0) == []

@@ -4,7 +4,7 @@ The class of the document decides the way: pages, records of JSON and XML, or a 
 What is odd about an answer is counted and told in the notes of its days.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import orjson
 
@@ -13,6 +13,8 @@ from connector.catalogue.written import PLAIN, made_plain
 from connector.spapi import documents, errors, marketplaces
 from datasets.backfill import land, quick, records, window
 from datasets.storage import stage
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Reading:
@@ -282,7 +284,13 @@ class _Newest:
         return key if all(type(part) is str and part for part in key) else None
 
     def _version_of(self, row):
-        return "" if self._version is None else str(row[self._version] or "")
+        """As a moment: Amazon leaves out what of a second is nothing, and by its letters 10:00:00Z would be later than 10:00:00.5Z."""
+        said = "" if self._version is None else str(row[self._version] or "")
+        try:
+            moment = datetime.fromisoformat(said)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)), ""
+        except ValueError:
+            return _LONG_AGO, said
 
 
 class _Elsewhere:

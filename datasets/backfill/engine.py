@@ -321,6 +321,7 @@ class _Turn:
             return None
         found = sharing.window_of(
             self.dataset,
+            self.run.generation,
             self._asking().source(),
             newest,
             zone=self.zone,

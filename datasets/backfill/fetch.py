@@ -7,9 +7,11 @@ planned → asked → ready → collected → done. A worker that dies leaves a 
 import random
 import shutil
 from datetime import timedelta
+from functools import partial
 
 import orjson
 from django.conf import settings
+from django.db import transaction
 
 from connector.catalogue.report import NoWindow
 from connector.spapi import documents, errors, marketplaces, pages, reports
@@ -73,14 +75,8 @@ class Asking:
     # Asking
 
     def _ask(self, request):
-        now = database_now()
-        if request.asked_at is None and self._share(request, now):
-            return
         if not self.report.source.is_report:
-            from_at, until_at = self._window(request, now)
-            request.got_on(
-                state=Request.State.ASKED, asked_at=now, from_at=from_at, until_at=until_at, cursor=_lasting(request)
-            )
+            self._unless_shared(request, partial(self._begin_pages, request))
             return
         # Asked, and yet no id: a worker died, or the line was cut, before Amazon's answer was written down.
         if request.asked_at is not None:
@@ -91,8 +87,8 @@ class Asking:
             if "sought" not in request.cursor:  # what was sent in that last moment may not have arrived yet
                 request.keep(cursor={"sought": True})
                 raise errors.NotReady("Amazon may have been asked for this report already.", wait=ON_ITS_WAY)
-        from_at, until_at = self._window(request, now)
-        request.intend(asked_at=now, from_at=from_at, until_at=until_at)
+        if not self._unless_shared(request, request.intend):
+            return
         try:
             amazon_id = reports.create(self.client, **self._wish(request))
         except (errors.Throttled, errors.Refused):
@@ -102,9 +98,24 @@ class Asking:
             state=Request.State.ASKED,
             amazon_id=amazon_id,
             cursor={"polls": 0},
-            not_before=now + scaled(FIRST_POLL),
+            not_before=request.asked_at + scaled(FIRST_POLL),
             message="Amazon is building the report.",
         )
+
+    def _unless_shared(self, request, intend):
+        """Writes down that Amazon is about to be asked, unless another dataset's answer serves: then False."""
+        with transaction.atomic():
+            sharing.one_asks(request.source)
+            now = database_now()
+            if request.asked_at is None and self._share(request, now):
+                return False
+            from_at, until_at = self._window(request, now)
+            intend(asked_at=now, from_at=from_at, until_at=until_at)
+        return True
+
+    @staticmethod
+    def _begin_pages(request, **asked):
+        request.got_on(state=Request.State.ASKED, cursor=_lasting(request), **asked)
 
     def _share(self, request, now):
         """Uses another dataset's answer to the same question, where there is one. What is reloaded is asked anew."""

@@ -1,7 +1,7 @@
 """Datasets of one account that ask Amazon the same share the answer: the second one costs nothing.
 
 An answer serves another dataset when it was asked with the same words for a window that covers the days, and
-either just now, or after those days had settled.
+either just now and later than the other has read them itself, or after those days had settled.
 """
 
 import hashlib
@@ -10,13 +10,15 @@ import shutil
 from datetime import timedelta
 
 import orjson
+from django.db import connection
+from django.db.models import Max
 
 from datasets.backfill import window
 from datasets.backfill.housekeeping import raw_folder
-from datasets.models import Request, Run
+from datasets.models import Day, Request, Run
 
 FRESH = timedelta(hours=1)
-UNDER_WAY = (Request.State.ASKED, Request.State.READY)
+UNDER_WAY = (Request.State.PLANNED, Request.State.ASKED, Request.State.READY)  # planned, and about to be asked
 THERE = (Request.State.COLLECTED, Request.State.DONE)
 
 
@@ -31,22 +33,30 @@ def source(account, report, marketplace_ids, answers, zone):
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def window_of(dataset, source, day, *, zone, now, settling_days):
+def one_asks(source):
+    """Until the transaction ends nobody else makes up their mind whether to ask this: so only one of two does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 1)", [f"source {source}"])
+
+
+def window_of(dataset, generation, source, day, *, zone, now, settling_days):
     """(first, last) of another dataset's request whose answer covers the day, or None."""
+    read_at = _read_at(Day.objects.filter(dataset=dataset, generation=generation, day=day))
     for other in _candidates(dataset, source).filter(first_day__lte=day, last_day__gte=day):
-        if _usable(other, zone, now, settling_days):
+        if _usable(other, zone, now, settling_days, read_at):
             return other.first_day, other.last_day
     return None
 
 
 def find(request, *, zone, now, settling_days):
     """Another dataset's request that answers this one too, or None: one whose answer is here, or else one under way."""
+    read_at = _read_at(request.days)
     usable = [
         other
         for other in _candidates(request.dataset, request.source).filter(
             first_day__lte=request.first_day, last_day__gte=request.last_day
         )
-        if _usable(other, zone, now, settling_days)
+        if _usable(other, zone, now, settling_days, read_at)
     ]
     return next((other for other in usable if other.state in THERE), usable[0] if usable else None)
 
@@ -56,7 +66,7 @@ def adopt(request, other):
     here, there = raw_folder(request.dataset_id, request.pk), raw_folder(other.dataset_id, other.pk)
     shutil.rmtree(here, ignore_errors=True)
     here.mkdir(parents=True, mode=0o700)
-    for file in there.iterdir():
+    for file in there.iterdir() if other.spool else ():  # Amazon's word that there is nothing leaves no file
         if file.is_file():
             try:
                 os.link(file, here / file.name)
@@ -81,11 +91,17 @@ def _candidates(dataset, source):
     )
 
 
-def _usable(other, zone, now, settling_days):
+def _read_at(days):
+    """When the newest of what is in of these days came in."""
+    return days.filter(state__in=Day.IN).aggregate(newest=Max("landed_at"))["newest"]
+
+
+def _usable(other, zone, now, settling_days, read_at):
     settled_by = other.last_day + timedelta(days=settling_days + 1)
-    is_settled = window.today(other.asked_at, zone) >= settled_by
-    if now - other.asked_at > FRESH and not is_settled:
+    is_whole = other.until_at is None or other.until_at >= window.bounds(other.last_day, zone)[1]
+    is_settled = is_whole and window.today(other.asked_at, zone) >= settled_by
+    if not is_settled and (now - other.asked_at > FRESH or (read_at and other.asked_at <= read_at)):
         return False
     if other.state in UNDER_WAY:
-        return now - other.asked_at <= FRESH and Run.objects.filter(dataset=other.dataset_id).open().exists()
+        return Run.objects.filter(dataset=other.dataset_id).open().exists()
     return "nothing" in other.cursor or raw_folder(other.dataset_id, other.pk).is_dir()

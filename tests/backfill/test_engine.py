@@ -1,9 +1,11 @@
 """The life of a run against the simulator, over real HTTP: what arrives equals Amazon's truth, newest first."""
 
 import shutil
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connections
 
 from datasets.backfill import dispatch, engine, lifecycle
 from datasets.models import Day, Request, Run
@@ -448,6 +450,101 @@ def test_a_second_dataset_over_the_same_source_costs_nothing(make_dataset, fill,
     assert {day: sum(found.values()) for day, found in check(items).orders_by_day().items()} == {
         day: so["items"] for day, so in truth.items() if so["items"]
     }
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "done_without_document"])
+def test_that_amazon_has_nothing_is_an_answer_for_both(make_dataset, fill, simulator, kind):
+    simulator.control("/simulator/faults", {"operation": "createReport", "kind": kind, "nth": 1})
+    first, second = (
+        make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="yesterday", end="yesterday")
+        for _ in range(2)
+    )
+    fill(first)
+    before = simulator.control("/simulator/counts")["requests"]
+
+    fill(second)
+
+    assert simulator.control("/simulator/counts")["requests"] == before
+    assert [day.state for day in (first.days.get(), second.days.get())] == ["empty", "empty"]
+
+
+def test_datasets_that_begin_at_the_same_moment_ask_once(make_dataset, simulator):
+    """Two of one schedule, and Amazon takes a while to say that it has understood."""
+    simulator.control("/simulator/faults", {"operation": "createReport", "kind": "delay", "seconds": 0.5})
+    made = [
+        make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-9", end="yesterday")
+        for _ in range(2)
+    ]
+    runs = [engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now()) for dataset in made]
+    both = threading.Barrier(2)
+
+    def work(run):
+        try:
+            both.wait()
+            finish(run)
+        finally:
+            connections.close_all()
+
+    workers = [threading.Thread(target=work, args=[run]) for run in runs]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert [run.state for run in runs] == ["succeeded", "succeeded"]
+    assert calls(simulator, "createReport") == len({(first, last) for first, last in _windows(made)}) == 2
+
+
+def _windows(datasets):
+    return Request.objects.filter(dataset__in=datasets).values_list("first_day", "last_day")
+
+
+def test_a_report_that_amazon_is_slow_to_build_is_not_asked_for_by_a_second_dataset(make_dataset, fill, simulator):
+    """However long it takes, where its days had settled when it was asked for."""
+    simulator.control("/simulator/faults", {"operation": "createReport", "kind": "stuck", "seconds": 36000, "nth": 1})
+    first, second = (
+        make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-20", end="today-20")
+        for _ in range(2)
+    )
+    for dataset in (first, second):
+        run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        engine.advance(run.pk)
+    Request.objects.filter(dataset=first).update(asked_at=dispatch.database_now() - timedelta(hours=2))
+    Request.objects.filter(dataset=second).update(not_before=None)
+    Run.objects.filter(pk=run.pk).update(not_before=None)
+
+    engine.advance(run.pk)
+
+    assert calls(simulator, "createReport") == 1
+
+
+def test_nobody_takes_over_an_answer_that_is_older_than_what_is_in(make_dataset, fill, fast_amazon):
+    """Today is read again with each run: a neighbour's look of this morning is no news after one of noon."""
+    first, second = (make_dataset(start="yesterday", end="today") for _ in range(2))
+    fill(first)
+    fill(second, Run.Trigger.RELOAD)
+    before = second.days.get(day=day_before(0)).read_until
+
+    fill(second)
+
+    assert second.days.get(day=day_before(0)).read_until >= before
+
+
+def test_an_answer_from_just_after_midnight_that_lacks_the_last_minutes_serves_nobody_for_ever(
+    make_dataset, fill, simulator
+):
+    first, second = (make_dataset(start="today-20", end="today-20") for _ in range(2))
+    fill(first)
+    asked = first.requests.get()
+    first.requests.update(
+        until_at=asked.until_at - timedelta(minutes=3), asked_at=dispatch.database_now() - timedelta(hours=2)
+    )
+    before = calls(simulator, "searchOrders")
+
+    fill(second)
+
+    assert calls(simulator, "searchOrders") == before + 1
+    assert second.days.get().read_until == asked.until_at
 
 
 def test_datasets_that_ask_something_else_share_nothing(make_dataset, fill, simulator, check):

@@ -71,7 +71,9 @@ def remaining(dataset, run, report):
         return 0.0
     if not report.source.is_report:
         per_day = _rows_per_day(dataset.account, report.key) or GUESSED_ROWS_PER_DAY
-        return _seconds(dataset.account, report, _pages(len(missing), per_day, report), run)
+        chains = Request.objects.filter(dataset=dataset, generation=run.generation, state=Request.State.ASKED)
+        read = sum(cursor.get("pages", 0) for cursor in chains.values_list("cursor", flat=True))
+        return _seconds(dataset.account, report, max(1, _pages(len(missing), per_day, report) - read), run)
     zone = window.zone_of(report, dataset.account)
     asked = Request.objects.filter(dataset=dataset, generation=run.generation, state__in=Request.OPEN).exclude(
         state=Request.State.PLANNED

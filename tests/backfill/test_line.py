@@ -14,7 +14,7 @@ from connector.catalogue.report import Days
 from connector.spapi.client import Call
 from connector.spapi.operations import OPERATIONS, Further
 from datasets.backfill import dispatch, engine, forecast, lifecycle
-from datasets.models import Request, Run
+from datasets.models import Day, Request, Run
 from tests.days import day_before
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
@@ -156,6 +156,24 @@ def test_the_forecast_knows_every_limit_that_a_call_counts_against(shared, monke
     monkeypatch.setitem(OPERATIONS, "createReport", replace(OPERATIONS["createReport"], further=further))
 
     assert shared.forecast(report, 12).seconds == pytest.approx(6 * 900 + 60, rel=0.01)
+
+
+def test_what_is_left_to_wait_shrinks_with_each_page_of_a_chain(shared, make_dataset):
+    """A page costs three minutes, and a chain of fifteen lands nothing before its last one."""
+    dataset = make_dataset(start="today-100")
+    run = shared.start(dataset)
+    Day.objects.bulk_create(
+        Day(dataset=dataset, generation=1, day=day_before(back), state="landed" if back < 20 else "asked", rows=100)
+        for back in range(101)
+    )
+    Run.objects.filter(pk=run.pk).update(first_day=day_before(100), last_day=day_before(0))
+    chain = Request.objects.create(
+        dataset=dataset, generation=1, kind="pages", state="asked", first_day=day_before(34), last_day=day_before(20)
+    )
+    begun = shared.left(run)
+    chain.keep(cursor={"pages": 10})
+
+    assert begun - shared.left(run) == pytest.approx(10 / OPERATIONS["searchOrders"].rate, rel=0.01)
 
 
 def test_what_is_left_to_wait_shrinks_as_it_goes_and_counts_those_who_stand_in_line_too(shared, make_dataset):

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import psycopg
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, transaction
-from django.db.models import Avg, Q
+from django.db.models import Avg, Max, Min, Q
 
 from connector.accounts.clients import client_for
 from connector.catalogue import index
@@ -238,6 +238,10 @@ class _Turn:
                         """,
                         [self.dataset.pk, self.run.generation, span.first, span.last],
                     )
+            if self.dataset.mode == Dataset.Mode.REPLACE:
+                land.trim(self.dataset, self.run.generation, span.first, span.last)
+            elif self.report.has_dates:
+                span = self._with_reloaded(span, Day.objects.filter(**scope), now)
             ours = Day.objects.filter(**scope, day__range=(span.first, span.last))
             ours.filter(state=Day.State.FAILED).update(
                 state=Day.State.WANTED, attempts=0, not_before=None, request=None
@@ -246,8 +250,6 @@ class _Turn:
             stale = ~Q(request__state__in=Request.OPEN) | Q(request=None)
             ours.filter(stale, state=Day.State.ASKED).update(state=Day.State.WANTED, request=None)
             ours.filter(~Q(request__state__in=Request.OPEN), again=True).update(request=None)
-            if self.dataset.mode == Dataset.Mode.REPLACE:
-                land.trim(self.dataset, self.run.generation, span.first, span.last)
             known = [
                 ledger.Known(day.day, day.read_until, day.landed_at)
                 for day in ours.filter(state__in=Day.IN, again=False).only("day", "read_until", "landed_at")
@@ -257,6 +259,21 @@ class _Turn:
                 repeated = ledger.whole_periods(repeated, self.report.window)
             ours.filter(day__in=repeated, state__in=Day.IN).update(again=True)
             self.run.span(span.first, span.last, days_total=ours.filter(Day.still_open()).count())
+
+    def _with_reloaded(self, span, days, now):
+        """The span, and days outside of it that are in and to be read once more: the dataset's dates were moved since."""
+        outside = days.exclude(day__range=(span.first, span.last))
+        outside.filter(state=Day.State.WANTED).delete()  # nothing is in of them, and nobody wants them any more
+        again = outside.filter(state__in=Day.IN, again=True)
+        if self.report.reach_days:
+            earliest = window.today(now, self.zone) - timedelta(days=self.report.reach_days)
+            again = again.filter(day__gte=earliest)
+        edges = again.aggregate(first=Min("day"), last=Max("day"))
+        if edges["first"] is None:
+            return span
+        if not len(span):
+            return window.Span(edges["first"], edges["last"])
+        return window.Span(min(span.first, edges["first"]), max(span.last, edges["last"]))
 
     def _requests(self):
         return Request.objects.filter(dataset=self.dataset, generation=self.run.generation, state__in=Request.OPEN)

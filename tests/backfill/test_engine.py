@@ -157,6 +157,26 @@ def test_reloaded_days_are_replaced_whole_and_not_doubled(make_dataset, fill, fa
     assert checker.assert_orders_equal_truth(day_before(6), day_before(1)) == rows
 
 
+def test_a_day_from_before_a_start_that_was_moved_can_be_reloaded(make_dataset, fill, fast_amazon, check):
+    """And only that day: what else lies before the start was not wanted any more, and is not fetched with it."""
+    dataset = make_dataset(start="today-6", end="yesterday")
+    fill(dataset)
+    Day.objects.filter(dataset=dataset, day=day_before(4)).update(state=Day.State.WANTED, landed_at=None)
+    checker = check(dataset)
+    checker.link.execute(f"DELETE FROM {checker.table()} WHERE _day IN (%s, %s)", [day_before(5), day_before(4)])
+    Day.objects.filter(dataset=dataset, day=day_before(5)).update(checksum="other")
+    dataset.start = day_before(2).isoformat()
+    dataset.save()
+
+    run = finish(engine.reload(dataset, day_before(5), day_before(5), now=dispatch.database_now()))
+
+    assert (run.state, run.days_total, run.days_done()) == ("succeeded", 1, 1), run.message
+    truth = checker.truth(day_before(6), day_before(1))
+    assert {day: sum(rows.values()) for day, rows in checker.orders_by_day().items()} == {
+        day: len(so["ids"]) for day, so in truth.items() if so["ids"] and day != day_before(4).isoformat()
+    }
+
+
 def test_only_one_run_at_a_time(make_dataset, fast_amazon):
     dataset = make_dataset()
     run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())

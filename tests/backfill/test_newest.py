@@ -30,7 +30,7 @@ def test_the_later_update_counts(older, newer, newest_first):
     rows = rows[::-1] if newest_first else rows
     newest = _Newest(NAMES, REPORT)
 
-    assert all([newest.look(row) for row in rows])
+    assert all(newest.look(row) for row in rows)
     assert [row for row in rows if newest.is_newest(row)] == [order(newer)]
 
 
@@ -38,5 +38,5 @@ def test_one_moment_written_in_two_ways_is_no_later_than_itself():
     rows = [order("2026-11-01T10:00:00Z"), order("2026-11-01T11:00:00+01:00", "UNSHIPPED")]
     newest = _Newest(NAMES, REPORT)
 
-    assert all([newest.look(row) for row in rows])
+    assert all(newest.look(row) for row in rows)
     assert [row for row in rows if newest.is_newest(row)] == rows

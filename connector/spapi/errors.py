@@ -53,6 +53,7 @@ class ReportFailed(SpapiError):
     def __init__(self, message, *, document_id=None, **facts):
         super().__init__(message, **facts)
         self.document_id = document_id
+        self.reason = ""  # Amazon's own words, once they were read
 
 
 class ReportCancelled(SpapiError):

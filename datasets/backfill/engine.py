@@ -387,7 +387,7 @@ class _Turn:
             return told_at
         except (errors.ReportFailed, errors.ReportCancelled) as problem:
             if isinstance(problem, errors.ReportFailed):
-                reason = asking.reason(problem) or "Amazon gave no reason."
+                reason = problem.reason or "Amazon gave no reason."
             else:
                 reason = "cancelled, too soon after another one like it."
             if request.failures + 1 >= MOST_REPORT_FAILURES:

@@ -29,6 +29,7 @@ LONGEST_BACKOFF = 300.0
 REPORT_PATIENCE = timedelta(hours=72)  # Amazon has been seen to take days; a second request would not be quicker
 MOST_BYTES = 20 << 30
 MOST_READINGS = 3
+MOST_LOST = 3  # times that a report is asked for of which Amazon then knows nothing
 CLOCK_SKEW = timedelta(minutes=5)
 ON_ITS_WAY = 5.0  # seconds after which a report that was asked for is certainly on Amazon's list
 TOO_SOON = timedelta(hours=1)  # within which Amazon may cancel a report because of an earlier one like it
@@ -190,11 +191,21 @@ class Asking:
         except errors.Refused as problem:
             if problem.status != 404:
                 raise
+            if request.failures + 1 >= MOST_LOST:
+                raise errors.Refused(
+                    f"Amazon took the question {MOST_LOST} times, and knew nothing of the report each time. The next run asks "
+                    "for it anew.",
+                    status=problem.status,
+                ) from None
             request.start_over(
-                None, message="Amazon no longer knows the report that was asked for; it is asked for anew."
+                database_now() + scaled(max(self.report.cooldown, TOO_SOON / 4)),
+                message="Amazon no longer knows the report that was asked for; it is asked for anew after a while.",
             )
         except errors.ReportCancelled as problem:
             self._cancelled(request, problem)
+        except errors.ReportFailed as problem:
+            problem.reason = self._reason(request, problem)
+            raise
         except errors.NothingThere:
             self._nothing(request, "Amazon's report for this day has no rows.")
         else:
@@ -232,8 +243,11 @@ class Asking:
             state=Request.State.COLLECTED, spool=str(found.path), cursor={"content_type": found.content_type or ""}
         )
 
-    def reason(self, problem):
-        """Amazon's own words on a failed report, from the document it left; empty where there is none."""
+    def _reason(self, request, problem):
+        """Amazon's own words on a failed report, from the document it left; empty where there is none.
+
+        Where the document cannot be had just now, the report is looked at again later: its words are waited for.
+        """
         if not problem.document_id:
             return ""
         folder = raw_folder(self.run.dataset_id, "reasons")
@@ -243,7 +257,11 @@ class Asking:
             found = reports.fetch_document(self.client, problem.document_id, path, 1 << 20)
             with documents.open_text(found.path, found.content_type, self.account.home.country) as text:
                 said = text.read(2000)
-        except (errors.SpapiError, OSError):
+        except errors.ComeBackLater as later:
+            if isinstance(later, errors.Throttled) or request.attempts < MOST_READINGS:
+                raise
+            return ""
+        except (errors.Refused, OSError):
             return ""
         finally:
             path.unlink(missing_ok=True)

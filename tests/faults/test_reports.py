@@ -98,6 +98,43 @@ def test_a_report_that_fails_three_times_fails_its_days_with_amazons_own_words(f
     file.assert_whole()
 
 
+@pytest.mark.parametrize("operation", ["getReportDocument", "downloadDocument"])
+def test_amazons_own_words_are_waited_for_where_they_cannot_be_had_just_now(file, operation):
+    """E13: a failed report was said to be without a reason while the quota for documents was used up."""
+    file.amazon.fault("createReport", "fatal", nth=1, text="The period is not available.")
+    file.amazon.fault(operation, "429" if operation == "getReportDocument" else "503", count=2)
+
+    run = file.drive()
+
+    assert (run.state, file.amazon.calls("createReport")) == ("succeeded", 2), run.message
+    assert any("The period is not available." in message for message, _ in run.waits), run.waits
+
+
+def test_a_report_that_failed_is_not_held_up_for_ever_by_a_reason_that_cannot_be_had(file):
+    """E13."""
+    file.amazon.fault("createReport", "fatal", nth=1, text="The period is not available.")
+    file.amazon.fault("downloadDocument", "503", count=4)
+
+    run = file.drive()
+
+    assert (run.state, file.amazon.calls("createReport")) == ("succeeded", 2), run.message
+    assert any("Amazon gave no reason." in message for message, _ in run.waits), run.waits
+
+
+def test_a_report_that_amazon_never_knows_is_asked_for_three_times_and_no_more(file):
+    """Each time after a while: Amazon was asked for it without end, as fast as it answered."""
+    file.amazon.fault("getReport", "404")
+
+    run = file.drive()
+
+    assert (run.state, file.amazon.calls("createReport")) == ("failed", 3), run.message
+    assert "knew nothing of the report" in run.message
+    assert [seconds > 0.5 for message, seconds in run.waits if "no longer knows" in message] == [True, True]
+    file.amazon.heal()
+    assert file.drive().state == "succeeded"
+    file.assert_whole()
+
+
 def test_days_without_data_are_empty_and_cost_one_report(file):
     """E14: nothing else is asked for but the list of reports."""
     file.amazon.fault("createReport", "cancelled")

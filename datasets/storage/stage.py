@@ -126,9 +126,9 @@ def text_line(cells):
 def text(value):
     """A value as PostgreSQL reads it."""
     if value is True:
-        return "t"
+        return "true"  # as the database writes it, should the column become text
     if value is False:
-        return "f"
+        return "false"
     if isinstance(value, (dict, list)):
         return orjson.dumps(value).decode()
     return str(value)

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection, transaction
 
 from datasets.backfill.land import cursor
-from datasets.storage import modes, read, stage, table
+from datasets.storage import columns, modes, read, stage, table
 
 COLUMNS = [
     {"name": "order_id", "title": "order-id", "type": "text"},
@@ -38,9 +38,9 @@ def land(mode, day, rows, *, key=(), version=None, batch=1):
         return modes.MODES[mode](c, ID, 1, NAMES, key, version, lines, stage.NULL)
 
 
-def rows(*columns):
+def rows(*names):
     with connection.cursor() as c:
-        c.execute(f"SELECT {', '.join(columns)} FROM data.ds_{ID} ORDER BY _id")
+        c.execute(f"SELECT {', '.join(names)} FROM data.ds_{ID} ORDER BY _id")
         return c.fetchall()
 
 
@@ -137,6 +137,21 @@ def test_an_empty_cell_is_null_where_the_source_says_so(made):
         modes.append(c, ID, 1, NAMES, (), None, [stage.line(("a", "", ""), "").encode() + b"\n"], "")
 
     assert rows("order_id", "amount", "updated_at") == [("a", None, None)]
+
+
+def test_true_and_false_read_the_same_before_and_after_their_column_became_text(made):
+    """Rows that came later had t and f, where the older ones had become true and false."""
+    flag = {"name": "is_prime", "title": "is_prime", "type": "boolean"}
+    with transaction.atomic(), cursor() as c:
+        table.grow(c, ID, 1, [flag])
+        c.execute("SELECT set_config('backhaul.day', '2026-10-01', true), set_config('backhaul.batch', '1', true)")
+        sent = [stage.line([value]).encode() + b"\n" for value in (True, False)]
+        modes.append(c, ID, 1, ["is_prime"], (), None, sent, stage.NULL)
+        columns.widen(c, ID, 1, "is_prime")
+        c.execute("SELECT set_config('backhaul.day', '2026-10-02', true)")
+        modes.append(c, ID, 1, ["is_prime"], (), None, [*sent, b"sometimes\n"], stage.NULL)
+
+    assert rows("is_prime") == [("true",), ("false",), ("true",), ("false",), ("sometimes",)]
 
 
 def test_a_table_grows_in_place_and_keeps_its_titles(made):

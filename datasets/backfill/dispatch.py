@@ -68,7 +68,9 @@ def start_due(now):
                         deadline=now + RUN_LENGTH,
                     )
                 )
-            Run.objects.bulk_create(runs, ignore_conflicts=True)  # one that is still open catches up by itself
+            Run.objects.bulk_create(
+                runs, ignore_conflicts=True
+            )  # one that is still open is followed by another when it ends
             Dataset.objects.bulk_update(due, ["next_run_at"])
         started += len(due)
         if len(due) < CLAIM:

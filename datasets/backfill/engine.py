@@ -17,6 +17,7 @@ from connector.catalogue import index
 from connector.catalogue.report import NoWindow
 from connector.spapi import errors
 from connector.spapi.quota import Place
+from datasets import schedule
 from datasets.backfill import days as ledger
 from datasets.backfill import fetch, land, lease, plan, sharing, window
 from datasets.backfill.dispatch import database_now
@@ -456,9 +457,19 @@ class _Turn:
         if state == Run.State.CANCELLED:
             for request in self._requests():
                 request.let_go()
-        if not self.run.end(fence=self.fence, state=state, message=message):
-            raise lease.LeaseLost
+        with transaction.atomic():
+            if not self.run.end(fence=self.fence, state=state, message=message):
+                raise lease.LeaseLost
+            if state != Run.State.CANCELLED:
+                self._keep_its_time()
         return None
+
+    def _keep_its_time(self):
+        """A time of the schedule that came while this run was under way starts the next one at once: this one's days were fixed."""
+        now, dataset = database_now(), Dataset.objects.get(pk=self.dataset.pk)
+        came = schedule.next_run(dataset.schedule_kind, dataset.schedule_at, dataset.schedule_zone, self.run.started_at)
+        if came and came <= now:
+            dataset.run_next(now)
 
     def _yield_or_end(self, now):
         moments = [moment for moment in self._requests().values_list("not_before", flat=True) if moment is not None]

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from django.db import connection
 
-from datasets.models import LeaseLost  # noqa: F401  told by whoever writes, met by whoever works
+from datasets.models import RUN_LENGTH, LeaseLost  # noqa: F401  the latter is told by whoever writes, met by whoever works
 
 LEASE_SECONDS = 60
 HEARTBEAT_SECONDS = 10
@@ -47,12 +47,16 @@ def is_dead(owner):
 
 
 def take(run_id):
-    """The fence of a fresh lease on the run, or None where it is over, not yet due, or another's."""
+    """The fence of a fresh lease on the run, or None where it is over, not yet due, or another's.
+
+    A run's time begins with its first lease: what it stood in line for while no worker was there is not taken from it.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE datasets_run SET state = 'running', fence = fence + 1, lease_owner = %s, not_before = NULL,
                 lease_until = clock_timestamp() + make_interval(secs => %s), heartbeat_at = clock_timestamp(),
+                deadline = CASE WHEN started_at IS NULL THEN clock_timestamp() + %s ELSE deadline END,
                 started_at = coalesce(started_at, clock_timestamp())
             WHERE id = (
                 SELECT id FROM datasets_run
@@ -61,7 +65,7 @@ def take(run_id):
             )
             RETURNING fence
             """,
-            [owner(), LEASE_SECONDS, run_id],
+            [owner(), LEASE_SECONDS, RUN_LENGTH, run_id],
         )
         row = cursor.fetchone()
     if row:

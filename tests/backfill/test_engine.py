@@ -197,6 +197,64 @@ def test_a_cancelled_run_keeps_what_is_in_and_the_next_goes_on(make_dataset, fil
     check(dataset).assert_orders_equal_truth(day_before(9), day_before(1))
 
 
+@pytest.fixture
+def daily(make_dataset):
+    """A dataset with a daily schedule whose time came half a minute ago, and that moment."""
+    came = dispatch.database_now() - timedelta(seconds=30)
+    dataset = make_dataset(
+        schedule_kind="daily",
+        schedule_at=came.time(),
+        schedule_zone="UTC",
+        next_run_at=came + timedelta(days=1),
+    )
+    return dataset, came
+
+
+def begun(dataset, at, *, deadline=timedelta(days=1)):
+    """A run of the dataset that a worker took up at that moment, and that somebody may go on with."""
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=at)
+    Run.objects.filter(pk=run.pk).update(started_at=at, deadline=at + deadline)
+    run.refresh_from_db()
+    return run
+
+
+def test_a_run_that_goes_on_for_its_24_hours_is_followed_by_the_next_at_once(daily):
+    """The next one came a whole day later, since its time had passed seconds before the 24 hours were over."""
+    dataset, came = daily
+    run = finish(begun(dataset, came - timedelta(hours=24) + timedelta(seconds=3)))
+
+    started = dispatch.start_due(dispatch.database_now())
+
+    assert (run.state, started) == ("partial", 1), run.message
+    assert finish(dataset.runs.open().get()).state == "succeeded"
+
+
+def test_a_time_that_came_while_a_run_was_under_way_is_kept_when_it_ends(daily):
+    dataset, came = daily
+    run = finish(begun(dataset, came - timedelta(minutes=5)))
+
+    assert (run.state, dispatch.start_due(dispatch.database_now())) == ("succeeded", 1), run.message
+    dataset.refresh_from_db()
+    assert dataset.next_run_at == came + timedelta(days=1)
+
+
+@pytest.mark.parametrize("end", [finish, lambda run: (engine.cancel(run), finish(run))[1]])
+def test_a_run_that_met_no_time_of_the_schedule_or_was_cancelled_is_followed_by_none(daily, end):
+    dataset, came = daily
+    run = begun(dataset, came + timedelta(seconds=1) if end is finish else came - timedelta(minutes=5))
+
+    end(run)
+
+    assert dispatch.start_due(dispatch.database_now()) == 0
+
+
+def test_the_24_hours_of_a_run_begin_when_a_worker_takes_it_up(make_dataset, fast_amazon):
+    """Whoever pressed Run now on Friday, with no worker until Monday, got nothing but the word that 24 hours were over."""
+    run = engine.start(make_dataset(), Run.Trigger.MANUAL, now=dispatch.database_now() - timedelta(days=3))
+
+    assert finish(run).state == "succeeded", run.message
+
+
 def test_a_failed_report_is_shown_with_amazons_own_words_after_three_tries(make_dataset, fill, simulator):
     dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="yesterday", end="yesterday")
     simulator.control(

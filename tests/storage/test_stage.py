@@ -15,7 +15,7 @@ def test_rows_are_split_by_day_with_a_count_and_a_checksum(tmp_path):
 
     assert days[date(2026, 10, 1)].rows == 2
     assert days[date(2026, 10, 1)].path.read_bytes() == b"1\t\\N\n3\tx\\ty\n"
-    assert days[date(2026, 10, 2)].path.read_bytes() == b"2\tt\n"
+    assert days[date(2026, 10, 2)].path.read_bytes() == b"2\ttrue\n"
     assert days[date(2026, 10, 1)].checksum != days[date(2026, 10, 2)].checksum
 
 

@@ -13,6 +13,7 @@ from django.db import IntegrityError, InterfaceError, InternalError, Operational
 from django.db.models import Avg, Max, Min, Q
 
 from connector.accounts.clients import client_for
+from connector.accounts.sealing import CannotOpen
 from connector.catalogue import index
 from connector.catalogue.report import NoWindow
 from connector.spapi import errors
@@ -125,6 +126,10 @@ def advance(run_id):
     run = Run.objects.select_related("dataset__account__application").get(pk=run_id)
     with lease.heartbeat(run_id, fence) as lost:
         try:
+            try:
+                index.get(run.dataset.report)
+            except KeyError as problem:
+                return _without_report(run, fence, problem.args[0])
             return _Turn(run, fence, lost).work()
         except lease.LeaseLost:
             return _fenced_off(run_id)
@@ -138,6 +143,13 @@ def advance(run_id):
             if not isinstance(problem.__cause__, AWAY):
                 raise
             return _give_back(run, fence, problem)
+
+
+def _without_report(run, fence, reason):
+    """The catalogue has dropped the report: no worker can do anything for the run."""
+    message = f"{reason} What is in stays. Make another dataset of a report that there is, or go back to a version that has it."
+    if not run.end(fence=fence, state=Run.State.FAILED, message=message):
+        raise lease.LeaseLost
 
 
 def _fenced_off(run_id):
@@ -210,6 +222,9 @@ class _Turn:
             except (errors.ConsentLost, errors.SecretRejected) as problem:
                 request.wait(None, message=problem.message)
                 return self._stop(Run.State.FAILED, problem.message)
+            except CannotOpen as problem:  # nor could any other request be sent
+                request.wait(None, message=str(problem))
+                return self._stop(Run.State.FAILED, str(problem))
             except errors.Forbidden as problem:  # so would every other request be
                 request.fail(problem.message, run=self.run)
                 return self._stop(Run.State.PARTIAL if self.run.days_done() else Run.State.FAILED, problem.message)

@@ -1,5 +1,6 @@
 """The life of a run against the simulator, over real HTTP: what arrives equals Amazon's truth, newest first."""
 
+import base64
 import shutil
 import threading
 from datetime import timedelta
@@ -8,7 +9,7 @@ import pytest
 from django.db import connections
 
 from datasets.backfill import dispatch, engine, lifecycle
-from datasets.models import Day, Request, Run
+from datasets.models import Dataset, Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.checker import Checker
 from tests.days import day_before
@@ -305,6 +306,34 @@ def test_a_withdrawn_consent_stops_the_run_with_what_to_do(make_dataset, fill, s
     account.refresh_from_db()
     assert (run.state, account.state) == ("failed", "needs_consent")
     assert run.message
+
+
+def test_a_secret_whose_key_is_missing_stops_the_run_and_names_the_key(make_dataset, fill, account, settings, check):
+    """Its days were given up one after another as too large for a worker's memory."""
+    dataset, keys = make_dataset(), settings.FIELD_KEYS
+    type(account).objects.filter(pk=account.pk).update(access_fresh_until=None)
+    settings.FIELD_KEYS = [base64.urlsafe_b64encode(bytes(32)).decode()]
+
+    run = fill(dataset, seconds=5)
+
+    assert (run.state, run.interruptions) == ("failed", 0)
+    assert "Add that key to the end of FIELD_KEYS again" in run.message
+    settings.FIELD_KEYS = keys
+    assert fill(dataset).state == "succeeded"
+    check(dataset).assert_orders_equal_truth(day_before(4), day_before(1))
+
+
+def test_a_run_of_a_report_that_the_catalogue_has_dropped_says_so(make_dataset, fill):
+    """Each of its workers fell over it, without end, and nobody was told."""
+    dataset = make_dataset()
+    Dataset.objects.filter(pk=dataset.pk).update(report="order_detail")
+
+    run = fill(dataset, seconds=5)
+
+    assert run.state == "failed"
+    assert run.message.startswith(
+        "There is no report 'order_detail'. The nearest one is 'order_details'. What is in stays."
+    )
 
 
 def test_a_cleared_dataset_begins_anew(make_dataset, fill, check):

@@ -16,8 +16,10 @@ HEARTBEAT_SECONDS = 10
 
 
 def _boot():
+    """This boot of the host, and whose process numbers we see: containers may share the one without the other."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+        return f"{boot}-{os.readlink('/proc/self/ns/pid').strip('pid:[]')}"
     except OSError:
         return "-"
 

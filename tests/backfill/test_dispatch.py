@@ -8,8 +8,14 @@ from django.db import connection, transaction
 from connector.accounts.models import Account, Application
 from datasets.backfill import dispatch, lease
 from datasets.models import Dataset, Day, Request, Run
+from tests.conftest import PROJECT
 
 NOW = datetime(2026, 11, 22, 20, tzinfo=UTC)
+OWNER = """
+import django; django.setup()
+from datasets.backfill import lease
+print(lease.owner())
+"""
 
 pytestmark = pytest.mark.django_db
 
@@ -141,6 +147,28 @@ def test_a_neighbour_that_died_is_seen_at_once(run):
 
     run.refresh_from_db()
     assert (run.state, run.interruptions) == ("queued", 1)
+
+
+def test_a_worker_whose_processes_are_numbered_anew_is_not_taken_for_dead(run):
+    """Containers that share the host's name and boot, but not its process numbers: each tick took the others' runs away."""
+    import subprocess
+    import sys
+
+    told = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", OWNER],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+    )
+    if told.returncode:
+        pytest.skip(f"no process numbers of one's own here: {told.stderr[-200:]}")
+    lease.take(run.pk)
+    Run.objects.filter(pk=run.pk).update(lease_owner=told.stdout.strip())
+
+    dispatch.release_dead_leases(dispatch.database_now())
+
+    run.refresh_from_db()
+    assert (run.state, run.interruptions) == ("running", 0)
 
 
 def test_a_living_worker_keeps_its_lease(run):

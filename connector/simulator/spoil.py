@@ -7,7 +7,7 @@ A fault of one of these kinds on `downloadDocument` is applied while the documen
                    not_compressed, bomb (bytes, when unpacked; at)
     the alphabet   charset (charset, label, cell, at), bom
     the columns    extra_column (column, place or at), missing_column (column), reordered_columns,
-                   duplicate_header (at), many_columns (columns)
+                   duplicate_header (at), many_columns (columns, value)
     the rows       header_only, duplicate_rows, stray_rows (at), row_missing (at), ragged (line or at, cells),
                    ragged_all, trailing_tab, empty_document
     the cells      cell (column, cell, at), strange_numbers, strange_dates (column), huge_cell (bytes, at),
@@ -91,7 +91,7 @@ def table(fault, columns, rows):
     elif kind == "many_columns":
         extra = [f"column-{number}" for number in range(fault.get("columns", 2000))]
         columns += extra
-        rows = [{**row, **dict.fromkeys(extra, "1")} for row in rows]
+        rows = [{**row, **dict.fromkeys(extra, fault.get("value", "1"))} for row in rows]
     elif kind == "duplicate_rows":
         rows = [row for row in rows for _ in range(2)]
     elif kind == "stray_rows":

@@ -13,6 +13,7 @@ from connector.catalogue.written import PLAIN, made_plain
 from connector.spapi import documents, errors, marketplaces
 from datasets.backfill import land, quick, records, window
 from datasets.storage import stage
+from datasets.storage.table import ROW_ROOM, SURE_COLUMNS, WIDEST_CELL
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -30,6 +31,8 @@ class Reading:
         self.notes, self.unfit = [], set()
         self.foreign = self._foreign()
         self.kept, self.spare = [], []  # places of the file's columns: in the table, and without room in it
+        self.loose = []  # (place in the row, title) of the values that go beside the table where a row is too wide for it
+        self.beside = 0
 
     def _foreign(self):
         """Sales channels that nobody chose: Amazon answers for the whole region, whatever marketplaces it is asked for.
@@ -104,7 +107,7 @@ class Reading:
                 if odd := self.to_make_plain(names):
                     rows = (made_plain(row, odd) for row in rows)
                 rows = self.of_chosen(rows, names)
-                self.split(self._with_extra(rows) if self.spare else rows, files.names, files)
+                self.split(map(self.fitted, rows) if self.spare or self.loose else rows, files.names, files)
             except BaseException:
                 files.discard()
                 raise
@@ -140,7 +143,7 @@ class Reading:
                 raise quick.NotOrdinary
             files = self.day_files(titles)
             opened.append(files)
-            if self.spare:
+            if self.spare or self.loose:
                 raise quick.NotOrdinary
             channel = files.names.index(self.report.channel_column) if self.foreign else None
             return files.names.index(self.report.day_column), channel, files
@@ -185,11 +188,17 @@ class Reading:
         missing = [column.name for column in self.report.columns if column.name not in names]
         if missing:
             self.notes.append(f"Amazon's file has no {', '.join(missing)}; empty for these rows.")
+        declared = {column.name for column in self.report.columns}
+        self.loose, self.beside = [], 0
+        if len(self.kept) > SURE_COLUMNS:
+            loose = [(at, place) for at, place in enumerate(self.kept) if names[place] not in declared]
+            self.loose = [(at, titles[place]) for at, place in reversed(loose)]
         names = [names[place] for place in self.kept]
         if self.spare:
             self.notes.append(
                 f"{len(self.spare)} columns more than a table holds; their values are in its column _extra, as JSON."
             )
+        if self.spare or self.loose:
             names.append("_extra")
         return stage.DayFiles(self.folder / f"days-{self.asking.mark}", names, null="", types=types)
 
@@ -202,10 +211,21 @@ class Reading:
         found = [(place, written.plain(types.get(name))) for place, name in enumerate(names)]
         return [(place, plain) for place, plain in found if plain]
 
-    def _with_extra(self, rows):
-        for row in rows:
-            extra = {title: row[place][: stage.MOST_CELL] for place, title in self.spare if row[place]}
-            yield [*(row[place] for place in self.kept), orjson.dumps(extra).decode() if extra else ""]
+    def fitted(self, values, others=None):
+        """The row as the table takes it: what it has no column for, or no room in so wide a row, as JSON in _extra."""
+        extra = {title: values[place] for place, title in self.spare if values[place]} | (others or {})
+        row = [values[place] for place in self.kept]
+        if self.loose:
+            widths = [min(WIDEST_CELL, len(row[place].encode()) + 1) if row[place] else 0 for place, _ in self.loose]
+            over = sum(widths) + WIDEST_CELL * (len(row) - len(widths)) - ROW_ROOM
+            for (place, title), width in zip(self.loose, widths, strict=True):
+                if over <= 0:
+                    break
+                if width:
+                    extra[title], row[place], over = row[place], "", over - width
+                    self.beside += 1
+        extra = {title: value[: stage.MOST_CELL] for title, value in extra.items()}
+        return [*row, orjson.dumps(extra).decode() if extra else ""]
 
     def split(self, rows, names, files):
         """Puts each row to its own day: Amazon sends rows from outside the window now and then."""
@@ -225,6 +245,10 @@ class Reading:
     def staged(self, files):
         staged = files.close()
         self.unfit = files.unfit
+        if self.beside:
+            self.notes.append(
+                f"{self.beside} values found no room in rows so wide; they are in the table's column _extra, as JSON."
+            )
         if files.cut:
             self.notes.append(
                 f"{files.cut} values of more than {stage.MOST_CELL:,} characters were cut; the raw file has them whole."

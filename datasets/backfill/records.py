@@ -6,7 +6,6 @@ from connector.catalogue.nested import Rows
 from connector.catalogue.streams import READERS, Broken, declared_charset
 from connector.catalogue.written import made_plain
 from connector.spapi import documents, errors
-from datasets.storage import stage
 from datasets.storage.table import MOST_COLUMNS
 
 
@@ -61,11 +60,7 @@ def _values(reading, records, rows, odd):
         for values, others in rows(record, head):
             if odd:
                 values = made_plain(values, odd)
-            if reading.spare:
-                extra = {title: values[place] for place, title in reading.spare if values[place]} | (others or {})
-                extra = {title: value[: stage.MOST_CELL] for title, value in extra.items()}
-                values = [*(values[place] for place in reading.kept), orjson.dumps(extra).decode() if extra else ""]
-            yield values
+            yield reading.fitted(values, others) if reading.spare or reading.loose else values
 
 
 def _refuse_another_answer(reading, said):

@@ -6,6 +6,9 @@ from datasets.storage import read
 from datasets.storage.columns import READABLE, TYPES, rule
 
 MOST_COLUMNS = 400  # of a report; PostgreSQL holds 1,600, but not in rows of 8 kB
+ROW_ROOM = 8_000  # bytes of a row for the report's own values
+WIDEST_CELL = 24  # bytes that a value takes of it at the most: PostgreSQL keeps what is longer elsewhere
+SURE_COLUMNS = ROW_ROOM // WIDEST_CELL  # so many find room in a row whatever is in them
 
 
 def create(cursor, dataset_id, generation, columns, key=(), indexed=True):

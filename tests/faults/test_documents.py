@@ -183,6 +183,22 @@ def test_more_columns_than_a_table_holds_are_kept_beside_it(file):
     assert "_extra" in file.notes()
 
 
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_values_that_find_no_room_in_a_wide_row_are_kept_beside_it(make_file, mode):
+    """E24: PostgreSQL refused the rows, and their days failed for good; values of this length it cannot keep elsewhere."""
+    file, value = make_file(mode=mode), "of twenty-two letters é"
+    run = spoilt(file, "many_columns", columns=365, value=value)
+
+    assert run.state == "succeeded", run.message
+    rows = file.assert_whole()
+    beside = file.column("(SELECT count(*) FROM jsonb_object_keys(_extra))")
+    assert set(beside) < set(range(1, 150))
+    for number in (0, 300, 364):
+        kept = f"coalesce(column_{number}, _extra->>'column-{number}')"
+        assert file.column(kept) == [value] * rows
+    assert f"{sum(beside)} values found no room in rows so wide" in file.notes()
+
+
 def test_a_column_that_finds_no_room_today_goes_beside_the_table_too(file):
     """E24: a table that filled up over time."""
     spoilt(file, "many_columns", columns=500)

@@ -46,6 +46,20 @@ def test_a_table_of_all_columns_holds_the_widest_rows(type):
     assert first and last
 
 
+@pytest.mark.parametrize("letters", [1, 22, 23, 24, 40])
+def test_a_table_of_all_columns_holds_rows_that_keep_to_the_room(letters):
+    """Text of 23 letters is the worst: too short for PostgreSQL to keep it elsewhere."""
+    columns = columns_of("text", table.MOST_COLUMNS)
+    row = ["x" * letters if number < table.SURE_COLUMNS else None for number in range(len(columns))]
+    with transaction.atomic(), cursor() as c:
+        table.create(c, ID, 1, columns)
+        c.execute("SELECT set_config('backhaul.day', '2026-10-01', true), set_config('backhaul.batch', '1', true)")
+        lines = [stage.line([*row, '{"a": "of the rest"}']).encode() + b"\n"]
+        names = [*(column["name"] for column in columns), "_extra"]
+
+        assert modes.append(c, ID, 1, names, (), None, lines, stage.NULL).rows == 1
+
+
 def test_a_table_that_is_full_takes_no_further_columns_and_keeps_its_own():
     with cursor() as c:
         table.create(c, ID, 1, columns_of("text", table.MOST_COLUMNS + 50))

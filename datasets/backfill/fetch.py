@@ -29,6 +29,7 @@ LONGEST_BACKOFF = 300.0
 REPORT_PATIENCE = timedelta(hours=72)  # Amazon has been seen to take days; a second request would not be quicker
 MOST_BYTES = 20 << 30
 MOST_READINGS = 3
+MOST_PASSED_ON = 20  # times that a page chain is left to the machine that has its pages
 MOST_LOST = 3  # times that a report is asked for of which Amazon then knows nothing
 CLOCK_SKEW = timedelta(minutes=5)
 ON_ITS_WAY = 5.0  # seconds after which a report that was asked for is certainly on Amazon's list
@@ -278,7 +279,7 @@ class Asking:
         folder = self.folder(request)
         done = request.cursor.get("pages", 0)
         if done and not all(self.page(folder, number).exists() for number in range(done)):
-            request.start_over(None, message="The pages read so far lie on another machine; read again.")
+            self._leave_to_another_machine(request)
             return
         if not done:
             shutil.rmtree(folder, ignore_errors=True)
@@ -385,8 +386,17 @@ class Asking:
             return False
         if all(self.page(folder, number).exists() for number in range(request.cursor.get("pages", 0))):
             return True
-        request.start_over(None, message="The pages read so far lie on another machine; read again.")
+        self._leave_to_another_machine(request)
         return False
+
+    def _leave_to_another_machine(self, request):
+        """The pages read so far are not here: whoever has them goes on. Where nobody comes who has, they are read again."""
+        passed_on = request.cursor.get("passed_on", 0)
+        if passed_on >= MOST_PASSED_ON:
+            request.start_over(None, message="The pages read so far lie on another machine; read again.")
+            return
+        request.keep(cursor=request.cursor | {"passed_on": passed_on + 1})
+        raise errors.NotReady("The pages read so far lie on another machine, which goes on with them.", wait=2.0)
 
     def _read_again(self, request, problem):
         if request.failures + 1 >= MOST_READINGS:

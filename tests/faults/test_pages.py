@@ -11,7 +11,7 @@ import pytest
 from connector.accounts.models import Quota
 from datasets.backfill import dispatch, engine
 from datasets.models import Day, Request
-from tests.faults.driving import Drive
+from tests.faults.driving import Drive, begin
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
@@ -333,6 +333,33 @@ def test_headers_and_chunks_without_measure_are_dropped_and_the_worker_lives(cha
             chain.amazon.fault("searchOrders", kind, after=number - 1, count=1)
 
         assert_goes_on(chain, place, chain.drive(), calls=chain.pages + len(kinds))
+
+
+def test_a_chain_comes_to_its_end_although_machines_with_folders_of_their_own_take_turns(chain, settings, tmp_path):
+    """Each began anew what the other had begun: a chain of more pages than a turn reads never came to its end."""
+    chain.amazon.fault("searchOrders", "429", every=2)
+    run = begin(chain.dataset)
+    for turn in range(60):
+        settings.DATA_DIR = tmp_path / str(turn % 2)
+        if not run.turn():
+            break
+        run.hurry()
+
+    assert run.state == "succeeded", run.message
+    assert chain.amazon.calls("searchOrders") <= 2 * chain.pages
+    chain.assert_whole()
+
+
+def test_a_chain_whose_machine_is_gone_is_read_again_by_another(chain, settings, tmp_path):
+    chain.amazon.fault("searchOrders", "429", nth=3)
+    run = chain.drive_until_it_waits()
+    settings.DATA_DIR = tmp_path / "another"
+
+    run.to_end()
+
+    assert run.state == "succeeded", run.message
+    assert chain.amazon.calls("searchOrders") == 3 + chain.pages
+    chain.assert_whole()
 
 
 def test_an_answer_that_drips_is_over_at_the_deadline(chain, monkeypatch):

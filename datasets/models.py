@@ -111,9 +111,8 @@ class Dataset(models.Model):
     def read_all_again(self):
         """Each day that is in is read once more by the next run, and replaced whole; until then its rows stay."""
         days = self.days.filter(state__in=Day.IN)
-        days.filter(run__in=self.runs.open()).update(
-            run=None
-        )  # else the run that brought them in would leave them to the next
+        # An open run leaves to the next one what it has brought in itself: these are nobody's now.
+        days.filter(run__in=self.runs.open()).update(run=None)
         days.update(again=True, request=None)
 
     def ask_anew(self):

@@ -68,9 +68,8 @@ def start_due(now):
                         deadline=now + RUN_LENGTH,
                     )
                 )
-            Run.objects.bulk_create(
-                runs, ignore_conflicts=True
-            )  # one that is still open is followed by another when it ends
+            # One that is still open is followed by another when it ends.
+            Run.objects.bulk_create(runs, ignore_conflicts=True)
             Dataset.objects.bulk_update(due, ["next_run_at"])
         started += len(due)
         if len(due) < CLAIM:

@@ -52,7 +52,8 @@ class NothingToReplay(Exception):
 def replay(dataset, first, last, by=None, *, now):
     """Lands these days again from the raw answers that are kept on this machine, without a call to Amazon.
 
-    For when a reader of ours was mended. A day whose newest answer is not among them stays as it is. Raises engine.AlreadyRunning, or NothingToReplay with what to do instead.
+    For when a reader of ours was mended. A day whose newest answer is not among them stays as it is. Raises
+    engine.AlreadyRunning, or NothingToReplay with what to do instead.
     """
     if dataset.mode == Dataset.Mode.REPLACE:
         raise NothingToReplay("A replace loads its whole range anew with each run. Press Run now instead.")

@@ -16,7 +16,7 @@ from connector.spapi import marketplaces as amazon
 from datasets import schedule
 from datasets.backfill import window
 from datasets.backfill.forecast import forecast
-from datasets.models import Dataset
+from datasets.models import Dataset, Day
 
 SLUG_LENGTH = 50
 MODES = (
@@ -207,6 +207,7 @@ class DatasetForm(forms.Form):
                 given.get("mode")
                 and "merge" in {given["mode"], self.instance.mode}
                 and given["mode"] != self.instance.mode
+                and self.instance.days.filter(state__in=Day.IN).exists()  # none are once it was cleared
             ):
                 self.add_error("mode", TO_OR_FROM_MERGE)
         return given

@@ -9,6 +9,7 @@ import pytest
 from django.db import connections
 
 from datasets.backfill import dispatch, engine, lifecycle
+from datasets.forms import DatasetForm
 from datasets.models import Dataset, Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.checker import Checker
@@ -345,6 +346,20 @@ def test_a_cleared_dataset_begins_anew(make_dataset, fill, check):
 
     assert fill(dataset).state == "succeeded"
     check(dataset).assert_orders_equal_truth(day_before(3), day_before(1))
+
+
+def test_a_cleared_dataset_can_become_a_merge_as_the_refusal_says(make_dataset, fill, alice, check):
+    """Clearing was what the refusal told one to do, and it was refused all the same."""
+    dataset = make_dataset()
+    fill(dataset)
+    assert not DatasetForm.from_payload(alice, {"mode": "merge"}, instance=dataset).is_valid()
+
+    lifecycle.clear(dataset)
+    form = DatasetForm.from_payload(alice, {"mode": "merge"}, instance=dataset)
+
+    assert form.is_valid(), form.errors
+    assert fill(form.save()).state == "succeeded"
+    check(dataset).assert_orders_equal_truth(day_before(4), day_before(1))
 
 
 def test_a_zombies_landing_changes_nothing(make_dataset, fast_amazon, check):

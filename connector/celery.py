@@ -11,7 +11,8 @@ from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connector.settings")
 
-QUEUES = ("clock", "backfill")
+# A worker takes from each in turn, so that what people have started waits behind no stock of what the schedule has.
+QUEUES = ("clock", "interactive", "backfill")
 TASK_LIMIT = 720  # seconds; a step takes less than two minutes as a rule
 VISIBILITY = 1800  # above the longest task: Redis hands a message out again after this
 
@@ -74,9 +75,10 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_concurrency=2,
     worker_pool="prefork",
-    worker_max_tasks_per_child=2000,
+    worker_max_tasks_per_child=200,
     worker_max_memory_per_child=400_000,  # kB
     worker_cancel_long_running_tasks_on_connection_loss=False,  # the fence makes a double run harmless, a cut one is not
+    # Within the half minute that supervisors give; who is stopped without work has nothing to wait for.
     worker_soft_shutdown_timeout=20,
     worker_enable_soft_shutdown_on_idle=False,
     worker_send_task_events=False,

@@ -405,10 +405,16 @@ class Request(models.Model):
         """The run's worker lets go of what it had in hand, alive and well."""
         cls.objects.filter(dataset=run.dataset_id, generation=run.generation, in_hand=True).update(in_hand=False)
 
-    def mark_interrupted(self):
-        """A worker died at it; answers how many did without getting on."""
+    @classmethod
+    def in_hand_of(cls, run):
+        """What the run's worker was at."""
+        return cls.objects.filter(dataset=run.dataset_id, generation=run.generation, state__in=cls.OPEN, in_hand=True)
+
+    def give_up_after(self, most, message, *, run):
+        """A worker was interrupted at it; when so many were without getting on, it is given up, with the reason."""
         self.keep(interruptions=self.interruptions + 1, in_hand=False)
-        return self.interruptions
+        if self.interruptions >= most:
+            self.fail(message, run=run)
 
     @transaction.atomic
     def let_go(self):

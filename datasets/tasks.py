@@ -16,11 +16,11 @@ COME_BACK_SECONDS = 20  # a wait this short is told to the broker at once; a lon
 
 
 @shared_task(acks_late=True, ignore_result=True)
-def advance(*, run_id, **_later):
+def advance(*, run_id, by_hand=False, **_later):
     """One worker's turn at a run; when there is soon more to do, says so."""
     wait = engine.advance(run_id)
     if wait is not None and wait <= COME_BACK_SECONDS:
-        hint(run_id, wait)
+        hint(run_id, wait, by_hand=by_hand)
 
 
 @shared_task(ignore_result=True)
@@ -29,8 +29,8 @@ def tick(**_later):
     now = database_now()
     dispatch.release_dead_leases(now)
     dispatch.start_due(now)
-    for run_id, wait in dispatch.to_hint(now):
-        hint(run_id, wait)
+    for run_id, wait, by_hand in dispatch.to_hint(now):
+        hint(run_id, wait, by_hand=by_hand)
 
 
 @shared_task(name="datasets.tasks.housekeeping", ignore_result=True)
@@ -39,10 +39,11 @@ def clean(**_later):
     housekeeping.clean(database_now())
 
 
-def hint(run_id, wait=0.0):
+def hint(run_id, wait=0.0, *, by_hand):
     """Tells the broker that a run can get on. Losing this changes nothing: the tick finds the run again."""
+    queue = "interactive" if by_hand else "backfill"
     try:
-        advance.apply_async(kwargs={"run_id": run_id}, countdown=wait or None)
+        advance.apply_async(kwargs={"run_id": run_id, "by_hand": by_hand}, countdown=wait or None, queue=queue)
     except (OperationalError, OSError) as problem:
         log.warning("the broker could not be told of run %s (%s); the tick will", run_id, type(problem).__name__)
 
@@ -50,18 +51,18 @@ def hint(run_id, wait=0.0):
 def start(dataset, trigger=Run.Trigger.MANUAL, by=None):
     """A run for the dataset, on its way to a worker; raises engine.AlreadyRunning."""
     run = engine.start(dataset, trigger, by, now=database_now())
-    transaction.on_commit(lambda: hint(run.pk))
+    transaction.on_commit(lambda: hint(run.pk, by_hand=True))
     return run
 
 
 def reload(dataset, first, last, by=None):
     """Fetches these days again; raises engine.AlreadyRunning."""
     run = engine.reload(dataset, first, last, by, now=database_now())
-    transaction.on_commit(lambda: hint(run.pk))
+    transaction.on_commit(lambda: hint(run.pk, by_hand=True))
     return run
 
 
 def cancel(run):
     """Asks the run to stop."""
     engine.cancel(run)
-    transaction.on_commit(lambda: hint(run.pk))
+    transaction.on_commit(lambda: hint(run.pk, by_hand=True))

@@ -31,16 +31,14 @@ def release_dead_leases(now):
             if run.lease_until > now and not lease.is_dead(run.lease_owner):
                 continue
             run.mark_interrupted()
-            for request in Request.objects.filter(
-                dataset=run.dataset_id, generation=run.generation, state__in=Request.OPEN, in_hand=True
-            ):
-                if request.mark_interrupted() >= MOST_INTERRUPTIONS:
-                    request.fail(
-                        "The worker died three times over these days without getting on, so they are set aside. The "
-                        "other days go on. The next run tries again; if it stays so, tell the people who run this "
-                        "installation: the answer may be too large for the worker's memory.",
-                        run=run,
-                    )
+            for request in Request.in_hand_of(run):
+                request.give_up_after(
+                    MOST_INTERRUPTIONS,
+                    "The worker died three times over these days without getting on, so they are set aside. The other days "
+                    "go on. The next run tries again; if it stays so, tell the people who run this installation: the answer "
+                    "may be too large for the worker's memory.",
+                    run=run,
+                )
 
 
 def start_due(now):
@@ -77,9 +75,10 @@ def start_due(now):
 
 
 def to_hint(now):
-    """(id, seconds) of the runs that a worker may go on with now, or before the next tick; marks them as told.
+    """(id, seconds, whether people started it) of the runs that a worker may go on with now, or before the next tick.
 
-    The seconds say how long the worker is to leave it: a wait for Amazon then ends to the moment, not at the next tick.
+    The seconds say how long the worker is to leave it: a wait for Amazon then ends to the moment, not at the next tick. The
+    runs are marked as told.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -92,11 +91,11 @@ def to_hint(now):
                 ORDER BY queued_at
                 FOR UPDATE SKIP LOCKED
             )
-            RETURNING id, greatest(0, extract(epoch FROM not_before - %(now)s))::float8
+            RETURNING id, greatest(0, extract(epoch FROM not_before - %(now)s))::float8, trigger <> 'schedule'
             """,
             {"now": now, "soon": now + HINT_AHEAD, "ahead": HINT_AHEAD, "stale": now - HINT_AGAIN},
         )
-        return [(run_id, wait or 0.0) for run_id, wait in cursor.fetchall()]
+        return [(run_id, wait or 0.0, by_hand) for run_id, wait, by_hand in cursor.fetchall()]
 
 
 def database_now():

@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 
 import psycopg
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, transaction
 from django.db.models import Avg, Max, Min, Q
 
@@ -21,7 +22,7 @@ from connector.spapi.quota import Place
 from datasets import schedule
 from datasets.backfill import days as ledger
 from datasets.backfill import fetch, land, lease, plan, sharing, window
-from datasets.backfill.dispatch import database_now
+from datasets.backfill.dispatch import MOST_INTERRUPTIONS, database_now
 from datasets.models import RUN_LENGTH, Dataset, Day, Request, Run
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,8 @@ def advance(run_id):
             if lease.is_held(run_id, fence):
                 raise
             return _fenced_off(run_id)
+        except SoftTimeLimitExceeded:
+            return _took_too_long(run, fence)
         except AWAY as problem:
             return _give_back(run, fence, problem)
         except InternalError as problem:  # Django's word for a line that was cut because its worker stood still
@@ -150,6 +153,27 @@ def _without_report(run, fence, reason):
     message = f"{reason} What is in stays. Make another dataset of a report that there is, or go back to a version that has it."
     if not run.end(fence=fence, state=Run.State.FAILED, message=message):
         raise lease.LeaseLost
+
+
+def _took_too_long(run, fence):
+    """One step filled the time of a whole task. What is in of it stays; without getting on it is tried so often, and no more."""
+    log.warning("run %s: a step took longer than a task may", run.pk)
+    connection.close()  # whatever was under way on it
+    message = (
+        "A step took longer than ten minutes and was broken off. What is in stays, it goes on from there by itself."
+    )
+    with transaction.atomic():
+        if not run.give_back(fence=fence, until=None, message=message):
+            return _fenced_off(run.pk)
+        for request in Request.in_hand_of(run):
+            request.give_up_after(
+                MOST_INTERRUPTIONS,
+                "Landing what Amazon sent for these days was broken off three times, after ten minutes each, so they are set "
+                "aside. The other days go on. The next run tries again; if it stays so, tell the people who run this "
+                "installation: the database or the disk may be too slow.",
+                run=run,
+            )
+    return 0
 
 
 def _fenced_off(run_id):
@@ -199,9 +223,10 @@ class _Turn:
 
     def work(self):
         began = time.monotonic()
-        if self.run.first_day is None:
-            self._begin()
         now = database_now()
+        if self.run.first_day is None and now < self.run.deadline:  # however often a worker has died at it
+            self._begin()
+            now = database_now()
         while True:
             if self.lost.is_set():
                 raise lease.LeaseLost

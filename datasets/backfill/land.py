@@ -103,11 +103,13 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, turn):
         # A day that was still open when it was read has not been restated: it has only come to its end. Nor has one that a
         # replay lands from the answer that was there.
         is_news = day.read_until == read_until and run.trigger != Run.Trigger.REPLAY
-        restated = not same and day.state in Day.IN and mode != "merge" and is_news
+        # Where the day is that of the last change, a row leaves it with the next one: that is no restatement in a merge.
+        wanders = mode == Dataset.Mode.MERGE and report.day_column == report.version_column
+        restated = not same and day.state in Day.IN and is_news and not wanders
         before = read.totals(c, run.dataset_id, run.generation, day.day) if restated else {}
         if same:  # Amazon sent what is there already: the rows stay as they are, only the ledger moves on
             landed = modes.Landed(rows=day.rows, change=0)
-        elif staged or day.state == Day.State.LANDED or mode != "merge":
+        elif staged or day.state == Day.State.LANDED or mode != Dataset.Mode.MERGE:
             # A day that is built aside a second time is replaced whole, as in an append.
             again = mode == Dataset.Mode.REPLACE and day.state in Day.IN
             landed = modes.MODES[Dataset.Mode.APPEND if again else mode](
@@ -129,7 +131,7 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, turn):
         if c.fetchone() != (fence, "running"):
             raise LeaseLost
         rows = staged.rows if staged else 0
-        if restated:
+        if restated and (landed.rows or mode != Dataset.Mode.MERGE):  # a merge that wrote nothing found all as it was
             Change.objects.create(
                 dataset_id=run.dataset_id,
                 run=run,

@@ -27,7 +27,7 @@ def clear(dataset):
     Readers who are in the middle of the old rows keep them until they are done; housekeeping drops the table later.
     """
     with transaction.atomic():
-        held = Dataset.objects.select_for_update().get(pk=dataset.pk)
+        held = _hold(dataset)
         last = _fence_off(held, "The dataset was cleared.")
         Day.objects.filter(dataset=held).delete()
         Request.objects.filter(dataset=held).delete()
@@ -40,7 +40,7 @@ def clear(dataset):
 def remove(dataset):
     """The dataset, its ledger and its tokens' hold on it go; housekeeping drops the rows."""
     with transaction.atomic():
-        held = Dataset.objects.select_for_update().get(pk=dataset.pk)
+        held = _hold(dataset)
         _fence_off(held, "The dataset was deleted.")
         held.delete()
 
@@ -83,6 +83,12 @@ def replay(dataset, first, last, by=None, *, now):
             )
         run.span(first, last, days_total=found)
     return run
+
+
+def _hold(dataset):
+    """The dataset, locked after its open run, as a landing locks them: the other way round each could wait for the other."""
+    list(Run.objects.select_for_update().filter(dataset=dataset).open())
+    return Dataset.objects.select_for_update().get(pk=dataset.pk)
 
 
 def _fence_off(dataset, message):

@@ -43,6 +43,17 @@ def scheduled(alice, account):
     return scheduled
 
 
+def test_a_worker_is_told_what_people_have_started_and_what_the_schedule(scheduled):
+    dataset = scheduled()
+    dispatch.start_due(NOW)
+    by_hand = Run.objects.create(
+        dataset=scheduled("other", next_run_at=None), generation=1, trigger=Run.Trigger.MANUAL,
+        queued_at=NOW, deadline=NOW + timedelta(days=1),
+    )  # fmt: skip
+
+    assert set(dispatch.to_hint(NOW)) == {(dataset.runs.get().pk, 0.0, False), (by_hand.pk, 0.0, True)}
+
+
 def test_what_is_due_runs_once_and_is_due_again_tomorrow(scheduled):
     dataset = scheduled()
 
@@ -108,16 +119,16 @@ def run(scheduled):
 
 
 def test_the_broker_is_told_of_a_run_once_and_again_when_the_hint_was_lost(run):
-    assert dispatch.to_hint(NOW) == [(run.pk, 0.0)]
+    assert dispatch.to_hint(NOW) == [(run.pk, 0.0, True)]
     assert dispatch.to_hint(NOW + timedelta(seconds=3)) == []
-    assert dispatch.to_hint(NOW + timedelta(seconds=31)) == [(run.pk, 0.0)]
+    assert dispatch.to_hint(NOW + timedelta(seconds=31)) == [(run.pk, 0.0, True)]
 
 
 def test_a_waiting_run_is_hinted_at_in_time_for_its_moment_and_not_before(run):
     Run.objects.filter(pk=run.pk).update(state="waiting", not_before=NOW + timedelta(seconds=60))
 
     assert dispatch.to_hint(NOW) == []
-    assert dispatch.to_hint(NOW + timedelta(seconds=58)) == [(run.pk, pytest.approx(2))]
+    assert dispatch.to_hint(NOW + timedelta(seconds=58)) == [(run.pk, pytest.approx(2), True)]
     assert dispatch.to_hint(NOW + timedelta(seconds=59)) == []
 
 

@@ -2,18 +2,21 @@
 
 import base64
 import shutil
+import signal
 import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connections, transaction
 
-from datasets.backfill import dispatch, engine, lifecycle
+from datasets.backfill import dispatch, engine, lease, lifecycle
 from datasets.forms import DatasetForm
 from datasets.models import Dataset, Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.checker import Checker
 from tests.days import day_before
+from tests.living import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
@@ -257,6 +260,89 @@ def test_the_24_hours_of_a_run_begin_when_a_worker_takes_it_up(make_dataset, fas
     assert finish(run).state == "succeeded", run.message
 
 
+def test_a_run_at_whose_first_step_workers_die_ends_with_its_24_hours_too(make_dataset):
+    run = engine.start(make_dataset(), Run.Trigger.MANUAL, now=dispatch.database_now())
+    Run.objects.filter(pk=run.pk).update(started_at=run.queued_at, deadline=run.queued_at, interruptions=3)
+
+    assert finish(run).state == "partial"
+    assert "24 hours" in run.message
+    assert not run.dataset.days.exists(), "what a worker may die at was not begun once more"
+
+
+@pytest.fixture
+def limited():
+    """A turn that is broken off after a moment, as Celery breaks off a task: by a signal, wherever the worker stands."""
+
+    def broken_off(signum, frame):
+        raise SoftTimeLimitExceeded
+
+    def limited(run, seconds):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            return engine.advance(run.pk)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    before = signal.signal(signal.SIGALRM, broken_off)
+    yield limited
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_step_that_fills_the_time_of_a_task_is_tried_three_times_without_waiting_for_the_lease(
+    make_dataset, fill, limited, simulator, check
+):
+    """It was taken for a dead worker, found a minute later, and put down to the memory."""
+    dataset = make_dataset(start="today-2", end="yesterday")
+    simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "delay", "seconds": 3, "count": 3})
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+
+    for _ in range(3):
+        assert limited(run, 1) == 0
+        run.refresh_from_db()
+        assert (run.state, run.lease_until) == ("queued", None)
+        assert "ten minutes" in run.message
+
+    failed = Day.objects.filter(dataset=dataset, state=Day.State.FAILED)
+    assert failed and all("too slow" in day.message for day in failed)
+    finish(run)
+    assert fill(dataset).state == "succeeded"
+    check(dataset).assert_orders_equal_truth(day_before(2), day_before(1))
+
+
+@pytest.mark.parametrize("change", [lifecycle.clear, lifecycle.remove])
+def test_a_dataset_is_cleared_or_deleted_in_the_order_in_which_a_landing_locks(make_dataset, fast_amazon, change):
+    """Each waited for what the other held, and the database ended one of them."""
+    dataset = make_dataset(start="today-2", end="yesterday")
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    fence = lease.take(run.pk)
+    problems = []
+
+    def elsewhere():
+        try:
+            change(dataset)
+        except Exception as problem:
+            problems.append(problem)
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=elsewhere)
+    with transaction.atomic():
+        run.hold(fence)
+        other.start()
+        wait_until(is_somebody_waiting_for_a_lock, seconds=20, every=0.01)
+        Dataset.objects.get(pk=dataset.pk).touch(change=0, active=True, changed=True)
+    other.join(20)
+
+    assert problems == []
+    assert not lease.is_held(run.pk, fence)
+
+
+def is_somebody_waiting_for_a_lock():
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0]
+
+
 def test_a_failed_report_is_shown_with_amazons_own_words_after_three_tries(make_dataset, fill, simulator):
     dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="yesterday", end="yesterday")
     simulator.control(
@@ -472,8 +558,9 @@ def test_a_day_that_settled_while_nobody_was_there_is_read_once_more(make_datase
     assert [day.day for day in run.days.all()] == [day_before(14)]
 
 
-def test_what_amazon_restated_is_written_down_with_the_sums_before_and_after(make_dataset, fill, check):
-    dataset = make_dataset(start="today-2", end="yesterday")
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_what_amazon_restated_is_written_down_with_the_sums_before_and_after(make_dataset, fill, check, mode):
+    dataset = make_dataset(start="today-2", end="yesterday", mode=mode)
     fill(dataset)
     checker, day = check(dataset), day_before(2)
     checker.link.execute(f"UPDATE {checker.table()} SET order_total_amount = 1 WHERE _day = %s", [day])
@@ -485,6 +572,23 @@ def test_what_amazon_restated_is_written_down_with_the_sums_before_and_after(mak
     assert (change.day, change.rows_before) == (day, change.rows_after)
     assert "order_total_amount" in [column for column, _, _ in change.differences()]
     checker.assert_orders_equal_truth(day_before(2), day_before(1))
+
+
+@pytest.mark.parametrize("by", ["created", "last_updated"])
+def test_a_merge_that_finds_all_as_it_was_or_an_order_changed_since_tells_of_no_restatement(
+    make_dataset, fill, check, by
+):
+    """By last update an order leaves its day with each change: what is left of the day is not news."""
+    dataset = make_dataset(start="today-2", end="yesterday", mode="merge", options={"query_date_type": by})
+    fill(dataset)
+    if by == "last_updated":
+        checker = check(dataset)
+        checker.link.execute(f"UPDATE {checker.table()} SET order_total_amount = 1")
+    Day.objects.filter(dataset=dataset).update(again=True, checksum="in another order")
+
+    fill(dataset)
+
+    assert not dataset.changes.exists()
 
 
 def test_days_are_landed_again_from_the_kept_answers_without_a_call(make_dataset, fill, fast_amazon, check, simulator):

@@ -215,6 +215,24 @@ def test_a_broker_that_takes_nothing_keeps_nobody_from_starting_a_run(nursery, b
     start("gone")
 
 
+def test_what_people_start_does_not_wait_behind_a_stock_of_what_the_schedule_has(
+    nursery, broker, tmp_path, make_dataset, fast_amazon
+):
+    stock, dataset = 300, make_dataset(start="yesterday", end="yesterday")
+    page = Celery("page", set_as_current=False, broker=broker.url)
+    for _ in range(stock):
+        page.send_task("datasets.tasks.tick", queue="backfill", serializer="json")
+    nursery.wait_for(nursery.fork(starts=dataset.pk), seconds=60)
+
+    living = OverThisBroker(tmp_path, broker.url)
+    living.start("worker")
+    try:
+        wait_until(lambda: dataset.runs.filter(started_at__isnull=False).exists(), seconds=60, every=0.01)
+        assert broker.line.llen("backfill") > stock / 2
+    finally:
+        living.stop()
+
+
 def test_a_broker_that_hangs_costs_a_page_five_seconds_at_most_and_one_that_came_back_nothing(broker):
     """B3: over a line that was in use already, as a web server has it, and over a new one."""
     page = Celery("page", set_as_current=False)

@@ -32,5 +32,5 @@ class Command(BaseCommand):
             run = lifecycle.replay(dataset, begin, end, now=now)
         except (ValueError, lifecycle.NothingToReplay, engine.AlreadyRunning) as problem:
             raise CommandError(str(problem)) from None
-        tasks.hint(run.pk)
+        tasks.hint(run.pk, by_hand=True)
         self.stdout.write(f"Run {run.pk} lands {run.days_total} days of {slug} again, {begin} to {end}.")

@@ -37,8 +37,8 @@ def run(ground):
     began = time.perf_counter()
     from datasets import tasks
 
-    for run_id, wait in _tick(dispatch):
-        tasks.hint(run_id, wait)
+    for run_id, wait, by_hand in _tick(dispatch):
+        tasks.hint(run_id, wait, by_hand=by_hand)
     seconds = time.perf_counter() - began
     runs = ground.sql("SELECT count(*), count(DISTINCT dataset_id) FROM datasets_run WHERE state = 'queued'")[0]
     yield Figure(

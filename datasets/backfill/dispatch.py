@@ -1,6 +1,5 @@
 """The tick: releases dead leases, starts what is due, and tells the broker. Any number may run at once."""
 
-from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -15,18 +14,12 @@ HINT_AHEAD = timedelta(seconds=4)  # a little more than the time between two tic
 MOST_INTERRUPTIONS = 3
 
 
-@contextmanager
-def _claim():
-    """A transaction whose locks are free again soon, should its process stand still in the middle."""
-    with transaction.atomic():
-        lease.limit_standstill(within=True)
-        yield
-
-
 def release_dead_leases(now):
     """Gives back the runs whose worker is gone. A request that has killed three workers in a row is parked with its days."""
-    with _claim():
-        held = Run.objects.select_for_update(skip_locked=True).filter(state=Run.State.RUNNING)
+    with transaction.atomic():
+        held = list(Run.objects.select_for_update(skip_locked=True).filter(state=Run.State.RUNNING))
+        if held:
+            lease.limit_standstill(within=True)
         for run in held:
             if run.lease_until > now and not lease.is_dead(run.lease_owner):
                 continue
@@ -45,13 +38,15 @@ def start_due(now):
     """A run for each dataset whose time has come; what was missed while nobody ticked becomes one run."""
     started = 0
     while True:
-        with _claim():
+        with transaction.atomic():
             due = list(
                 Dataset.objects.due(now)
                 .filter(account__state="connected", account__application__state="ready")
                 .select_for_update(skip_locked=True, of=("self",))
                 .order_by("next_run_at")[:CLAIM]
             )
+            if due:
+                lease.limit_standstill(within=True)
             runs = []
             for dataset in due:
                 dataset.next_run_at = schedule.next_run(

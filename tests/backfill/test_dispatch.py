@@ -217,7 +217,10 @@ def test_a_request_that_kills_three_workers_is_set_aside_and_says_so(run):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("part", [dispatch.release_dead_leases, dispatch.start_due])
 def test_a_tick_that_stands_still_keeps_nobody_waiting_for_longer_than_a_lease(scheduled, part):
-    scheduled()
+    Run.objects.create(
+        dataset=scheduled(), generation=1, trigger=Run.Trigger.MANUAL, state=Run.State.RUNNING,
+        queued_at=NOW, deadline=NOW + timedelta(days=1), lease_until=NOW + timedelta(minutes=1),
+    )  # fmt: skip
     connection.close()  # of a fresh line nothing has been asked yet
 
     with transaction.atomic():

@@ -128,6 +128,8 @@ class Dataset(models.Model):
             first_day=None,
             last_day=None,
         )
+        # A replay has lost the answers it was to land, and would end with nothing: it asks now, as any run.
+        self.runs.open().filter(trigger=Run.Trigger.REPLAY).update(trigger=Run.Trigger.MANUAL)
         for request in self.requests.filter(state__in=Request.OPEN):
             request.let_go()
 

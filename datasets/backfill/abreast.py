@@ -7,6 +7,7 @@ each error has its meaning.
 
 import threading
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, connections
 
 LANES = 2
@@ -48,6 +49,9 @@ def land(days, land_one):
 
             try:
                 land_one(days[number], turn)
+            except SoftTimeLimitExceeded:
+                state["wrong"] = True
+                raise
             except Exception:  # its meaning is found out by who lands the day by itself
                 state["wrong"] = True
             except BaseException:

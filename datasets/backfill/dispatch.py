@@ -36,22 +36,32 @@ def release_dead_leases(now):
 
 def start_due(now):
     """A run for each dataset whose time has come; what was missed while nobody ticked becomes one run."""
-    started = 0
+    started, left = 0, set()
     while True:
         with transaction.atomic():
             due = list(
                 Dataset.objects.due(now)
                 .filter(account__state="connected", account__application__state="ready")
+                .exclude(pk__in=left)
                 .select_for_update(skip_locked=True, of=("self",))
                 .order_by("next_run_at")[:CLAIM]
             )
-            if due:
+            found = len(due)
+            if found:
                 lease.limit_standstill(within=True)
+            # A run that lands or ends this moment has its row locked and waits for its dataset: it is not waited for here, its
+            # dataset stays due until the next tick.
+            under_way = Run.objects.filter(dataset__in=due).open()
+            followed = set(under_way.values_list("dataset", flat=True))
+            left |= followed - set(under_way.select_for_update(skip_locked=True).values_list("dataset", flat=True))
+            due = [dataset for dataset in due if dataset.pk not in left]
             runs = []
             for dataset in due:
                 dataset.next_run_at = schedule.next_run(
                     dataset.schedule_kind, dataset.schedule_at, dataset.schedule_zone, now
                 )
+                if dataset.pk in followed:  # by another run when it ends
+                    continue
                 runs.append(
                     Run(
                         dataset=dataset,
@@ -61,11 +71,10 @@ def start_due(now):
                         deadline=now + RUN_LENGTH,
                     )
                 )
-            # One that is still open is followed by another when it ends.
             Run.objects.bulk_create(runs, ignore_conflicts=True)
             Dataset.objects.bulk_update(due, ["next_run_at"])
         started += len(due)
-        if len(due) < CLAIM:
+        if found < CLAIM:
             return started
 
 

@@ -61,6 +61,9 @@ def start(dataset, trigger, by=None, *, now):
     """A queued run; raises AlreadyRunning while one is open."""
     try:
         with transaction.atomic():
+            # Its row would be waited for with the dataset locked, while a landing that has it waits for the dataset.
+            if run := Run.objects.select_for_update().filter(dataset=dataset).open().first():
+                raise AlreadyRunning(run)
             held = Dataset.objects.select_for_update().get(pk=dataset.pk)
             return Run.objects.create(
                 dataset=held,
@@ -168,9 +171,9 @@ def _took_too_long(run, fence):
         for request in Request.in_hand_of(run):
             request.give_up_after(
                 MOST_INTERRUPTIONS,
-                "Landing what Amazon sent for these days was broken off three times, after ten minutes each, so they are set "
-                "aside. The other days go on. The next run tries again; if it stays so, tell the people who run this "
-                "installation: the database or the disk may be too slow.",
+                "Fetching or landing what Amazon has for these days was broken off three times, after ten minutes each, so they "
+                "are set aside. The other days go on. The next run tries again; if it stays so, tell the people who run this "
+                "installation: the line, the database or the disk may be too slow.",
                 run=run,
             )
     return 0
@@ -279,14 +282,15 @@ class _Turn:
                         """,
                         [self.dataset.pk, self.run.generation, span.first, span.last],
                     )
+            # Before the span grows by what is reloaded: a day that failed and lies outside of it is wanted no more.
+            Day.objects.filter(**scope, day__range=(span.first, span.last), state=Day.State.FAILED).update(
+                state=Day.State.WANTED, attempts=0, not_before=None, request=None
+            )
             if self.dataset.mode == Dataset.Mode.REPLACE:
                 land.trim(self.dataset, self.run.generation, span.first, span.last)
             elif self.report.has_dates:
                 span = self._with_reloaded(span, Day.objects.filter(**scope), now)
             ours = Day.objects.filter(**scope, day__range=(span.first, span.last))
-            ours.filter(state=Day.State.FAILED).update(
-                state=Day.State.WANTED, attempts=0, not_before=None, request=None
-            )
             # A day that another run asked for and that no open request carries any more is simply wanted again.
             stale = ~Q(request__state__in=Request.OPEN) | Q(request=None)
             ours.filter(stale, state=Day.State.ASKED).update(state=Day.State.WANTED, request=None)

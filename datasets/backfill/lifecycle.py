@@ -62,7 +62,8 @@ def replay(dataset, first, last, by=None, *, now):
         answers = Request.objects.filter(
             dataset=dataset,
             generation=run.generation,
-            state=Request.State.DONE,
+            state__in=(Request.State.DONE, Request.State.FAILED),
+            asked_at__isnull=False,
             first_day__lte=last,
             last_day__gte=first,
         ).order_by("-asked_at")
@@ -72,7 +73,9 @@ def replay(dataset, first, last, by=None, *, now):
         found, newer = 0, set()
         for request in answers:
             covered = days.filter(day__range=(request.first_day, request.last_day)).exclude(day__in=newer)
-            if not request.spool or not raw_folder(dataset.pk, request.pk).is_dir():
+            # One that was given up may have landed some of its days before.
+            is_done = request.state == Request.State.DONE
+            if not is_done or not request.spool or not raw_folder(dataset.pk, request.pk).is_dir():
                 newer.update(covered.values_list("day", flat=True))  # an older answer would take the day back
             elif taken := covered.update(again=True, request=request, checksum=""):
                 request.reopen()

@@ -4,6 +4,7 @@ import threading
 from datetime import date, timedelta
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection
 
 from datasets.backfill import abreast
@@ -43,6 +44,24 @@ def test_what_goes_wrong_holds_back_every_older_day(bad):
     abreast.land(DAYS, land_one)
 
     assert landed == DAYS[: len(landed)] and len(landed) <= bad
+
+
+def test_a_task_whose_time_is_over_lands_nothing_more_one_by_one():
+    """The signal meets the worker's own thread; it was taken for a day's error, and the worker was killed two minutes later."""
+    side_by_side = threading.Barrier(abreast.LANES, timeout=20)
+    landed = []
+
+    def land_one(day, turn):
+        side_by_side.wait()
+        if threading.current_thread() is threading.main_thread():
+            raise SoftTimeLimitExceeded
+        turn()
+        landed.append(day)
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        abreast.land(DAYS, land_one)
+
+    assert landed in ([], DAYS[:1])
 
 
 @pytest.fixture

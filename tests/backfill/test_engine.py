@@ -10,7 +10,7 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections, transaction
 
-from datasets.backfill import dispatch, engine, lease, lifecycle
+from datasets.backfill import dispatch, engine, land, lease, lifecycle
 from datasets.forms import DatasetForm
 from datasets.models import Dataset, Day, Request, Run
 from tests.backfill.conftest import finish
@@ -160,6 +160,19 @@ def test_reloaded_days_are_replaced_whole_and_not_doubled(make_dataset, fill, fa
     assert (run.state, run.days_total) == ("succeeded", 2)
     dataset.refresh_from_db()
     assert checker.assert_orders_equal_truth(day_before(6), day_before(1)) == rows
+
+
+def test_a_reload_of_a_day_outside_of_the_dates_brings_in_no_failed_day_between(make_dataset, fill, fast_amazon):
+    dataset = make_dataset(start="today-9", end="yesterday")
+    fill(dataset)
+    Day.objects.filter(dataset=dataset, day=day_before(7)).update(state=Day.State.FAILED)
+    Dataset.objects.filter(pk=dataset.pk).update(start=day_before(2).isoformat())
+    dataset.refresh_from_db()
+
+    finish(engine.reload(dataset, day_before(9), day_before(9), now=dispatch.database_now()))
+
+    assert not Day.objects.get(dataset=dataset, day=day_before(9)).again
+    assert Day.objects.get(dataset=dataset, day=day_before(7)).state == "failed"
 
 
 def test_a_day_from_before_a_start_that_was_moved_can_be_reloaded(make_dataset, fill, fast_amazon, check):
@@ -335,6 +348,64 @@ def test_a_dataset_is_cleared_or_deleted_in_the_order_in_which_a_landing_locks(m
 
     assert problems == []
     assert not lease.is_held(run.pk, fence)
+
+
+def test_a_run_asked_for_while_another_lands_meets_no_deadlock(make_dataset, fast_amazon):
+    dataset = make_dataset(start="today-2", end="yesterday")
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    fence = lease.take(run.pk)
+    problems = []
+
+    def elsewhere():
+        try:
+            engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        except Exception as problem:
+            problems.append(problem)
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=elsewhere)
+    with transaction.atomic():
+        run.hold(fence)
+        run.count(rows=1)
+        other.start()
+        wait_until(is_somebody_waiting_for_a_lock, seconds=20, every=0.01)
+        Dataset.objects.get(pk=dataset.pk).touch(change=0, active=True, changed=True)
+    other.join(20)
+
+    assert [type(problem) for problem in problems] == [engine.AlreadyRunning]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_tick_waits_for_no_run_that_lands_or_ends_and_misses_no_time(make_dataset, fast_amazon, ends):
+    """The tick had the dataset and waited for the run, the worker had the run and waited for the dataset."""
+    now = dispatch.database_now()
+    due = {"schedule_kind": "daily", "schedule_at": now.time(), "schedule_zone": "UTC", "next_run_at": now}
+    dataset = make_dataset(start="today-2", end="yesterday", **due)
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=now)
+    fence = lease.take(run.pk)
+
+    def elsewhere():
+        try:
+            dispatch.start_due(dispatch.database_now())
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=elsewhere)
+    with transaction.atomic():
+        run.hold(fence)
+        run.end(fence=fence, state=Run.State.SUCCEEDED, message="") if ends else run.count(rows=1)
+        other.start()
+        other.join(10)
+        assert not other.is_alive()
+    dataset.refresh_from_db()
+    assert dataset.next_run_at == now, "left to the next tick"
+
+    dispatch.start_due(dispatch.database_now())
+
+    dataset.refresh_from_db()
+    assert dataset.next_run_at > now
+    assert dataset.runs.filter(trigger="schedule").count() == ends
 
 
 def is_somebody_waiting_for_a_lock():
@@ -649,6 +720,29 @@ def test_a_replay_never_takes_a_day_back_to_an_older_answer(make_dataset, fill, 
 
     dataset.refresh_from_db()
     assert dataset.rows == rows
+
+
+def test_a_replay_knows_the_newer_answer_of_a_run_that_was_cancelled_after_it_had_landed_a_day(
+    make_dataset, fill, fast_amazon, monkeypatch
+):
+    dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-3", end="yesterday")
+    fill(dataset)
+    Day.objects.filter(dataset=dataset).update(again=True)
+    landing = land.land
+
+    def land_and_cancel(run, *args, **kwargs):
+        if Day.objects.filter(dataset=dataset, run=run).exists():
+            engine.cancel(run)
+            raise land.OperationalError("The line broke.")
+        return landing(run, *args, **kwargs)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(land, "land", land_and_cancel)
+        assert fill(dataset, Run.Trigger.RELOAD).state == "cancelled"
+    assert not Day.objects.get(dataset=dataset, day=day_before(1)).again
+
+    with pytest.raises(lifecycle.NothingToReplay, match="Reload"):
+        lifecycle.replay(dataset, day_before(1), day_before(1), now=dispatch.database_now())
 
 
 def test_a_replay_without_kept_answers_says_what_to_do_instead(make_dataset, fill, settings):

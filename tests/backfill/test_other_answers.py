@@ -2,7 +2,7 @@
 
 import pytest
 
-from datasets.backfill import dispatch, engine, lease
+from datasets.backfill import dispatch, engine, lease, lifecycle
 from datasets.forms import DatasetForm
 from datasets.models import Day, Request, Run
 from tests.backfill.conftest import finish
@@ -106,3 +106,20 @@ def test_what_a_replace_has_under_way_is_seen_once_the_mode_is_append(make_datas
     assert finish(run).state == "succeeded"
     dataset.refresh_from_db()
     assert check(dataset).assert_orders_equal_truth(day_before(6), day_before(1)) == dataset.rows > 0
+
+
+@pytest.mark.parametrize("changed", [{"mode": "replace"}, {"options": SHIPPED}], ids=["mode", "answers"])
+def test_a_replay_whose_dataset_is_changed_asks_as_any_run(make_dataset, fill, change, check, changed):
+    """It asks for nothing by itself: it ended as succeeded with nothing, and as a replace showed an empty table."""
+    dataset = make_dataset(start="today-3", end="yesterday")
+    fill(dataset)
+    run = lifecycle.replay(dataset, day_before(3), day_before(1), now=dispatch.database_now())
+
+    change(dataset, **changed)
+
+    assert finish(run).state == "succeeded", run.message
+    assert Day.objects.of_run(run).filter(state__in=Day.IN, again=False).count() == 3
+    dataset.refresh_from_db()
+    assert dataset.rows > 0
+    if "options" in changed:
+        assert statuses(check(dataset)) == {"SHIPPED"}

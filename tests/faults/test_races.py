@@ -13,7 +13,7 @@ from django.db import connection
 
 from datasets import tasks
 from datasets.backfill import dispatch, engine, lease
-from datasets.models import Dataset, Day, Run
+from datasets.models import Dataset, Day, Request, Run
 from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401
 from tests.faults.nursery import Nursery
 from tests.living import wait_until
@@ -135,7 +135,9 @@ def test_a_request_that_kills_three_workers_is_set_aside_and_the_others_go_on(tm
     with Nursery(tmp_path) as nursery:
         for killed in range(1, 4):
             worker = nursery.fork()
-            wait_until(lambda: dataset.requests.filter(in_hand=True).exists(), seconds=30, every=0.01)
+            # Asked, and not before: who plans what is to be asked has got on by it.
+            at_it = dataset.requests.filter(in_hand=True, state=Request.State.ASKED)
+            wait_until(at_it.exists, seconds=30, every=0.01)
             nursery.kill(worker)
             wait_until(lambda killed=killed: interruptions(run) == killed, seconds=30, every=0.05)
         first = set(Day.objects.filter(dataset=dataset, state="failed").values_list("day", flat=True))

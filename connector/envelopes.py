@@ -46,9 +46,8 @@ class Transport(redis.Transport):
     Channel = Channel
 
     def _deliver(self, message, queue):
-        if queue in QUEUES and not is_message(
-            message
-        ):  # what operators ask of a worker comes by other queues, and is no task
+        # What operators ask of a worker comes by other queues, and is no task.
+        if queue in QUEUES and not is_message(message):
             log.error("the broker handed out what is no message, from %s; it was dropped", queue)
             return
         super()._deliver(message, queue)

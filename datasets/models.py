@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from connector.accounts.models import Account
 
 RUN_LENGTH = timedelta(hours=24)  # Domo's rule: a run goes on for at most a day, the next one goes on from the days
+MOST_INTERRUPTIONS = 3  # of workers at a request, one after the other without getting on
 
 
 class LeaseLost(Exception):
@@ -412,10 +413,10 @@ class Request(models.Model):
         """What the run's worker was at."""
         return cls.objects.filter(dataset=run.dataset_id, generation=run.generation, state__in=cls.OPEN, in_hand=True)
 
-    def give_up_after(self, most, message, *, run):
-        """A worker was interrupted at it; when so many were without getting on, it is given up, with the reason."""
+    def mark_interrupted(self, message, *, run):
+        """A worker was interrupted at it; once three were without getting on, it is given up, with the reason."""
         self.keep(interruptions=self.interruptions + 1, in_hand=False)
-        if self.interruptions >= most:
+        if self.interruptions >= MOST_INTERRUPTIONS:
             self.fail(message, run=run)
 
     @transaction.atomic

@@ -11,7 +11,6 @@ from datasets.models import RUN_LENGTH, Dataset, Request, Run
 CLAIM = 500  # datasets a statement; a tick goes on until none is due
 HINT_AGAIN = timedelta(seconds=30)  # a hint older than this is taken for lost: the broker may have been emptied
 HINT_AHEAD = timedelta(seconds=4)  # a little more than the time between two ticks
-MOST_INTERRUPTIONS = 3
 
 
 def release_dead_leases(now):
@@ -25,8 +24,7 @@ def release_dead_leases(now):
                 continue
             run.mark_interrupted()
             for request in Request.in_hand_of(run):
-                request.give_up_after(
-                    MOST_INTERRUPTIONS,
+                request.mark_interrupted(
                     "The worker died three times over these days without getting on, so they are set aside. The other days "
                     "go on. The next run tries again; if it stays so, tell the people who run this installation: the answer "
                     "may be too large for the worker's memory.",

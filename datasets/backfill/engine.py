@@ -22,7 +22,7 @@ from connector.spapi.quota import Place
 from datasets import schedule
 from datasets.backfill import days as ledger
 from datasets.backfill import fetch, land, lease, plan, sharing, window
-from datasets.backfill.dispatch import MOST_INTERRUPTIONS, database_now
+from datasets.backfill.dispatch import database_now
 from datasets.models import RUN_LENGTH, Dataset, Day, Request, Run
 
 log = logging.getLogger(__name__)
@@ -169,8 +169,7 @@ def _took_too_long(run, fence):
         if not run.give_back(fence=fence, until=None, message=message):
             return _fenced_off(run.pk)
         for request in Request.in_hand_of(run):
-            request.give_up_after(
-                MOST_INTERRUPTIONS,
+            request.mark_interrupted(
                 "Fetching or landing what Amazon has for these days was broken off three times, after ten minutes each, so they "
                 "are set aside. The other days go on. The next run tries again; if it stays so, tell the people who run this "
                 "installation: the line, the database or the disk may be too slow.",

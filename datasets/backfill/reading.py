@@ -107,7 +107,7 @@ class Reading:
                 if odd := self.to_make_plain(names):
                     rows = (made_plain(row, odd) for row in rows)
                 rows = self.of_chosen(rows, names)
-                self.split(map(self.fitted, rows) if self.spare or self.loose else rows, files.names, files)
+                self.split(map(self.fitted, rows) if self.needs_extra else rows, files.names, files)
             except BaseException:
                 files.discard()
                 raise
@@ -143,7 +143,7 @@ class Reading:
                 raise quick.NotOrdinary
             files = self.day_files(titles)
             opened.append(files)
-            if self.spare or self.loose:
+            if self.needs_extra:
                 raise quick.NotOrdinary
             channel = files.names.index(self.report.channel_column) if self.foreign else None
             return files.names.index(self.report.day_column), channel, files
@@ -198,7 +198,7 @@ class Reading:
             self.notes.append(
                 f"{len(self.spare)} columns more than a table holds; their values are in its column _extra, as JSON."
             )
-        if self.spare or self.loose:
+        if self.needs_extra:
             names.append("_extra")
         return stage.DayFiles(self.folder / f"days-{self.asking.mark}", names, null="", types=types)
 
@@ -210,6 +210,11 @@ class Reading:
         types, written = {column.name: column.type for column in self.report.columns}, self._writing()
         found = [(place, written.plain(types.get(name))) for place, name in enumerate(names)]
         return [(place, plain) for place, plain in found if plain]
+
+    @property
+    def needs_extra(self):
+        """Whether rows may hold what their table has no room for."""
+        return bool(self.spare or self.loose)
 
     def fitted(self, values, others=None):
         """The row as the table takes it: what it has no column for, or no room in so wide a row, as JSON in _extra."""

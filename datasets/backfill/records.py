@@ -60,7 +60,7 @@ def _values(reading, records, rows, odd):
         for values, others in rows(record, head):
             if odd:
                 values = made_plain(values, odd)
-            yield reading.fitted(values, others) if reading.spare or reading.loose else values
+            yield reading.fitted(values, others) if reading.needs_extra else values
 
 
 def _refuse_another_answer(reading, said):

@@ -322,43 +322,13 @@ def test_a_step_that_fills_the_time_of_a_task_is_tried_three_times_without_waiti
     check(dataset).assert_orders_equal_truth(day_before(2), day_before(1))
 
 
-@pytest.mark.parametrize("change", [lifecycle.clear, lifecycle.remove])
-def test_a_dataset_is_cleared_or_deleted_in_the_order_in_which_a_landing_locks(make_dataset, fast_amazon, change):
-    """Each waited for what the other held, and the database ended one of them."""
-    dataset = make_dataset(start="today-2", end="yesterday")
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
-    fence = lease.take(run.pk)
+def beside_a_landing(run, fence, change):
+    """What goes wrong with the change that another process makes while a day of the run lands."""
     problems = []
 
     def elsewhere():
         try:
-            change(dataset)
-        except Exception as problem:
-            problems.append(problem)
-        finally:
-            connections.close_all()
-
-    other = threading.Thread(target=elsewhere)
-    with transaction.atomic():
-        run.hold(fence)
-        other.start()
-        wait_until(is_somebody_waiting_for_a_lock, seconds=20, every=0.01)
-        Dataset.objects.get(pk=dataset.pk).touch(change=0, active=True, changed=True)
-    other.join(20)
-
-    assert problems == []
-    assert not lease.is_held(run.pk, fence)
-
-
-def test_a_run_asked_for_while_another_lands_meets_no_deadlock(make_dataset, fast_amazon):
-    dataset = make_dataset(start="today-2", end="yesterday")
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
-    fence = lease.take(run.pk)
-    problems = []
-
-    def elsewhere():
-        try:
-            engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+            change(run.dataset)
         except Exception as problem:
             problems.append(problem)
         finally:
@@ -370,8 +340,29 @@ def test_a_run_asked_for_while_another_lands_meets_no_deadlock(make_dataset, fas
         run.count(rows=1)
         other.start()
         wait_until(is_somebody_waiting_for_a_lock, seconds=20, every=0.01)
-        Dataset.objects.get(pk=dataset.pk).touch(change=0, active=True, changed=True)
+        Dataset.objects.get(pk=run.dataset_id).touch(change=0, active=True, changed=True)
     other.join(20)
+    return problems
+
+
+@pytest.mark.parametrize("change", [lifecycle.clear, lifecycle.remove])
+def test_a_dataset_is_cleared_or_deleted_in_the_order_in_which_a_landing_locks(make_dataset, fast_amazon, change):
+    """Each waited for what the other held, and the database ended one of them."""
+    dataset = make_dataset(start="today-2", end="yesterday")
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    fence = lease.take(run.pk)
+
+    assert beside_a_landing(run, fence, change) == []
+    assert not lease.is_held(run.pk, fence)
+
+
+def test_a_run_asked_for_while_another_lands_meets_no_deadlock(make_dataset, fast_amazon):
+    dataset = make_dataset(start="today-2", end="yesterday")
+    now = dispatch.database_now()
+    run = engine.start(dataset, Run.Trigger.MANUAL, now=now)
+    fence = lease.take(run.pk)
+
+    problems = beside_a_landing(run, fence, lambda same: engine.start(same, Run.Trigger.MANUAL, now=now))
 
     assert [type(problem) for problem in problems] == [engine.AlreadyRunning]
 

@@ -35,7 +35,11 @@ app.conf.update(
     # queue's, every message would reach both.
     task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
     task_default_queue="backfill",
-    task_routes={"datasets.tasks.tick": {"queue": "clock"}, "datasets.tasks.housekeeping": {"queue": "clock"}},
+    task_routes={
+        "datasets.tasks.tick": {"queue": "clock"},
+        "datasets.tasks.housekeeping": {"queue": "clock"},
+        "datasets.tasks.profiles": {"queue": "clock"},
+    },
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_acks_on_failure_or_timeout=True,  # a failure stands in the ledger, the broker need not remember it
@@ -56,4 +60,4 @@ app.conf.update(
     beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
     beat_max_loop_interval=3,
 )
-app.autodiscover_tasks(["datasets.backfill"])
+app.autodiscover_tasks(["datasets.backfill", "datasets.profiles"])

@@ -129,8 +129,8 @@ class Dataset(models.Model):
             first_day=None,
             last_day=None,
         )
-        # A replay has lost the answers it was to land, and would end with nothing: it asks now, as any run.
-        self.runs.open().filter(trigger=Run.Trigger.REPLAY).update(trigger=Run.Trigger.MANUAL)
+        # A replay or a file has lost what it was to land, and would end with nothing: it asks now, as any run.
+        self.runs.open().filter(trigger__in=(Run.Trigger.REPLAY, Run.Trigger.FILE)).update(trigger=Run.Trigger.MANUAL)
         for request in self.requests.filter(state__in=Request.OPEN):
             request.let_go()
 
@@ -165,6 +165,7 @@ class Run(models.Model):
         SCHEDULE = "schedule"
         RELOAD = "reload"
         REPLAY = "replay"
+        FILE = "file"  # rows of a file that a person uploaded
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="runs")
     generation = models.PositiveIntegerField()  # the table this run lands into
@@ -516,6 +517,47 @@ class Change(models.Model):
         names = self.totals_before | self.totals_after
         pairs = [(name, self.totals_before.get(name), self.totals_after.get(name)) for name in names]
         return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+class ColumnProfile(models.Model):
+    """What the columns of a dataset hold, counted over a sample of its newest days; made anew after a run that changed rows."""
+
+    dataset = models.OneToOneField(Dataset, on_delete=models.CASCADE, related_name="profile")
+    version = models.BigIntegerField()  # of the dataset, when the sample was taken
+    rows = models.BigIntegerField()  # of the sample
+    rows_total = models.BigIntegerField()  # of the dataset at that version
+    first_day = models.DateField(null=True)  # of the sample, both included; null where there was no row
+    last_day = models.DateField(null=True)
+    columns = models.JSONField()  # as tabular.profile gives them
+    made_at = models.DateTimeField()
+    message = models.TextField(blank=True)  # why there is no profile, for people
+
+
+class UploadedFileQuerySet(models.QuerySet):
+    def of(self, user):
+        """The files this person may see; a stranger's are as if they did not exist."""
+        return self.filter(owner=user)
+
+
+class UploadedFile(models.Model):
+    """A spreadsheet that a person has uploaded, read and kept as a table of texts."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploaded_files")
+    name = models.CharField(max_length=200)
+    sheet = models.CharField(max_length=200, blank=True)
+    rows = models.PositiveIntegerField()
+    columns = models.JSONField()  # [{"title", "filled", "examples"}]
+    notes = models.JSONField(default=list)  # sentences on what was odd about it
+    content = models.BinaryField()  # Parquet
+    uploaded_at = models.DateTimeField()
+
+    objects = UploadedFileQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self):
+        return self.name
 
 
 class AccessToken(models.Model):

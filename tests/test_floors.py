@@ -15,6 +15,7 @@ FLOORS = (
         "connector.runtime",
         "connector.database",
         "datasets.storage",
+        "datasets.tabular",
         "datasets.formats",
         "datasets.schedule",
         "datasets.calendar",
@@ -24,7 +25,8 @@ FLOORS = (
     ("datasets.models",),
     ("datasets.backfill",),
     ("datasets.backfill.facts", "datasets.backfill.tasks"),
-    ("datasets.definition", "datasets.serving", "datasets.destinations"),
+    ("datasets.definition", "datasets.serving", "datasets.destinations", "datasets.uploads"),
+    ("datasets.profiles",),
     ("datasets.views", "datasets.serving.api", "datasets.admin", "datasets.templatetags"),
     ("datasets", "datasets.serving.urls", "connector"),  # apps, and the roof: settings, site map, celery, probes
     ("datasets.management",),

@@ -274,8 +274,8 @@ class _Turn:
         return None if waiting or self.report.source.is_report else self._plan(now)
 
     def _plan(self, now):
-        """The next request for the days that nobody has asked for, or None. A replay asks for nothing."""
-        if self.run.trigger == Run.Trigger.REPLAY:
+        """The next request for the days that nobody has asked for, or None. A replay or a file asks for nothing."""
+        if self.run.trigger in (Run.Trigger.REPLAY, Run.Trigger.FILE):
             return None
         wanted = list(self._unasked().values_list("day", flat=True))
         if not wanted:

@@ -18,7 +18,7 @@ from connector.database.clock import database_now
 from connector.spapi import documents, errors, marketplaces, pages, reports
 from connector.spapi.operations import OPERATIONS
 from datasets import calendar
-from datasets.backfill import abreast, land, sharing, window
+from datasets.backfill import abreast, land, own_file, sharing, window
 from datasets.backfill.lease import LeaseLost
 from datasets.backfill.raw_files import raw_folder
 from datasets.backfill.reading import Reading
@@ -240,10 +240,20 @@ class Asking:
     def _fetch(self, request):
         folder = self.folder(request)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if request.kind == own_file.KIND:
+            self._take_from_file(request, folder / "document")
+            return
         found = reports.fetch_document(self.client, request.document_id, folder / "document", MOST_BYTES)
         request.got_on(
             state=Request.State.COLLECTED, spool=str(found.path), cursor={"content_type": found.content_type or ""}
         )
+
+    def _take_from_file(self, request, path):
+        try:
+            path.write_bytes(own_file.document(request, self.report))
+        except own_file.CannotLoad as problem:
+            raise errors.Refused(str(problem)) from None
+        request.got_on(state=Request.State.COLLECTED, spool=str(path), cursor={"content_type": own_file.CONTENT_TYPE})
 
     def _reason(self, request, problem):
         """Amazon's own words on a failed report, from the document it left; empty where there is none.
@@ -333,6 +343,8 @@ class Asking:
             except errors.DocumentRefused as problem:
                 self._read_again(request, problem)
                 return
+            if request.kind == own_file.KIND:
+                note = f"{own_file.note(request)} {note}".strip()
             if reading.unfit:
                 note = f"{note} {land.widen(self.run, self.report, sorted(reading.unfit))}".strip()
 

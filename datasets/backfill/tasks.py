@@ -44,11 +44,17 @@ def clean(**_later):
 
 def hint(run_id, wait=0.0, *, by_hand):
     """Tells the broker that a run can get on. Losing this changes nothing: the tick finds the run again."""
-    queue = "interactive" if by_hand else "backfill"
+    tell(advance, "interactive" if by_hand else "backfill", wait, run_id=run_id, by_hand=by_hand)
+
+
+def tell(task, queue, wait=0.0, **arguments):
+    """Puts a task into a queue; False, and no failure, where the broker is away: what has to be done stands in the database."""
     try:
-        advance.apply_async(kwargs={"run_id": run_id, "by_hand": by_hand}, countdown=wait or None, queue=queue)
+        task.apply_async(kwargs=arguments, countdown=wait or None, queue=queue)
     except (OperationalError, OSError) as problem:
-        log.warning("the broker could not be told of run %s (%s); the tick will", run_id, type(problem).__name__)
+        log.warning("the broker could not be told of %s %s (%s)", task.name, arguments, type(problem).__name__)
+        return False
+    return True
 
 
 def start(dataset, trigger=Run.Trigger.MANUAL, by=None):

@@ -22,6 +22,7 @@ from datasets.views.find import find_dataset, report_of, report_title
 TABS = (
     ("dataset", "Overview"),
     ("dataset-data", "Data"),
+    ("dataset-columns", "Columns"),
     ("dataset-query", "Query"),
     ("dataset-history", "History"),
     ("dataset-api", "API"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets.views import actions, api, dataset, listing, query, rows, run, tokens, wizard
+from datasets.views import actions, api, columns, dataset, files, listing, query, rows, run, tokens, wizard
 
 list_urls = [
     path("", listing.datasets, name="datasets"),
@@ -17,6 +17,7 @@ wizard_urls = [  # before the datasets: nothing may be named new
 dataset_urls = [
     path("datasets/<slug:slug>", dataset.overview, name="dataset"),
     path("datasets/<slug:slug>/data", rows.data, name="dataset-data"),
+    path("datasets/<slug:slug>/columns", columns.columns, name="dataset-columns"),
     path("datasets/<slug:slug>/query", query.query, name="dataset-query"),
     path("datasets/<slug:slug>/query/<slug:query>/delete", query.forget, name="dataset-query-forget"),
     path("datasets/<slug:slug>/history", dataset.history, name="dataset-history"),
@@ -38,6 +39,13 @@ run_urls = [
     path("runs/<int:run_id>/cancel", actions.cancel, name="run-cancel"),
 ]
 
+file_urls = [
+    path("files", files.files, name="files"),
+    path("files/<int:file_id>", files.file, name="file"),
+    path("files/<int:file_id>/load", files.load, name="file-load"),
+    path("files/<int:file_id>/delete", files.delete, name="file-delete"),
+]
+
 token_urls = [
     path("tokens", tokens.tokens, name="tokens"),
     path("tokens/<str:token_id>/revoke", tokens.revoke, name="token-revoke"),
@@ -48,5 +56,6 @@ urlpatterns = [
     *wizard_urls,
     *dataset_urls,
     *run_urls,
+    *file_urls,
     *token_urls,
 ]

@@ -48,9 +48,9 @@ def hint(run_id, wait=0.0, *, by_hand):
         log.warning("the broker could not be told of run %s (%s); the tick will", run_id, type(problem).__name__)
 
 
-def start(dataset, trigger=Run.Trigger.MANUAL, by=None):
-    """A run for the dataset, on its way to a worker; raises engine.AlreadyRunning."""
-    run = engine.start(dataset, trigger, by, now=database_now())
+def start(dataset, trigger=Run.Trigger.MANUAL, by=None, *, at_once=True):
+    """A run for the dataset, on its way to a worker; raises engine.AlreadyRunning. `at_once`: see engine.start."""
+    run = engine.start(dataset, trigger, by, now=database_now(), at_once=at_once)
     transaction.on_commit(lambda: hint(run.pk, by_hand=True))
     return run
 

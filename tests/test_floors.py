@@ -18,6 +18,7 @@ FLOORS = (
         "datasets.storage",
         "datasets.formats",
         "datasets.schedule",
+        "datasets.retries",
     ),
     ("connector.spapi", "connector.catalogue", "connector.embedded"),
     ("connector.accounts",),

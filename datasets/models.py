@@ -518,6 +518,10 @@ class Day(models.Model):
         """The condition for a day that is yet to come in, or to be read once more."""
         return Q(state__in=[cls.State.WANTED, cls.State.ASKED]) | Q(again=True)
 
+    def waits(self, now):
+        """Whether it has failed and its next try is still to come."""
+        return self.not_before is not None and self.not_before > now and (self.again or self.state == self.State.FAILED)
+
     @staticmethod
     def next_try():
         """When a day that fails this moment is tried again, by the count of its failures before: an expression for an update."""

@@ -32,7 +32,9 @@ log = logging.getLogger(__name__)
 TURN_SECONDS = 120  # a worker lets others have their turn after this long
 REPORTS_IN_FLIGHT = 15  # reports of one dataset that are under way together: all that Amazon takes without a wait
 PATIENCE = timedelta(minutes=15)  # a newer request may hold up the landing of older days for so long
-MOST_FAILURES = 3  # of a request within a run, for what is usually over soon: a dead page token, a report asked for too soon
+MOST_FAILURES = (
+    3  # of a request within a run, for what is usually over soon: a dead page token, a report asked for too soon
+)
 
 BUSY = {  # what PostgreSQL answers when the same statement may succeed later, in words for people
     psycopg.errors.LockNotAvailable: "somebody reads the table",
@@ -415,7 +417,9 @@ class _Turn:
         newest = new.aggregate(newest=Max("day"))["newest"]
         if newest is None:
             return unasked
-        failed = Day.objects.of_run(self.run).filter(attempts__gt=0, day__lt=newest).aggregate(newest=Max("day"))["newest"]
+        failed = (
+            Day.objects.of_run(self.run).filter(attempts__gt=0, day__lt=newest).aggregate(newest=Max("day"))["newest"]
+        )
         return new.filter(day__gt=failed) if failed else new
 
     def _as_others_asked(self, newest, now):
@@ -537,9 +541,13 @@ class _Turn:
         if not is_old:
             self.set_aside.give_up(request, f"Amazon has not published the data of these days yet. Amazon says: {said}")
         elif self.set_aside.has_several(request):
-            self.set_aside.halve(request, f"Amazon says: {said} Asked for again in halves.", part_of=request.part_of or request.pk)
+            self.set_aside.halve(
+                request, f"Amazon says: {said} Asked for again in halves.", part_of=request.part_of or request.pk
+            )
         elif request.days.filter(rows__gt=0).exists():
-            request.fail(f"Amazon no longer gives these days; the rows from before stay. Amazon says: {said}", run=self.run)
+            request.fail(
+                f"Amazon no longer gives these days; the rows from before stay. Amazon says: {said}", run=self.run
+            )
         else:
             asking.nothing(request, f"Amazon has no data for these dates, by its own word: {said}")
 

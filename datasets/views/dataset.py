@@ -193,6 +193,7 @@ def day(request, slug, day):
     context |= {
         "day": found,
         "state": calendar.state_of(found, context["zone"]),
+        "next_try": found.not_before if found.waits(context["now"]) else None,
         "stands_on": _stands_on(dataset, asked),
         "changes": restated.told(dataset.changes.filter(day=asked), dataset.columns),
     }

@@ -19,6 +19,7 @@ FLOORS = (
         "datasets.formats",
         "datasets.schedule",
         "datasets.calendar",
+        "datasets.retries",
     ),
     ("connector.spapi", "connector.catalogue", "connector.runtime.embedded"),
     ("connector.accounts", "connector.runtime.installation"),

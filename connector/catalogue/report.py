@@ -153,6 +153,7 @@ class Report:
     reach_days: int | None = None  # how far back Amazon goes
     lag: timedelta = timedelta(0)  # Amazon is asked for nothing younger
     settling_days: int = 0  # Amazon still changes days as young as this
+    published_after: timedelta = timedelta(days=14)  # of a period's end; what is not there by then never comes
     day_column: str | None = None  # a row belongs to the day of this moment
     zone: str = "marketplace"  # in which days are counted: the account's home marketplace, or an IANA name
     key_columns: tuple[str, ...] = ()  # what makes a row unique; empty where nothing surely does

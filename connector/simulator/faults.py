@@ -11,6 +11,8 @@ more it meets every such request. It is narrowed by:
     paging       only requests that carry a page token
     match        only requests whose query, JSON body or form has these values, or the report or document that they
                  are about (so {"dataStartTime": …} meets one report from createReport to its document)
+    covers       only requests whose window holds this moment, as 2026-01-31T12:00:00Z: what is wrong with one day is
+                 wrong with every window around it
 
 The first rule that applies is met. Kinds, and what they take:
 
@@ -34,8 +36,8 @@ import json
 import threading
 from random import Random
 
-from . import spoil
-from .answers import Answer, denied, errors, html, invalid, json_answer
+from . import checks, spoil
+from .answers import Answer, Refusal, denied, errors, html, invalid, json_answer
 from .reports import OUTCOMES
 
 STATUSES = {
@@ -97,6 +99,11 @@ OPERATIONS = (
     "getReportDocument",
 )
 PAGE_TOKENS = ("paginationToken", "nextToken")
+WINDOWS = (
+    ("createdAfter", "createdBefore"),
+    ("lastUpdatedAfter", "lastUpdatedBefore"),
+    ("dataStartTime", "dataEndTime"),
+)
 
 
 class Faults:
@@ -117,6 +124,8 @@ class Faults:
             raise ValueError(f"unknown kind {rule.get('kind')!r}; there are {', '.join(KINDS)}")
         if rule.setdefault("operation", "*") not in OPERATIONS:
             raise ValueError(f"unknown operation {rule['operation']!r}; there are {', '.join(OPERATIONS)}")
+        if "covers" in rule and not checks.is_date_time(rule["covers"]):
+            raise ValueError("covers must be a moment in ISO 8601 format, as 2026-01-31T12:00:00Z")
         with self._lock:
             rule = {**rule, "id": self._next, "met": 0, "fired": 0}
             self._next += 1
@@ -167,7 +176,19 @@ def _concerns(rule, request):
             sent = {**request.about, **_body(request), **sent}
         if sent.get(name) != wanted:
             return False
-    return True
+    return "covers" not in rule or _covers(rule["covers"], {**request.about, **_body(request), **sent})
+
+
+def _covers(moment, sent):
+    """Whether the window that is asked for holds the moment; what has no window of its own does not."""
+    for start, end in WINDOWS:
+        if sent.get(start) and sent.get(end):
+            try:
+                first, last = (checks.date_time(sent[name], name) for name in (start, end))
+            except Refusal:
+                return False  # the request itself will be told so
+            return first <= checks.date_time(moment, "covers") < last
+    return False
 
 
 def _body(request):

@@ -6,7 +6,7 @@ who lands, and the Days are the only memory.
 
 import logging
 import time
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import psycopg
 from celery.exceptions import SoftTimeLimitExceeded
@@ -20,10 +20,12 @@ from connector.catalogue import index
 from connector.catalogue.report import NoWindow
 from connector.database.clock import database_now
 from connector.spapi import errors
-from datasets import calendar, schedule
+from connector.spapi.explanations import explanation
+from datasets import calendar, retries, schedule
 from datasets.backfill import days as ledger
 from datasets.backfill import fetch, land, lease, plan, sharing, window
 from datasets.backfill.runs import place_of
+from datasets.backfill.set_aside import SetAside
 from datasets.backfill.span import Span, span_of
 from datasets.models import Dataset, Day, Request, Run
 
@@ -31,7 +33,9 @@ log = logging.getLogger(__name__)
 
 TURN_SECONDS = 120  # a worker lets others have their turn after this long
 PATIENCE = timedelta(minutes=15)  # a newer request may hold up the landing of older days for so long
-MOST_REPORT_FAILURES = 3
+MOST_FAILURES = (
+    3  # of a request within a run, for what is usually over soon: a dead page token, a report asked for too soon
+)
 
 BUSY = {  # what PostgreSQL answers when the same statement may succeed later, in words for people
     psycopg.errors.LockNotAvailable: "somebody reads the table",
@@ -99,7 +103,7 @@ def _took_too_long(run, fence):
         for request in Request.in_hand_of(run):
             request.mark_interrupted(
                 "Fetching or landing what Amazon has for these days was broken off three times, after ten minutes each, so they "
-                "are set aside. The other days go on. The next run tries again; if it stays so, tell the people who run this "
+                "are set aside. The other days go on. They are tried again later; if it stays so, tell the people who run this "
                 "installation: the line, the database or the disk may be too slow.",
                 run=run,
             )
@@ -135,6 +139,19 @@ def _busy(problem):
     return f"The database could not take the rows just now ({reason})."
 
 
+def _moment(at):
+    """A moment for people, in UTC."""
+    return f"{at.astimezone(UTC):%d %b %Y %H:%M} UTC"
+
+
+def _tried_again(days, now):
+    """When the first of the days that failed is tried again."""
+    due = min((day.not_before for day in days if day.not_before), default=now)
+    if due <= now or any(day.not_before is None for day in days):
+        return "the next run tries them again"
+    return f"the first run after {_moment(due)} tries again"
+
+
 class _Turn:
     """One worker's turn at one run."""
 
@@ -144,6 +161,7 @@ class _Turn:
         self.report = index.effective(self.dataset.report, self.dataset.options)
         self.zone = window.zone_of(self.report, self.account)
         self._client = None
+        self.set_aside = SetAside(run, self.report, lambda: self.client)
 
     @property
     def client(self):
@@ -181,7 +199,7 @@ class _Turn:
                 request.wait(None, message=str(problem))
                 return self._stop(Run.State.FAILED, str(problem))
             except errors.Forbidden as problem:  # so would every other request be
-                request.fail(problem.message, run=self.run)
+                request.fail(problem.message, run=self.run, waits=False)
                 return self._stop(Run.State.PARTIAL if self.run.days_done() else Run.State.FAILED, problem.message)
             if time.monotonic() - began > TURN_SECONDS:
                 self.run.give_back(fence=self.fence, until=None, message=self._sentence())
@@ -210,9 +228,8 @@ class _Turn:
                         [self.dataset.pk, self.run.generation, span.first, span.last],
                     )
             # Before the span grows by what is reloaded: a day that failed and lies outside of it is wanted no more.
-            Day.objects.filter(**scope, day__range=(span.first, span.last), state=Day.State.FAILED).update(
-                state=Day.State.WANTED, attempts=0, not_before=None, request=None
-            )
+            failed = Day.objects.filter(**scope, day__range=(span.first, span.last), state=Day.State.FAILED)
+            failed.exclude(not_before__gt=now).update(state=Day.State.WANTED, not_before=None, request=None)
             if self.dataset.mode == Dataset.Mode.REPLACE:
                 land.trim(self.dataset, self.run.generation, span.first, span.last)
             elif self.report.has_dates:
@@ -230,7 +247,11 @@ class _Turn:
             if self.report.has_dates:
                 repeated = ledger.whole_periods(repeated, self.report.window)
             ours.filter(day__in=repeated, state__in=Day.IN).update(again=True)
-            self.run.span(span.first, span.last, days_total=ours.filter(Day.still_open()).count())
+            # Days that wait for their next try are counted among this run's, as those that it has not brought in.
+            waiting = ours.waiting(now)
+            total = ours.filter(Day.still_open() | Q(pk__in=waiting.values("pk"))).count()
+            waiting.update(run=self.run)
+            self.run.span(span.first, span.last, days_total=total)
 
     def _with_reloaded(self, span, days, now):
         """The span, and days outside of it that are in and to be read once more: the dataset's dates were moved since."""
@@ -257,7 +278,9 @@ class _Turn:
 
         Asking for a report takes a moment and then keeps Amazon busy, so it never waits behind a landing.
         """
-        waiting = list(self._requests().order_by("-last_day"))
+        if parked := self.set_aside.parked():
+            return parked
+        waiting = list(self._requests().filter(is_parked=False).order_by("-last_day"))
         due = [request for request in waiting if request.not_before is None or request.not_before <= now]
         if self.report.source.is_report:
             to_ask = [request for request in waiting if request.state == Request.State.PLANNED]
@@ -277,7 +300,10 @@ class _Turn:
         """The next request for the days that nobody has asked for, or None. A replay or a file asks for nothing."""
         if self.run.trigger in (Run.Trigger.REPLAY, Run.Trigger.FILE):
             return None
-        wanted = list(self._unasked().values_list("day", flat=True))
+        if self.set_aside.unanswered_in_a_row() >= retries.MAX_UNANSWERED:
+            return None
+        unasked = self._next_unasked()
+        wanted = list(unasked.values_list("day", flat=True))
         if not wanted:
             return None
         if isinstance(self.report.window, NoWindow):
@@ -295,7 +321,7 @@ class _Turn:
                 kind="report" if self.report.source.is_report else "pages",
                 source=self._asking().source(),
             )
-            days = self._unasked().filter(day__range=(first, last))
+            days = unasked.filter(day__range=(first, last))
             days.filter(again=True).update(request=request)
             days.filter(state=Day.State.WANTED).update(request=request, state=Day.State.ASKED)
         return request
@@ -303,6 +329,21 @@ class _Turn:
     def _unasked(self):
         """Days nobody has asked for. One whose second reading failed in this run is left to the next."""
         return Day.objects.of_run(self.run).unasked().exclude(again=True, run=self.run)
+
+    def _next_unasked(self):
+        """Those to be asked for next: days that never failed, and only after them the others.
+
+        A request never reaches over a day that has failed: what is wrong with that one would be wrong with all of them.
+        """
+        unasked = self._unasked()
+        new = unasked.filter(attempts=0)
+        newest = new.aggregate(newest=Max("day"))["newest"]
+        if newest is None:
+            return unasked
+        failed = (
+            Day.objects.of_run(self.run).filter(attempts__gt=0, day__lt=newest).aggregate(newest=Max("day"))["newest"]
+        )
+        return new.filter(day__gt=failed) if failed else new
 
     def _as_others_asked(self, newest, now):
         """The window of another dataset's request that answers the newest wanted day too: then nothing has to be asked."""
@@ -346,32 +387,17 @@ class _Turn:
         """One step of one request; what an error means for it is decided here. Answers since when it has to wait, if it has."""
         request.held_by = self.run.pk, self.fence
         request.take_in_hand()
+        if request.is_parked:
+            self.set_aside.give_up(request, request.message)
+            return None
         self.client.place = Place(place_of(self.run), urgent=self._is_edge(request))
         asking = self._asking()
         try:
             asking.step(request)
         except errors.ComeBackLater as later:
-            known = isinstance(later, (errors.Throttled, errors.NotReady))
-            attempts = request.attempts if known else request.attempts + 1
-            wait = later.wait if known and later.wait else fetch.backoff(attempts)
-            told_at = database_now()
-            request.wait(told_at + timedelta(seconds=wait), message=later.message, attempts=attempts)
-            return told_at
+            return self._come_back(request, later)
         except (errors.ReportFailed, errors.ReportCancelled) as problem:
-            if isinstance(problem, errors.ReportFailed):
-                reason = problem.reason or "Amazon gave no reason."
-            else:
-                reason = "cancelled, too soon after another one like it."
-            if request.failures + 1 >= MOST_REPORT_FAILURES:
-                request.fail(
-                    f"Amazon could not build this report, {MOST_REPORT_FAILURES} times. Amazon says: {reason}",
-                    run=self.run,
-                )
-            else:
-                request.start_over(
-                    database_now() + fetch.scaled(self.report.cooldown),
-                    message=f"Amazon could not build this report; it is asked for again after its cool-down. Amazon says: {reason}",
-                )
+            self._report_failed(request, problem, asking)
         except AWAY as problem:
             connection.close()
             attempts = request.attempts + 1
@@ -387,32 +413,77 @@ class _Turn:
         except errors.Refused as problem:
             request.fail(problem.message, run=self.run)
 
+    def _come_back(self, request, later):
+        """Amazon did not answer, or not yet: the request waits, or is set aside. Answers since when it waits."""
+        told_at = database_now()
+        if isinstance(later, (errors.Throttled, errors.NotReady)):
+            wait = later.wait or fetch.backoff(request.attempts)
+            request.wait(told_at + timedelta(seconds=wait), message=later.message)
+            return told_at
+        attempts = request.attempts + 1
+        if self.set_aside.is_due(request, told_at):
+            self.set_aside.give_up(
+                request,
+                f"Amazon has not answered this request since {_moment(request.failing_since or told_at)}, in {attempts} "
+                f"tries, while it answers others; so it is set aside. The last try: {later.message}",
+            )
+            return None
+        request.wait(
+            told_at + timedelta(seconds=fetch.backoff(attempts)),
+            message=later.message,
+            attempts=attempts,
+            failing_since=request.failing_since or told_at,
+        )
+        return told_at
+
+    def _report_failed(self, request, problem, asking):
+        """What becomes of the days of a report that Amazon could not build."""
+        if isinstance(problem, errors.ReportCancelled):
+            said, most = "cancelled, too soon after another one like it.", MOST_FAILURES
+        else:
+            said, most = problem.reason or "Amazon gave no reason.", retries.MAX_TRIES_IN_A_RUN
+        known = explanation(problem.reason) if isinstance(problem, errors.ReportFailed) else None
+        if known:
+            self._no_data(request, known, said, asking)
+        elif request.failures + 1 < most and not request.part_of and not request.days.filter(attempts__gt=0).exists():
+            request.start_over(
+                database_now() + fetch.scaled(self.report.cooldown),
+                message=f"Amazon could not build this report; it is asked for again after its cool-down. Amazon says: {said}",
+            )
+        else:
+            self.set_aside.give_up(request, f"Amazon could not build this report. Amazon says: {said}")
+
+    def _no_data(self, request, known, said, asking):
+        """Amazon says that there is no data: not published yet, or never, as the age of the days tells.
+
+        Only a single period is taken to be empty by such a sentence, as of several it does not say which one is meant; and
+        never one whose rows are in.
+        """
+        published_at = calendar.bounds(request.last_day, self.zone)[1] + self.report.published_after
+        is_old = known.never_comes and database_now() >= published_at
+        if not is_old:
+            self.set_aside.give_up(request, f"Amazon has not published the data of these days yet. Amazon says: {said}")
+        elif self.set_aside.has_several(request):
+            self.set_aside.halve(
+                request, f"Amazon says: {said} Asked for again in halves.", part_of=request.part_of or request.pk
+            )
+        elif request.days.filter(rows__gt=0).exists():
+            request.fail(
+                f"Amazon no longer gives these days; the rows from before stay. Amazon says: {said}", run=self.run
+            )
+        else:
+            asking.nothing(request, f"Amazon has no data for these dates, by its own word: {said}")
+
     def _is_edge(self, request):
         """The newest days go before any dataset's history where several want the same of Amazon's quota."""
         return request.last_day > self.run.last_day - timedelta(days=plan.EDGE_DAYS)
 
     def _halve(self, request):
         """A page token died: the days are asked for in two halves, so that the next chain is over sooner."""
-        if request.failures >= MOST_REPORT_FAILURES:
-            request.fail(
-                "Amazon's page tokens died three times before the last page was read. The next run tries again.",
-                run=self.run,
-            )
-            return
-        middle = request.first_day + (request.last_day - request.first_day) / 2
-        if request.last_day > request.first_day:
-            with transaction.atomic():
-                older = Request.objects.create(
-                    dataset=self.dataset,
-                    generation=self.run.generation,
-                    kind=request.kind,
-                    source=request.source,
-                    first_day=request.first_day,
-                    last_day=middle,
-                )
-                request.days.filter(day__lte=middle).update(request=older)
-                request.first_day = middle + timedelta(days=1)
-                request.start_over(None, message="A page token died; asked again in halves.")
+        if request.failures >= MOST_FAILURES:
+            request.fail("Amazon's page tokens died three times before the last page was read.", run=self.run)
+        elif request.last_day > request.first_day:
+            self.set_aside.halve(request, "A page token died; asked again in halves.")
         else:
             request.start_over(None, message="A page token died; asked again from the first page.")
 
@@ -452,19 +523,19 @@ class _Turn:
         return self._finish()
 
     def _finish(self):
-        failed = self.run.days_failed()
-        done = self.run.days_done()
-        if failed:
-            lacking = self.run.days.filter(Q(state=Day.State.FAILED) | Q(again=True))
-            first = lacking.exclude(message="").order_by("-day").first()
-            reason = first.message if first else ""
-            kept = (
-                " The rows that readers see are the old ones, since a replace shows nothing half done."
-                if self.dataset.mode == "replace"
-                else ""
-            )
-            message = f"{failed} of {failed + done} days could not be loaded; the next run tries them again.{kept} {reason}".strip()
-            return self._stop(Run.State.PARTIAL if done else Run.State.FAILED, message)
+        failed, done = self.run.days_failed(), self.run.days_done()
+        unasked = 0 if self.run.trigger == Run.Trigger.REPLAY else self._unasked().count()
+        if failed or unasked:
+            lacking = list(self.run.days.filter(Q(state=Day.State.FAILED) | Q(again=True)).order_by("-day"))
+            again = _tried_again(lacking, database_now())
+            sentences = [f"{failed + unasked} of {failed + done + unasked} days could not be loaded; {again}."]
+            if unasked:
+                sentences.append(f"Amazon did not answer, so {unasked} of them were not asked for: the next run does.")
+            if self.dataset.mode == "replace":
+                sentences.append("The rows that readers see are the old ones, since a replace shows nothing half done.")
+            sentences += [day.message for day in lacking if day.message][:1]
+            has_failed = not done and (unasked or any(self._has_tried(day) for day in lacking))
+            return self._stop(Run.State.FAILED if has_failed else Run.State.PARTIAL, " ".join(sentences))
         if self.dataset.mode == Dataset.Mode.REPLACE:
             land.flip(self.run, self.fence)
         rows = Run.objects.values_list("rows", flat=True).get(pk=self.run.pk)
@@ -473,6 +544,12 @@ class _Turn:
         else:
             message = f"{done} {'day' if done == 1 else 'days'} loaded, {rows:,} rows."
         return self._stop(Run.State.SUCCEEDED, message)
+
+    def _has_tried(self, day):
+        """Whether a day that failed did so in this run, and has not only waited for its next try all along."""
+        if day.not_before is None:
+            return True
+        return day.not_before - fetch.scaled(retries.distance(day.attempts)) >= self.run.started_at
 
     def _sentence(self):
         """What the run waits for, for the person who looks at it."""

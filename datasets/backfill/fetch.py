@@ -12,6 +12,7 @@ from functools import partial
 import orjson
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 
 from connector.catalogue.report import NoWindow
 from connector.database.clock import database_now
@@ -85,7 +86,7 @@ class Asking:
         if request.asked_at is not None:
             found = self._find_orphan(request)
             if found:
-                request.got_on(state=Request.State.ASKED, amazon_id=found, cursor={"polls": 0})
+                request.got_on(state=Request.State.ASKED, amazon_id=found, cursor={"polls": 0}, answered_at=Now())
                 return
             if "sought" not in request.cursor:  # what was sent in that last moment may not have arrived yet
                 request.keep(cursor={"sought": True})
@@ -101,6 +102,7 @@ class Asking:
             state=Request.State.ASKED,
             amazon_id=amazon_id,
             cursor={"polls": 0},
+            answered_at=Now(),
             not_before=request.asked_at + scaled(FIRST_POLL),
             message="Amazon is building the report.",
         )
@@ -182,10 +184,10 @@ class Asking:
         except errors.NotReady as problem:
             if database_now() - request.asked_at > REPORT_PATIENCE:
                 raise errors.Refused(
-                    "Amazon has not finished this report in 72 hours. The next run asks for it anew."
+                    "Amazon has not finished this report in 72 hours. It is asked for anew with the next try."
                 ) from None
             polls = request.cursor.get("polls", 0)
-            request.keep(cursor={"polls": polls + 1})
+            request.keep(cursor={"polls": polls + 1}, answered_at=Now(), attempts=0, failing_since=None)
             wait = min(LONGEST_POLL, FIRST_POLL * 1.3**polls)
             raise errors.NotReady(
                 "Amazon is building the report.", wait=max(0.5, scaled(wait).total_seconds())
@@ -195,8 +197,8 @@ class Asking:
                 raise
             if request.failures + 1 >= MOST_LOST:
                 raise errors.Refused(
-                    f"Amazon took the question {MOST_LOST} times, and knew nothing of the report each time. The next run asks "
-                    "for it anew.",
+                    f"Amazon took the question {MOST_LOST} times, and knew nothing of the report each time. It is asked for "
+                    "anew with the next try.",
                     status=problem.status,
                 ) from None
             request.start_over(
@@ -209,9 +211,9 @@ class Asking:
             problem.reason = self._reason(request, problem)
             raise
         except errors.NothingThere:
-            self._nothing(request, "Amazon's report for this day has no rows.")
+            self.nothing(request, "Amazon's report for this day has no rows.")
         else:
-            request.got_on(state=Request.State.READY, document_id=document_id)
+            request.got_on(state=Request.State.READY, document_id=document_id, answered_at=Now())
 
     def _cancelled(self, request, problem):
         """Nothing to report, or asked for too soon after the same one: the other reports that Amazon holds tell which.
@@ -232,10 +234,12 @@ class Asking:
         elif alive or any(status == "FATAL" for _, status in others):
             raise problem
         else:
-            self._nothing(request, "Amazon had nothing to report for this day.")
+            self.nothing(request, "Amazon had nothing to report for this day.")
 
-    def _nothing(self, request, note):
-        request.got_on(state=Request.State.COLLECTED, cursor={"nothing": note})
+    @staticmethod
+    def nothing(request, note):
+        """Amazon has said that there is nothing: the request's days are empty by its word, which `note` tells."""
+        request.got_on(state=Request.State.COLLECTED, cursor={"nothing": note}, answered_at=Now())
 
     def _fetch(self, request):
         folder = self.folder(request)
@@ -245,7 +249,10 @@ class Asking:
             return
         found = reports.fetch_document(self.client, request.document_id, folder / "document", MOST_BYTES)
         request.got_on(
-            state=Request.State.COLLECTED, spool=str(found.path), cursor={"content_type": found.content_type or ""}
+            state=Request.State.COLLECTED,
+            spool=str(found.path),
+            cursor={"content_type": found.content_type or ""},
+            answered_at=Now(),
         )
 
     def _take_from_file(self, request, path):
@@ -309,10 +316,11 @@ class Asking:
                 done += 1
                 cursor = _lasting(request) | {"pages": done, "replaced": sum(replaced)}
                 if follows is None:
-                    request.got_on(state=Request.State.COLLECTED, spool=str(folder), cursor=cursor)
+                    collected = {"state": Request.State.COLLECTED, "spool": str(folder)}
+                    request.got_on(cursor=cursor, answered_at=Now(), **collected)
                     aside.replace(whole)
                     return
-                request.got_on(cursor=cursor | {"chain": follows}, in_hand=True)
+                request.got_on(cursor=cursor | {"chain": follows}, answered_at=Now(), in_hand=True)
                 aside.replace(whole)
         except errors.AnswerTooLarge:
             size = int(wish[OPERATIONS[operation].pager.size]) // 2

@@ -66,7 +66,8 @@ def remaining(dataset, run, report):
     """About how many seconds the open run still needs; None where nothing can be said."""
     if run is None or isinstance(report.window, NoWindow) or run.first_day is None:
         return None
-    open_days = Day.objects.of_run(run).filter(Day.still_open())
+    # A day whose second reading has failed is left to a later run.
+    open_days = Day.objects.of_run(run).filter(Day.still_open()).exclude(again=True, attempts__gt=0, run=run)
     missing = sorted(open_days.values_list("day", flat=True), reverse=True)
     if not missing:
         return 0.0

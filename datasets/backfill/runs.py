@@ -14,14 +14,19 @@ class AlreadyRunning(Exception):
         self.run = run
 
 
-def start(dataset, trigger, by=None, *, now):
-    """A queued run; raises AlreadyRunning while one is open."""
+def start(dataset, trigger, by=None, *, now, at_once=True):
+    """A queued run; raises AlreadyRunning while one is open.
+
+    A person who asks for it wants the days that have failed tried `at_once`; otherwise these keep waiting for their time.
+    """
     try:
         with transaction.atomic():
             # Its row would be waited for with the dataset locked, while a landing that has it waits for the dataset.
             if run := Run.objects.select_for_update().filter(dataset=dataset).open().first():
                 raise AlreadyRunning(run)
             held = Dataset.objects.select_for_update().get(pk=dataset.pk)
+            if at_once and trigger == Run.Trigger.MANUAL:
+                held.days.lift_waits()
             return Run.objects.create(
                 dataset=held,
                 generation=held.building_generation(),
@@ -39,9 +44,9 @@ def reload(dataset, first, last, by=None, *, now):
     with transaction.atomic():
         run = start(dataset, Run.Trigger.RELOAD, by, now=now)
         first, last = _whole_periods(dataset, first, last)
-        Day.objects.filter(
-            dataset=dataset, generation=run.generation, day__range=(first, last), state__in=Day.IN
-        ).update(again=True)
+        days = Day.objects.filter(dataset=dataset, generation=run.generation, day__range=(first, last))
+        days.lift_waits()
+        days.filter(state__in=Day.IN).update(again=True)
         return run
 
 

@@ -85,7 +85,7 @@ def adopt(request, other):
 
 def _candidates(dataset, source):
     return (
-        Request.objects.filter(source=source, state__in=[*UNDER_WAY, *THERE], asked_at__isnull=False)
+        Request.objects.filter(source=source, state__in=[*UNDER_WAY, *THERE], asked_at__isnull=False, is_parked=False)
         .exclude(dataset=dataset)
         .order_by("-asked_at")
     )

@@ -57,9 +57,9 @@ def tell(task, queue, wait=0.0, **arguments):
     return True
 
 
-def start(dataset, trigger=Run.Trigger.MANUAL, by=None):
-    """A run for the dataset, on its way to a worker; raises runs.AlreadyRunning."""
-    run = runs.start(dataset, trigger, by, now=database_now())
+def start(dataset, trigger=Run.Trigger.MANUAL, by=None, *, at_once=True):
+    """A run for the dataset, on its way to a worker; raises runs.AlreadyRunning. `at_once`: see runs.start."""
+    run = runs.start(dataset, trigger, by, now=database_now(), at_once=at_once)
     transaction.on_commit(lambda: hint(run.pk, by_hand=True))
     return run
 

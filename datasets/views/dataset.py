@@ -5,7 +5,7 @@ from datetime import date
 from django import forms
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 from django.http import Http404
 from django.shortcuts import render
 from django.utils import timezone
@@ -74,7 +74,7 @@ def overview(request, slug):
     report, known, run = context["report"], context["facts"], context["open_run"]
     left = forecast.remaining(dataset, run, report) if run and report else None
     context |= {
-        "sentence": sentence(dataset, known, run, report, left),
+        "sentence": sentence(dataset, known, run, report, left, _next_try(dataset, known, context["now"])),
         "columns": moment.served(dataset),
         "reload_form": ReloadForm(),
     }
@@ -116,7 +116,14 @@ def _days(dataset, known, report, zone, now, whole):
     }
 
 
-def sentence(dataset, known, run, report, left):
+def _next_try(dataset, known, now):
+    """When the first of the days that have failed is tried again; None where none has to wait."""
+    if not known.days_failed:
+        return None
+    return ledger(dataset, known).waiting(now).aggregate(first=Min("not_before"))["first"]
+
+
+def sentence(dataset, known, run, report, left, next_try=None):
     """How far the dataset is, in a sentence or two."""
     failed = f" {known.days_failed:,} failed." if known.days_failed else ""
     if report is not None and not report.has_dates:
@@ -140,6 +147,8 @@ def sentence(dataset, known, run, report, left):
         return f"{so_far}.{failed} Nothing new comes in until the account works again."
     if dataset.paused:
         return f"{so_far}.{failed} Paused: no run is scheduled until you resume it."
+    if next_try:
+        return f"{so_far}.{failed} These are tried again by the first run after {next_try:%d %b %Y %H:%M} UTC."
     return f"{so_far}.{failed} The next run goes on with the missing ones."
 
 
@@ -193,6 +202,7 @@ def day(request, slug, day):
     context |= {
         "day": found,
         "state": calendar.state_of(found, context["zone"]),
+        "next_try": found.not_before if found.waits(context["now"]) else None,
         "stands_on": _stands_on(dataset, asked),
         "changes": restated.told(dataset.changes.filter(day=asked), dataset.columns),
     }

@@ -135,7 +135,7 @@ def trouble(run, failed):
     else:
         can_do = "Run it again now, or look at the reason given for each day. If Amazon refuses the request itself, change the dataset."
         links.append(("Edit the dataset", reverse("dataset-edit", args=[dataset.slug])))
-    return Trouble(run.message, _means(run, failed), _next(dataset, account), can_do, links, may_run)
+    return Trouble(run.message, _means(run, failed), _next(run, dataset, account), can_do, links, may_run)
 
 
 def _means(run, failed):
@@ -153,11 +153,23 @@ def _means(run, failed):
     return f"{kept} Missing: {named}{more}."
 
 
-def _next(dataset, account):
+def _next(run, dataset, account):
     if not account.works:
         return "Nothing until the account works again: asking Amazon would be refused."
     if dataset.paused:
         return "Nothing: the dataset is paused. Resume it, and its schedule holds again."
+    waiting = run.days.waiting(timezone.now()).order_by("not_before").values_list("not_before", flat=True)
+    due = f"{waiting[0]:%d %b %Y %H:%M} UTC" if waiting else ""
+    if dataset.next_run_at and due:
+        return (
+            f"The missing days wait, the longer the more often they have failed: the first scheduled run after {due} asks for "
+            "them again. New days come in meanwhile."
+        )
     if dataset.next_run_at:
         return "The next scheduled run asks for the missing days again."
+    if due:
+        return (
+            f"Nothing by itself: this dataset runs by hand. Run now asks for the missing days at once; a run that a script "
+            f"starts does so after {due}."
+        )
     return "Nothing by itself: this dataset runs by hand. The next run asks for the missing days again."

@@ -7,6 +7,7 @@ import json
 import re
 import time
 import zlib
+from itertools import combinations
 
 import pytest
 
@@ -83,6 +84,21 @@ def test_a_rule_matches_one_report_on_all_its_way(amazon):
     assert [amazon.get(f"{DOCUMENTS}/{document}").status for document in documents] == [500, 200]
 
 
+def test_a_rule_meets_every_window_that_covers_a_moment(amazon):
+    amazon.fault("500", "searchOrders", covers="2026-08-03T12:00:00Z")
+    amazon.fault("503", "createReport", covers="2026-08-03T12:00:00Z")
+    days = [f"2026-08-{day:02}T00:00:00Z" for day in (1, 3, 4, 5)]
+    found = {}
+    for first, last in combinations(days, 2):
+        answer = amazon.search(createdAfter=first, createdBefore=last, marketplaceIds="ATVPDKIKX0DER")
+        body = {"reportType": BY_ORDER_DATE, "marketplaceIds": ["ATVPDKIKX0DER"]}
+        report = amazon.call("POST", REPORTS, body=body | {"dataStartTime": first, "dataEndTime": last})
+        found[first[8:10], last[8:10]] = answer.status, report.status
+    around = {("01", "04"), ("01", "05"), ("03", "04"), ("03", "05")}
+    assert {window for window, statuses in found.items() if statuses == (500, 503)} == around
+    assert {statuses for window, statuses in found.items() if window not in around} == {(200, 202)}
+
+
 def test_rules_are_listed_with_what_they_did_and_taken_away(amazon):
     one, two = amazon.fault("500", "searchOrders", nth=2), amazon.fault("503", "getOrder")
     statuses(amazon, 2)
@@ -92,6 +108,12 @@ def test_rules_are_listed_with_what_they_did_and_taken_away(amazon):
     assert amazon.control("faults", method="DELETE") == {"faults": []}
     assert amazon.control("counts")["faults"] == {"500": 1}
     assert [entry["fault"] for entry in amazon.requests("searchOrders")] == [None, "500"]
+
+
+@pytest.mark.parametrize("rule", [{"kind": "500", "covers": "noon"}, {"kind": "500", "covers": 3}])
+def test_a_wrong_moment_is_told_so(amazon, rule):
+    reply = amazon.send("POST", "/simulator/faults", json.dumps(rule))
+    assert (reply.status, "covers must be a moment" in reply.json["error"]) == (400, True)
 
 
 @pytest.mark.parametrize("rule", [{"kind": "nonsense"}, {"kind": "500", "operation": "nonsense"}, {}])

@@ -23,9 +23,9 @@ To = Annotated[str | None, Query(None, alias="to", description="the last day")]
 
 @router.post("/datasets/{slug}/runs", auth=Needs("runs:write"), response={202: RunAnswer})
 def start_run(request, response: HttpResponse, slug: str):
-    """Starts a run; 409 while one is under way."""
+    """Starts a run; 409 while one is under way. Days that have failed keep waiting for their next try; a reload does not wait."""
     dataset = find_dataset(request.auth, slug)
-    run = tasks.start(dataset, trigger=Run.Trigger.MANUAL, by=request.auth.user)
+    run = tasks.start(dataset, trigger=Run.Trigger.MANUAL, by=request.auth.user, at_once=False)
     return _accepted(response, dataset, run)
 
 

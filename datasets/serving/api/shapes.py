@@ -220,7 +220,8 @@ class DayAnswer(Schema):
     day: date
     state: Literal["wanted", "asked", "landed", "empty", "failed"]
     rows: int
-    attempts: int
+    attempts: int = Field(description="that failed, in a row and over all runs")
+    not_before: Instant = Field(description="of a day that failed: the first run after this moment tries it again")
     again: bool = Field(description="its rows are in and stay, and it is being read once more")
     run: int | None
     message: str
@@ -233,6 +234,7 @@ def day_json(day):
         "state": day.state,
         "rows": day.rows,
         "attempts": day.attempts,
+        "not_before": utc(day.not_before),
         "again": day.again,
         "run": day.run_id,
         "message": day.message,

@@ -18,9 +18,9 @@ MAX_TRIES_IN_A_RUN = 2  # of a report that Amazon could not build: the second on
 # A request that Amazon does not answer, while it answers others.
 PATIENCE = timedelta(minutes=30)  # from its first failure until it is set aside
 MIN_TRIES = 8  # however long that took; with the pauses between them, about six minutes
-MIN_TRIES_OF_A_PART = 2  # of a request whose whole was set aside before, or that follows one that was
+MIN_TRIES_OF_A_PART = 3  # of a request whose whole was set aside before, or that follows one that was
 MAX_UNANSWERED = 3  # requests of a run set aside in a row; what it has not asked for by then is left to the next
-EVIDENCE = timedelta(minutes=5)  # an answer of Amazon's to somebody else is news for so long
+EVIDENCE = timedelta(minutes=5)  # for so long an answer to anybody of the account proves that Amazon answers
 
 
 def distance(failures):

@@ -42,15 +42,14 @@ class SetAside:
 
     def is_due(self, request, now):
         """Whether the request, which Amazon has just failed to answer once more, is set aside now."""
-        since = request.failing_since or now
         tries = request.attempts + 1
-        # A part, and what follows upon one that was set aside: the patience has been used up already.
+        # Of a part, and of what follows upon one that was set aside, the patience has been used up already.
         if request.part_of or self.unanswered_in_a_row():
-            if tries < retries.MIN_TRIES_OF_A_PART:
-                return False
-        elif tries < retries.MIN_TRIES or now - since < scaled(retries.PATIENCE):
-            return False
-        return self._answers_others(request, max(since, now - scaled(retries.EVIDENCE)), now)
+            is_enough = tries >= retries.MIN_TRIES_OF_A_PART
+        else:
+            failing_for = now - (request.failing_since or now)
+            is_enough = tries >= retries.MIN_TRIES and failing_for >= scaled(retries.PATIENCE)
+        return is_enough and self._answers_others(request, now)
 
     def unanswered_in_a_row(self):
         """How many requests this run has set aside since the last of its days came in."""
@@ -60,11 +59,13 @@ class SetAside:
         landed_at = Day.objects.filter(run=self.run).aggregate(newest=Max("landed_at"))["newest"]
         return (given_up.filter(failing_since__gt=landed_at) if landed_at else given_up).count()
 
-    def _answers_others(self, request, since, now):
+    def _answers_others(self, request, now):
+        """Whether Amazon has answered anything of this account's within the last minutes, or does now."""
+        since = now - scaled(retries.EVIDENCE)
         others = Request.objects.filter(dataset__account=self.run.dataset.account_id)
         if others.filter(answered_at__gt=since).exists():
             return True
-        if others.filter(proof_asked_at__gt=now - scaled(retries.EVIDENCE)).exists():
+        if others.filter(proof_asked_at__gt=since).exists():
             return False
         request.keep(proof_asked_at=now)
         try:
@@ -117,6 +118,8 @@ class SetAside:
             return False
         if request.part_of:
             return self._parts(request).filter(state=Request.State.DONE).exists()
+        if self.unanswered_in_a_row():
+            return False
         # Where nothing has come in yet, one request of the run tells by its halves whether it is worth while.
         tried = self.requests.filter(Q(part_of__isnull=False), created_at__gte=self.run.queued_at)
         return not tried.exists() or self.run.days_done() > 0

@@ -392,6 +392,8 @@ def test_the_answers_of_another_dataset_are_evidence_enough(chain, make_dataset,
     run.turn()
 
     assert Request.objects.filter(dataset=chain.dataset, part_of__isnull=False).count() == 2
+    assert run.to_end().state == "failed"
+    assert chain.amazon.calls("searchOrders") == retries.MIN_TRIES + 2 + 2 * retries.MIN_TRIES_OF_A_PART
     assert chain.amazon.calls("getMarketplaceParticipations") == calls
 
 

@@ -229,12 +229,16 @@ def declared_charset(head):
 def xml_records(text, records, replaced):
     """(record, head) for each record of an XML document. Attributes and elements are members alike; text of both is text."""
     head = _xml_head(text, records, replaced) if records.head else {}
-    reader = _Xml(records.path.split("."))
+    reader, count = _Xml(records.path.split(".")), 0
     for block in _clean_blocks(text, replaced):
         for record in reader.feed(block):
+            count += 1
             yield record, head
     for record in reader.end():
+        count += 1
         yield record, head
+    if reader.others and not count:
+        raise _broken(f"has no {records.path} but a {reader.others}")
 
 
 def _xml_head(text, records, replaced):
@@ -284,6 +288,7 @@ class _Xml:
         self._steps = steps
         self._path, self._records, self._open = [], [], []
         self._size = 0
+        self.others = ""  # the first element that stands where records should
         self._parser = parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
@@ -321,6 +326,8 @@ class _Xml:
         self._path.append(name)
         if len(self._path) > _DEEPEST:
             raise _broken("is nested too deeply")
+        if not self._open and not self.others and len(self._path) == len(self._steps) and self._path != self._steps:
+            self.others = name if self._path[:-1] == self._steps[:-1] else ""
         if self._open or self._path == self._steps:
             if not self._open:
                 self._size = 0

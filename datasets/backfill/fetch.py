@@ -334,6 +334,8 @@ class Asking:
                 return
             if reading.unfit:
                 note = f"{note} {land.widen(self.run, self.report, sorted(reading.unfit))}".strip()
+            if reading.doubt:
+                self._fail_days_without_rows(request, staged, reading.doubt)
 
         def land_one(day, turn=None):
             if self.lost.is_set():
@@ -368,6 +370,14 @@ class Asking:
         for folder in self.folder(request).glob("days-*"):
             shutil.rmtree(folder, ignore_errors=True)
         request.got_on(state=Request.State.DONE, message=request.message)
+
+    def _fail_days_without_rows(self, request, staged, doubt):
+        """No row of theirs was found, but that is not Amazon's word. Days whose rows stand on another one have none anyway."""
+        for day in request.days.all():
+            if day.day not in staged and (
+                not self.report.has_dates or self.report.window.period(day.day)[0] == day.day
+            ):
+                request.fail_day(day, doubt, run=self.run)
 
     def _note_of(self, day, note):
         """What the day's page says of it; a day whose rows stand on the first day of its period says where they are."""

@@ -46,7 +46,7 @@ def _pass(reading, titles):
         except BaseException:
             files.discard()
             raise
-        reading.note_charset(text.charset, text.because)
+        reading.note_charset(text.choice)
     if replaced:
         reading.note_replaced(len(replaced))
     return rows.unknown, files

@@ -16,6 +16,7 @@ from django.db import transaction
 from connector.catalogue.report import NoWindow
 from connector.spapi import documents, errors, marketplaces, pages, reports
 from connector.spapi.operations import OPERATIONS
+from connector.spapi.specification import Asked
 from datasets.backfill import abreast, land, sharing, window
 from datasets.backfill.dispatch import database_now
 from datasets.backfill.housekeeping import raw_folder
@@ -155,6 +156,19 @@ class Asking:
             edges = window.as_dates(*edges, self.zone)
         return self.report.request(*edges, self._marketplace_ids(), self.answers)
 
+    def asked(self, request):
+        """What Amazon was asked for with this request, to be held against what its answer says of itself."""
+        wish = self._wish(request)
+        return Asked(
+            wish["report_type"],
+            tuple(wish["marketplace_ids"]),
+            wish["start"],
+            wish["end"],
+            wish["options"],
+            by_dates=self.report.source.by_dates,
+            zone=self.zone,
+        )
+
     def _marketplace_ids(self):
         chosen = self.answers.get("marketplaces")
         return [marketplaces.by_country(country).id for country in chosen or self.account.marketplaces]
@@ -177,7 +191,7 @@ class Asking:
 
     def _check(self, request):
         try:
-            document_id = reports.check(self.client, request.amazon_id)
+            document_id = reports.check(self.client, request.amazon_id, self.asked(request))
         except errors.NotReady as problem:
             if database_now() - request.asked_at > REPORT_PATIENCE:
                 raise errors.Refused(
@@ -189,6 +203,10 @@ class Asking:
             raise errors.NotReady(
                 "Amazon is building the report.", wait=max(0.5, scaled(wait).total_seconds())
             ) from problem
+        except errors.AnotherReport as problem:
+            raise errors.Refused(
+                f"{problem.message} Nothing was loaded; the next run asks for the report anew."
+            ) from None
         except errors.Refused as problem:
             if problem.status != 404:
                 raise

@@ -6,10 +6,10 @@ line) raises NotOrdinary, and the file is read the thorough way.
 """
 
 import queue
-import re
 import threading
 
 from connector.catalogue import readers
+from connector.spapi.charsets import label_of
 from datasets.backfill.window import hours
 from datasets.storage import stage
 from datasets.storage.fit import FITS
@@ -18,9 +18,8 @@ MARKS = {"double": b'"', "single": b"'", "null": None}
 
 
 def may_try(content_type):
-    """Whether the label leaves it open that the file is UTF-8, of which ASCII is a part."""
-    found = re.search(r"charset\s*=\s*\"?([\w.:-]+)", content_type or "", re.IGNORECASE)
-    return found is None or found[1].lower().replace("_", "-") in ("utf-8", "utf8", "us-ascii", "ascii")
+    """Whether the label leaves it open that the file is UTF-8. Under any other label that would have to be told."""
+    return label_of(content_type).lower().replace("_", "-") in ("", "utf-8", "utf8")
 
 
 class NotOrdinary(Exception):

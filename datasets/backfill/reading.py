@@ -98,12 +98,13 @@ class Reading:
             self.notes.clear()
         account = self.asking.account
         content_type = self.request.cursor.get("content_type")
-        ragged, replaced = [], []
+        ragged, replaced, repeated = [], [], []
         with documents.open_text(self.folder / "document", content_type, account.home.country) as text:
             header, rows = readers.flat_file(
                 text,
                 ragged=lambda number, cells: ragged.append(number),
                 replaced=replaced.append,
+                repeated=repeated.append,
                 **self.report.source.reading(self.asking.answers),
             )
             files = self.day_files(header)
@@ -131,6 +132,11 @@ class Reading:
             )
         if replaced:
             self.note_replaced(len(replaced))
+        if repeated:
+            some = "1 line repeats" if len(repeated) == 1 else f"{len(repeated):,} lines repeat"
+            self.notes.append(
+                f"{some} the header of Amazon's file and was passed over; the first is line {repeated[0]}."
+            )
         return (*found[:3], " ".join(self.notes))
 
     def _quickly(self):

@@ -20,7 +20,8 @@ NAMES = ["id", "purchase_date", "title"]
 moments = st.sampled_from(
     ["2026-11-01T08:30:00+00:00", "2026-11-01T09:30:00Z", "2026-10-30T06:59:59+00:00", "2026-10-30T07:00:00+00:00",
      "2026-11-03T07:59:59+00:00", "2026-11-03T08:00:00+00:00", "2026-11-01T01:30:00-07:00", "2026-10-31T12:00:00+00:00",
-     "", "yesterday"]
+     "2026-11-01 18:00:00 UTC", "2026-11-01T18:00:00.5Z", "2026-11-01", "", "yesterday", "11/01/2026 10:00:00 AM PST",
+     "Nov 1, 2026 10:00:00 AM PST"]
 )  # fmt: skip
 words = st.text(st.sampled_from("ab\"'\\ \tü=,\r"), max_size=6)
 lines = st.one_of(
@@ -103,7 +104,13 @@ def test_what_is_not_ordinary_is_left_to_the_thorough_reader(raw, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("label", "may"), [("", True), ("text/plain; charset=UTF-8", True), ("text/plain;charset=Cp1252", False)]
+    ("label", "may"),
+    [
+        ("", True),
+        ("text/plain; charset=UTF-8", True),
+        ("text/plain;charset=Cp1252", False),
+        ("text/plain;charset=us-ascii", False),
+    ],
 )
 def test_a_label_of_another_charset_is_believed(label, may):
     assert quick.may_try(label) is may

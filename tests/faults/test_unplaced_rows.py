@@ -88,6 +88,20 @@ def test_a_day_without_rows_is_not_called_empty_while_lines_are_set_aside(file):
     assert "the first is line 3" in file.notes()
 
 
+def test_a_header_that_comes_again_is_no_row_without_a_day(file):
+    """E28: as where Amazon joins files."""
+    row = dict.fromkeys(flat_file.COLUMNS, "x") | {"purchase-date": at(file.last, 12)}
+    header, line = "\t".join(flat_file.COLUMNS), "\t".join(row[name] for name in flat_file.COLUMNS)
+    body = base64.b64encode("\r\n".join([header, line, header, line]).encode()).decode()
+    file.amazon.fault("downloadDocument", "body", body=body, content_type="text/plain; charset=UTF-8")
+
+    run = file.drive()
+
+    assert run.state == "succeeded", run.message
+    assert by_day(file) == {file.first: "empty", file.last: "landed"} and file.dataset.rows == 2
+    assert "1 line repeats the header of Amazon's file and was passed over; the first is line 3." in file.notes()
+
+
 def test_a_day_that_amazon_has_no_rows_for_is_empty(file):
     run = all_dates(file, at(file.last, 12))
 

@@ -15,7 +15,8 @@ against it. For UTF-8 and for the charset of the label it is counted how many ch
    character (a phonetic sign, U+0240 to U+02FF), so these are no evidence.
 4. A label of a multi-byte charset loses to UTF-8 only where UTF-8 loses at most one for ten characters and either the label
    loses more, or there are three characters or more: one or two may be chance.
-5. Else the label holds while it loses no more than it reads; then come Windows-31J in Japan, and Windows-1252.
+5. Else the label holds while it loses no more than it reads; then come Windows-31J in Japan, and Windows-1252. In Japan a
+   label of a single-byte charset that loses bytes yields to Windows-31J where that loses fewer.
 
 What fits nothing becomes U+FFFD and is counted in `Choice.misfits`. Memory stays small at any size.
 """
@@ -264,6 +265,9 @@ class Scan:
 
     def _by_label(self):
         if self._codec in _SINGLE:
+            japanese = self._by_country()
+            if japanese and japanese.misfits < self._undefined[self._codec]:
+                return japanese
             return self._single(self._codec, "Content-Type")
         labelled = self._tallies.get(self._codec)
         if labelled and labelled.is_likely:

@@ -40,8 +40,8 @@ def check(client, report_id, asked=None):
     With `asked`, a `specification.Asked`, raises AnotherReport where the report says that it answers another question.
     """
     report = client.call("getReport", path={"reportId": report_id}).json
-    if asked is not None and (found := difference(report, asked)):
-        raise AnotherReport(f"Amazon's report {report_id} is another one than was asked for: {found}.")
+    if asked is not None:
+        _refuse_another(report, report_id, asked)
     status = report.get("processingStatus") if isinstance(report, dict) else None
     document_id = (report.get("reportDocumentId") or None) if isinstance(report, dict) else None
     if document_id is not None and not _is_id(document_id, "reportDocumentId"):
@@ -60,6 +60,16 @@ def check(client, report_id, asked=None):
     raise NotReady(
         "Amazon is still making the report; it is looked for again by itself.", wait=POLL_SECONDS, code=status or ""
     )
+
+
+def _refuse_another(report, report_id, asked):
+    said = report.get("reportId") if isinstance(report, dict) else None
+    if said not in (None, report_id):
+        raise AnotherReport(
+            f"Amazon was asked about its report {report_id}, and told of another one: {str(said)[:80]}."
+        )
+    if found := difference(report, asked):
+        raise AnotherReport(f"Amazon's report {report_id} is another one than was asked for: {found}.")
 
 
 def find(client, report_type, marketplace_ids, start=None, end=None, since=None):

@@ -268,6 +268,7 @@ def test_a_document_of_another_marketplace_is_no_empty_one(of_type, fill, simula
 @pytest.mark.parametrize(
     ("said", "words"),
     [
+        ({"reportId": "1"}, "told of another one: 1"),
         ({"reportType": "GET_OTHER"}, "its reportType is GET_OTHER"),
         ({"marketplaceIds": ["A2EUQ1WTGCTBG2"]}, "its marketplaceIds is A2EUQ1WTGCTBG2"),
         ({"dataStartTime": "2001-01-01T00:00:00+00:00"}, "its dataStartTime is 2001-01-01T00:00:00+00:00"),
@@ -277,7 +278,7 @@ def test_a_document_of_another_marketplace_is_no_empty_one(of_type, fill, simula
 @pytest.mark.parametrize("report_type", [SALES, FLAT])
 def test_a_report_that_says_it_is_another_one_is_refused(of_type, fill, simulator, said, words, report_type):
     dataset = of_type(report_type, first=day_before(3), last=day_before(2))
-    report = {"reportId": "1", "reportType": report_type, "createdTime": "2026-11-01T00:00:00+00:00"}
+    report = {"reportType": report_type, "createdTime": "2026-11-01T00:00:00+00:00"}
     body = base64.b64encode(json.dumps(report | {"processingStatus": "DONE", "reportDocumentId": "D1"} | said).encode())
     fault = {"operation": "getReport", "kind": "body", "body": body.decode()}
     simulator.control("/simulator/faults", fault)

@@ -184,6 +184,11 @@ def test_japan_without_a_label():
     assert read((JAPANESE * 3).encode("cp932") + b"\xff", "", "JP") == (JAPANESE * 3 + "\ufffd", "cp932", 1, True)
 
 
+def test_japan_under_a_label_of_one_byte_a_character_that_its_bytes_do_not_fit():
+    assert read(JAPANESE.encode("cp932"), "Cp1252", "JP") == (JAPANESE, "cp932", 0, True)
+    assert read(GERMAN.encode("cp1252"), "Cp1252", "JP") == (GERMAN, "cp1252", 0, False)
+
+
 def test_nothing_at_all_is_utf8():
     assert read(b"") == ("", "utf-8", 0, False)
     assert read(b"a") == ("a", "utf-8", 0, False)

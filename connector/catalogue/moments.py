@@ -32,7 +32,7 @@ _CLOCK = re.compile(
 )
 
 
-def moment(text):
+def moment(text: str) -> datetime | None:
     """The datetime that a text means, with its zone where it names one; None where it is none, or can be read in two ways."""
     text = text.strip()
     try:

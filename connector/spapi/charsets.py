@@ -162,7 +162,7 @@ class Choice:
 class Scan:
     """Takes a document's bytes piece by piece; `choice` is called once, after the last one."""
 
-    def __init__(self, content_type="", country=""):
+    def __init__(self, content_type: str = "", country: str = ""):
         self.label = label_of(content_type)
         self._named = _codec_of(self.label)
         self._codec = _READ_AS.get(self._named, self._named)
@@ -175,7 +175,7 @@ class Scan:
         wanted = {"cp932"} if country == "JP" else set()
         self._tallies = {codec: _Tally(codec) for codec in wanted | ({self._codec} & _MULTI)}
 
-    def feed(self, piece):
+    def feed(self, piece: bytes):
         if not self._has_begun:
             self._held += piece
             if len(self._held) < _LONGEST_MARK:
@@ -222,7 +222,7 @@ class Scan:
         for codec in self._undefined:
             self._undefined[codec] += _count(piece, undefined(codec))
 
-    def choice(self):
+    def choice(self) -> Choice:
         """The Choice for all that was fed."""
         if not self._has_begun:
             self._weigh(self._begin())
@@ -361,7 +361,7 @@ class _Utf8(_Tally):
         self.wide += self._genuine
 
 
-def label_of(content_type):
+def label_of(content_type: str | None) -> str:
     """The charset that a Content-Type names, in its own words; empty where it names none."""
     found = _LABEL.search(content_type or "")
     return found[1] if found else ""
@@ -385,7 +385,7 @@ def _family(codec):
 
 
 @cache
-def undefined(codec):
+def undefined(codec: str) -> bytes:
     """The bytes that a single-byte charset does not define."""
     return bytes(byte for byte in range(0x80, 0x100) if not bytes([byte]).decode(codec, "ignore"))
 

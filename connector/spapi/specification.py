@@ -39,7 +39,7 @@ class Difference:
         return f"its {self.member} is {self.said or 'empty'}, and {self.asked} was asked for"
 
 
-def difference(said, asked):
+def difference(said, asked: Asked) -> Difference | None:
     """The first Difference between what a report `said` of itself, a mapping, and what was asked for; None where there is none."""
     if not isinstance(said, dict):
         return None

@@ -1,7 +1,9 @@
 """What a day says of how its answer was read, in sentences for people."""
 
+from connector.spapi.charsets import Choice
 
-def charset(choice):
+
+def charset(choice: Choice) -> list[str]:
     """Sentences about a `connector.spapi.charsets.Choice`: where it departs from the label, and what fits nothing."""
     found = []
     if choice.differs:

@@ -3,7 +3,7 @@
 "Empty" is Amazon's word only. Where rows came that belong to no day, any day without rows may be theirs.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from connector.catalogue.moments import moment
 from datasets.backfill import window
@@ -24,7 +24,7 @@ class Placing:
         self.others_came = False  # rows of the request's own days that are not wanted here, by now
         self._first_homeless = self._first_stray = None
 
-    def day(self, said):
+    def day(self, said) -> date | None:
         """The wanted day of a row whose day column says this; None where there is none."""
         day = self._find(said)
         if day in self.wanted:
@@ -47,7 +47,7 @@ class Placing:
         at, until = moment(said), self.request.until_at
         return not self.dates and at.tzinfo is not None and until is not None and abs(at - until) < _A_SECOND
 
-    def notes(self):
+    def notes(self) -> list[str]:
         """Sentences for the days that have rows."""
         found = []
         if self.strays:
@@ -60,7 +60,7 @@ class Placing:
             found.append(f"{self._unreadable()} and belong to no day; they are in the raw file only.")
         return found
 
-    def doubt(self, set_aside, has_rows):
+    def doubt(self, set_aside: int, has_rows: bool) -> str:
         """Why a day without rows cannot be called empty; empty text where nothing speaks against it.
 
         `set_aside` is how many rows could not be read as rows, and `has_rows` whether any row found its day.
@@ -99,7 +99,7 @@ _NOT_EMPTY = (
 )
 
 
-def shown(said):
+def shown(said) -> str:
     """A value of Amazon's in a sentence: short, in quotes, or in words where there is none."""
     if said is None or said == "":
         return "empty"

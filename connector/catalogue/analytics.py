@@ -99,7 +99,7 @@ _BY_ASIN = (
 
 _SALES_AND_TRAFFIC = "GET_SALES_AND_TRAFFIC_REPORT"
 _ASKED = {DATE_GRANULARITY.name: "dateGranularity", ASIN_GRANULARITY.name: "asinGranularity"}
-_PROOF = "reportSpecification.reportOptions"
+_PROOF = "reportSpecification"
 
 
 def _of_sales_and_traffic(path, *head):

@@ -80,7 +80,7 @@ class Records:
     Each thing at `path` is a record. Where `each` names a list in it, that list's members are the rows, and the rest of the
     record is repeated on each; so are the values at `head`, which stand outside of the records. The entries of a list in
     `told_apart` become columns of their own, by the member that tells them apart: Component[Tax].Amount. The words
-    of a list in `joined` become one text. `proof` is where a document says with which report options it was made.
+    of a list in `joined` become one text. `proof` is where a document repeats what it was asked for.
     """
 
     path: str

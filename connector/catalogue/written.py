@@ -3,8 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from connector.catalogue.moments import moment
+
 _PARTS = {"dmy": (3, 2, 1), "mdy": (3, 1, 2)}
 _DATE = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?:[ T]+(\d{1,2}:\d\d(?::\d\d)?.*))?", re.ASCII)
+_WORDS = re.compile(r"\b(?!UTC\b|Z\b)[A-Z]+", re.IGNORECASE)  # AM and PM, a zone's abbreviation: what no database reads
 _SPACED = re.compile(r"[+-]?\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:,\d+)?", re.ASCII)  # as in France
 _SPACES = dict.fromkeys(map(ord, " \u00a0\u202f"))
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?", re.ASCII)
@@ -38,6 +41,8 @@ class Written:
         if not (1 <= month <= 12 and 1 <= day <= 31):
             return text
         clock = found[4]
+        if clock and _WORDS.search(clock) and (at := moment(f"{year:04}-{month:02}-{day:02} {clock}")):
+            return at.isoformat(sep=" ")
         return f"{year:04}-{month:02}-{day:02}" + (f" {clock.zfill(len(clock) + (clock[1] == ':'))}" if clock else "")
 
 

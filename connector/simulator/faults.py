@@ -22,7 +22,7 @@ The first rule that applies is met. Kinds, and what they take:
                            empty_body, body (body: in base64, status, content_type); for `token`: invalid_grant, invalid_client, unauthorized_client
     to a page              repeat_token, endless, same_page, empty_page, empty_payload, repeat_rows (changed: the moment
                            of their update), shuffled, truncated_json, invalid_json, unknown_fields, nul,
-                           lone_surrogate, row_missing (at)
+                           lone_surrogate, row_missing (at), without_field (field: of each row; value: in its place)
     before an answer       late (seconds): it is taken, and carried out only then
     on the way             cut (bytes or at, reset), no_answer, wrong_length (by), drip (seconds, bytes), delay (seconds),
                            bad_chunks, many_headers (number), big_header (bytes)
@@ -81,6 +81,7 @@ PAGE = (
     "nul",
     "lone_surrogate",
     "row_missing",
+    "without_field",
 )
 DELIVERY = ("cut", "no_answer", "wrong_length", "drip", "delay", "bad_chunks", "many_headers", "big_header")
 KINDS = (*INSTEAD, "late", *PAGE, *DELIVERY, *OUTCOMES, *spoil.KINDS)
@@ -288,6 +289,11 @@ def spoil_page(request, answer, memory):
         content[rows_name] = rows[::-1]
     elif kind == "row_missing" and rows:
         del rows[spoil.place(request.fault, len(rows))]
+    elif kind == "without_field":
+        for row in rows:
+            row.pop(request.fault["field"], None)
+            if "value" in request.fault:
+                row[request.fault["field"]] = request.fault["value"]
     elif kind == "unknown_fields":
         content["aFieldOfTomorrow"] = {"deep": [1, None, "x"]}
         for row in rows:

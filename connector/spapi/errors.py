@@ -12,6 +12,7 @@ SpapiError
 │   ├── Forbidden            nor will any other of its kind: a role, a consent or a setting is missing
 │   ├── PageTokenDied        start this window again from its first page, or halve it
 │   ├── AnswerTooLarge       ask for smaller pages
+│   ├── AnotherReport        the report says of itself that it answers another question
 │   └── DocumentRefused      the document is broken, too large, or not where Amazon keeps documents
 │       └── DocumentExpired  its address is older than five minutes: ask for it again
 ├── ConsentLost              the account needs its seller's or vendor's consent again
@@ -78,6 +79,10 @@ class AnswerTooLarge(Refused):
 
 class PageTokenDied(Refused):
     """The token of the next page is no longer accepted."""
+
+
+class AnotherReport(Refused):
+    """The report, or its document, says of itself that it answers another question than was asked."""
 
 
 class DocumentRefused(Refused):

@@ -3,7 +3,16 @@
 from datetime import UTC, datetime
 
 from connector.spapi import pages
-from connector.spapi.errors import DocumentExpired, NothingThere, NotReady, ReportCancelled, ReportFailed, Unreachable
+from connector.spapi.errors import (
+    AnotherReport,
+    DocumentExpired,
+    NothingThere,
+    NotReady,
+    ReportCancelled,
+    ReportFailed,
+    Unreachable,
+)
+from connector.spapi.specification import difference
 from connector.spapi.transport import RETRY_SECONDS
 
 POLL_SECONDS = 15.0
@@ -25,9 +34,14 @@ def create(client, report_type, marketplace_ids, start=None, end=None, options=N
     return _text(client.call("createReport", body=body), "reportId")
 
 
-def check(client, report_id):
-    """The id of the finished report's document; raises what else may have become of it."""
+def check(client, report_id, asked=None):
+    """The id of the finished report's document; raises what else may have become of it.
+
+    With `asked`, a `specification.Asked`, raises AnotherReport where the report says that it answers another question.
+    """
     report = client.call("getReport", path={"reportId": report_id}).json
+    if asked is not None:
+        _refuse_another(report, report_id, asked)
     status = report.get("processingStatus") if isinstance(report, dict) else None
     document_id = (report.get("reportDocumentId") or None) if isinstance(report, dict) else None
     if document_id is not None and not _is_id(document_id, "reportDocumentId"):
@@ -46,6 +60,16 @@ def check(client, report_id):
     raise NotReady(
         "Amazon is still making the report; it is looked for again by itself.", wait=POLL_SECONDS, code=status or ""
     )
+
+
+def _refuse_another(report, report_id, asked):
+    said = report.get("reportId") if isinstance(report, dict) else None
+    if said not in (None, report_id):
+        raise AnotherReport(
+            f"Amazon was asked about its report {report_id}, and told of another one: {str(said)[:80]}."
+        )
+    if found := difference(report, asked):
+        raise AnotherReport(f"Amazon's report {report_id} is another one than was asked for: {found}.")
 
 
 def find(client, report_type, marketplace_ids, start=None, end=None, since=None):

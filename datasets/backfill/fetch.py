@@ -18,6 +18,7 @@ from connector.catalogue.report import NoWindow
 from connector.database.clock import database_now
 from connector.spapi import documents, errors, marketplaces, pages, reports
 from connector.spapi.operations import OPERATIONS
+from connector.spapi.specification import Asked
 from datasets import calendar
 from datasets.backfill import abreast, land, own_file, sharing, window
 from datasets.backfill.lease import LeaseLost
@@ -158,6 +159,19 @@ class Asking:
             edges = window.as_dates(*edges, self.zone)
         return self.report.request(*edges, self._marketplace_ids(), self.answers)
 
+    def asked(self, request):
+        """What Amazon was asked for with this request, to be held against what its answer says of itself."""
+        wish = self._wish(request)
+        return Asked(
+            wish["report_type"],
+            tuple(wish["marketplace_ids"]),
+            wish["start"],
+            wish["end"],
+            wish["options"],
+            by_dates=self.report.source.by_dates,
+            zone=self.zone,
+        )
+
     def _marketplace_ids(self):
         chosen = self.answers.get("marketplaces")
         return [marketplaces.by_country(country).id for country in chosen or self.account.marketplaces]
@@ -180,7 +194,7 @@ class Asking:
 
     def _check(self, request):
         try:
-            document_id = reports.check(self.client, request.amazon_id)
+            document_id = reports.check(self.client, request.amazon_id, self.asked(request))
         except errors.NotReady as problem:
             if database_now() - request.asked_at > REPORT_PATIENCE:
                 raise errors.Refused(
@@ -192,6 +206,10 @@ class Asking:
             raise errors.NotReady(
                 "Amazon is building the report.", wait=max(0.5, scaled(wait).total_seconds())
             ) from problem
+        except errors.AnotherReport as problem:
+            raise errors.Refused(
+                f"{problem.message} Nothing was loaded; the next run asks for the report anew."
+            ) from None
         except errors.Refused as problem:
             if problem.status != 404:
                 raise
@@ -355,6 +373,8 @@ class Asking:
                 note = f"{own_file.note(request)} {note}".strip()
             if reading.unfit:
                 note = f"{note} {land.widen(self.run, self.report, sorted(reading.unfit))}".strip()
+            if reading.doubt:
+                self._fail_days_without_rows(request, staged, reading.doubt)
 
         def land_one(day, turn=None):
             if self.lost.is_set():
@@ -389,6 +409,14 @@ class Asking:
         for folder in self.folder(request).glob("days-*"):
             shutil.rmtree(folder, ignore_errors=True)
         request.got_on(state=Request.State.DONE, message=request.message)
+
+    def _fail_days_without_rows(self, request, staged, doubt):
+        """No row of theirs was found, but that is not Amazon's word. Days whose rows stand on another one have none anyway."""
+        for day in request.days.all():
+            if day.day not in staged and (
+                not self.report.has_dates or self.report.window.period(day.day)[0] == day.day
+            ):
+                request.fail_day(day, doubt, run=self.run)
 
     def _note_of(self, day, note):
         """What the day's page says of it; a day whose rows stand on the first day of its period says where they are."""

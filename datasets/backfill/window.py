@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from connector.catalogue.moments import moment
 from datasets.calendar import bounds, days, today
 
 
@@ -31,23 +32,29 @@ def hours(first, last, zone):
     return known
 
 
-def day_finder(first, last, zone):
-    """A function from an instant's text (ISO 8601) to the local day it falls on, fast for instants near first..last.
+def day_finder(first, last, zone, *, dates=False):
+    """A function from a moment's text to the local day it falls on, fast for instants near first..last.
 
-    It answers None for what is no instant. Amazon writes UTC as +00:00 or Z; of such text the hour is looked up as it
-    stands, which is ten times as quick as parsing it.
+    It reads what `connector.catalogue.moments` reads, and answers None for all else. A moment without a zone is of the day
+    that it names. With `dates` the text is that of a column that counts dates: the day is the one written, whatever time
+    and zone stand behind it (2025-04-10T00:00:00Z is 10 April everywhere).
+
+    Amazon writes UTC as +00:00 or Z; of such text the hour is looked up as it stands, which is ten times as quick as
+    parsing it.
     """
     tz = ZoneInfo(zone)
-    known = hours(first, last, zone)
+    known = {} if dates else hours(first, last, zone)
 
     def find(text):
         if type(text) is not str:
             return None
         if text.endswith(("Z", "+00:00")) and len(text) >= 20 and (day := known.get(text[:13])):
             return day
+        at = moment(text)
+        if at is None:
+            return None
         try:
-            moment = datetime.fromisoformat(text)
-            return moment.astimezone(tz).date() if moment.tzinfo else moment.date()
+            return at.astimezone(tz).date() if at.tzinfo and not dates else at.date()
         except (ValueError, OverflowError):
             return None
 

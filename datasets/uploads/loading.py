@@ -110,7 +110,8 @@ def _rows_by_day(dataset, upload) -> Counter[date]:
         )
     title = titles[names.index(report.day_column)]
     values = isolated.run("count", [bytes(upload.content)], column=title).result["values"]
-    find = window.day_finder(date.max, date.min, window.zone_of(report, dataset.account))
+    dates = any(column.name == report.day_column and column.type == "date" for column in report.columns)
+    find = window.day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
     counts = Counter()
     for value, count in values:
         day = find(value)

@@ -1,5 +1,7 @@
 """Reports as JSON and XML documents, from asking to rows: whole weeks and months, dates as Amazon reads them, nothing lost."""
 
+import base64
+import json
 from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
@@ -214,7 +216,20 @@ def test_a_field_that_amazon_adds_becomes_a_column_of_text(of_type, fill, check,
             {"kind": "rewritten", "old": '"salesAndTrafficByDate"', "new": '"other"'},
             "has no salesAndTrafficByDate",
         ),
-        (SALES, {"kind": "rewritten", "old": '"CHILD"', "new": '"SKU"'}, "made with asinGranularity SKU"),
+        (
+            SALES,
+            {"kind": "rewritten", "old": '"CHILD"', "new": '"SKU"'},
+            "its reportOptions.asinGranularity is SKU, and CHILD was asked for",
+        ),
+        *(
+            (report_type, {"kind": "rewritten", "old": f'"{member}": {old}', "new": f'"{member}": {new}'}, said)
+            for report_type, member, old, new, said in (
+                (SALES, "reportType", f'"{SALES}"', '"GET_OTHER"', f"its reportType is GET_OTHER, and {SALES}"),
+                (SALES, "marketplaceIds", "[", '["A2EUQ1WTGCTBG2", ', "its marketplaceIds is A2EUQ1WTGCTBG2, ATV"),
+                (SALES, "dataStartTime", '"2', '"1', "its dataStartTime is 1"),
+                (TERMS, "dataEndTime", '"2', '"1', "its dataEndTime is 1"),
+            )
+        ),
         (SALES, {"kind": "truncated_gzip"}, "ends too early"),
         (XML, {"kind": "cut_text", "characters": 3000}, "cut off"),
         (XML, {"kind": "rewritten", "old": "<AmazonEnvelope", "new": "<!DOCTYPE a><AmazonEnvelope"}, "DOCTYPE"),
@@ -222,14 +237,51 @@ def test_a_field_that_amazon_adds_becomes_a_column_of_text(of_type, fill, check,
     ],
 )
 def test_a_document_that_is_broken_is_never_a_short_day(of_type, fill, check, simulator, report_type, fault, said):
-    dataset = of_type(report_type, first=day_before(3), last=day_before(2))
+    first, last = last_week() if report_type == TERMS else (day_before(3), day_before(2))
+    dataset = of_type(report_type, first=first, last=last)
     simulator.control("/simulator/faults", {"operation": "downloadDocument", **fault})
 
     run = fill(dataset)
 
-    assert run.state == "failed" and said in run.message
+    assert run.state == "failed" and said in run.message, run.message
     assert set(states(dataset).values()) == {"failed"}
     assert rows(check, dataset, "count(*), 0") == [(0, 0)]
+
+
+def test_a_document_of_another_marketplace_is_no_empty_one(of_type, fill, simulator):
+    """It had no rows, and the day was called empty."""
+    dataset = of_type(SALES, first=day_before(3), last=day_before(2))
+    specification = {"reportType": SALES, "marketplaceIds": ["A2EUQ1WTGCTBG2"]}
+    content = {"salesAndTrafficByDate": [], "salesAndTrafficByAsin": [], "reportSpecification": specification}
+    body = base64.b64encode(json.dumps(content).encode()).decode()
+    simulator.control("/simulator/faults", {"operation": "downloadDocument", "kind": "body", "body": body})
+
+    run = fill(dataset)
+
+    assert run.state == "failed" and "its marketplaceIds is A2EUQ1WTGCTBG2" in run.message
+
+
+@pytest.mark.parametrize(
+    ("report_type", "said", "words"),
+    [
+        (FLAT, {"reportId": "1"}, "told of another one: 1"),
+        (FLAT, {"reportType": "GET_OTHER"}, "its reportType is GET_OTHER"),
+        (FLAT, {"marketplaceIds": ["A2EUQ1WTGCTBG2"]}, "its marketplaceIds is A2EUQ1WTGCTBG2"),
+        (FLAT, {"dataStartTime": "2001-01-01T00:00:00Z"}, "its dataStartTime is 2001-01-01T00:00:00Z"),
+        (SALES, {"dataEndTime": "2001-01-01T00:00:00Z"}, "its dataEndTime is 2001-01-01T00:00:00Z"),
+    ],
+)
+def test_a_report_that_says_it_is_another_one_is_refused(of_type, fill, simulator, said, words, report_type):
+    dataset = of_type(report_type, first=day_before(3), last=day_before(2))
+    report = {"reportType": report_type, "createdTime": "2026-11-01T00:00:00+00:00"}
+    body = base64.b64encode(json.dumps(report | {"processingStatus": "DONE", "reportDocumentId": "D1"} | said).encode())
+    fault = {"operation": "getReport", "kind": "body", "body": body.decode()}
+    simulator.control("/simulator/faults", fault)
+
+    run = fill(dataset)
+
+    assert run.state == "failed" and words in run.message, run.message
+    assert set(states(dataset).values()) == {"failed"}
 
 
 def test_what_no_database_keeps_is_replaced_and_said(of_type, fill, check, simulator):
@@ -277,7 +329,7 @@ def test_fields_beyond_what_a_table_holds_are_kept_as_json(of_type, fill, check,
 
 
 def test_rows_from_other_days_are_counted_and_said(of_type, fill, check, simulator):
-    dataset = of_type(SALES, first=day_before(4), last=day_before(2))
+    dataset = of_type(SALES, first=day_before(5), last=day_before(2))
     old, new = f'"date": "{day_before(4)}"', '"date": "2001-01-01"'
     simulator.control(
         "/simulator/faults", {"operation": "downloadDocument", "kind": "rewritten", "old": old, "new": new}

@@ -56,6 +56,34 @@ def test_text_that_is_no_instant_has_no_day():
 
 
 @pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2026-11-22 07:59:59 UTC", date(2026, 11, 21)),
+        ("2026-11-22 08:00:00 UTC", TODAY),
+        ("2026-11-22T07:59:59.999Z", date(2026, 11, 21)),
+        ("2026-11-22 23:59:59 PST", TODAY),
+        ("2026-11-23 08:59:59 CET", TODAY),
+        ("Nov 22, 2026 11:59:59 PM PST", TODAY),
+        ("2026-11-21T24:00:00-08:00", TODAY),
+        ("2026-11-22 03:00:00", TODAY),
+        ("2026-11-22", TODAY),
+        ("11/22/2026 10:00:00 AM PST", None),
+        ("0001-01-01T00:00:00+14:00", None),
+    ],
+)
+def test_a_moment_falls_on_its_local_day_however_it_is_written(text, day):
+    assert window.day_finder(date(2026, 11, 20), TODAY, "America/Los_Angeles")(text) == day
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-22", "2026-11-22T00:00:00Z", "2026-11-22T23:59:59Z", "2026-11-22 00:00:00 UTC", "22 Nov 2026"]
+)
+@pytest.mark.parametrize("zone", ZONES)
+def test_where_a_report_counts_dates_a_day_is_the_one_that_is_written(text, zone):
+    assert window.day_finder(TODAY, TODAY, zone, dates=True)(text) == TODAY
+
+
+@pytest.mark.parametrize(
     ("word", "day"),
     [
         ("today", TODAY),

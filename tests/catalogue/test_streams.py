@@ -230,6 +230,13 @@ class TestXml:
         with pytest.raises(Broken, match=word):
             rows(xml_records, content, Records("A.R"), ["V"])
 
+    def test_what_stands_in_the_place_of_records_is_no_empty_document(self):
+        with pytest.raises(Broken, match="has no A.Message.R but a S"):
+            rows(xml_records, "<A><Header/><Message><S><V>1</V></S></Message></A>", Records("A.Message.R"), ["V"])
+        assert rows(xml_records, "<A><Header/><Message/></A>", Records("A.Message.R"), ["V"])[0] == []
+        beside = "<A><Message><Id>7</Id><R><V>1</V></R></Message></A>"
+        assert rows(xml_records, beside, Records("A.Message.R"), ["V"])[0] == [(["1"], None)]
+
     def test_a_document_without_records_is_a_document(self):
         assert rows(xml_records, "<A><Header/></A>", Records("A.R"), ["V"])[0] == []
 

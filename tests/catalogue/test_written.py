@@ -70,6 +70,10 @@ def test_every_amount_comes_back_whether_thousands_are_grouped_or_not(amount):
         ("dmy", "12.31.2026", "12.31.2026"),
         ("dmy", "gestern", "gestern"),
         ("dmy", "", ""),
+        ("mdy", "11/25/2026 10:00:00 AM PST", "2026-11-25 10:00:00-08:00"),
+        ("mdy", "11/05/2026 12:30 pm", "2026-11-05 12:30:00"),
+        ("dmy", "31/12/2026 23:59:59 CET", "2026-12-31 23:59:59+01:00"),
+        ("mdy", "11/25/2026 10:00:00 XYZ", "2026-11-25 10:00:00 XYZ"),
     ],
 )
 def test_dates_are_read_in_the_order_that_is_declared(dates, text, plain):

@@ -437,7 +437,7 @@ def _what_is_asked(dataset):
 
 
 def _kind_of_rows(report):
-    return report.source.report_type, report.source.records, report.window
+    return report.source.report_type, report.source.shape, report.window
 
 
 def payload_of(dataset):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 KINDS = ("choice", "choices", "text", "flag", "marketplaces")
-MOST_LISTED = 12  # choices that a sentence can name
+MAX_LISTED = 12  # choices that a sentence can name
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Option:
         offered = {
             value: value if _folded(title) == _folded(value) else f"{title} ({value})" for value, title in self.choices
         }
-        if len(offered) <= MOST_LISTED:
+        if len(offered) <= MAX_LISTED:
             return f" Choose from {', '.join(offered.values())}."
         alike = {_folded(name): value for value, title in self.choices for name in (value, title)}
         found = difflib.get_close_matches(_folded(word), alike, n=6, cutoff=0.4)

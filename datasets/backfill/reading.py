@@ -85,7 +85,7 @@ class Reading:
 
     def document(self):
         """An ordinary file takes the quick way; whatever is odd about one sends it the thorough way."""
-        if self.report.source.records:
+        if self.report.source.shape.path:
             return records.read(self)
         try:
             return self._quickly()

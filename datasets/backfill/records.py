@@ -27,12 +27,12 @@ def read(reading):
 def _pass(reading, titles):
     source, cursor = reading.report.source, reading.request.cursor
     path, country = reading.folder / "document", reading.asking.account.home.country
-    rows = Rows(source.records, titles, MOST_COLUMNS + 1)
+    rows = Rows(source.shape, titles, MOST_COLUMNS + 1)
     replaced = []
     with documents.open_text(path, _content_type(path, source, cursor.get("content_type"), country), country) as text:
         files = reading.day_files(titles)
         try:
-            found = READERS[source.reader](text, source.records, lambda: replaced.append(1))
+            found = READERS[source.reader](text, source.shape, lambda: replaced.append(1))
             values = _values(reading, found, rows, reading.to_make_plain(reading.report.names_of(titles)))
             reading.split(reading.of_chosen(values, files.names), files.names, files)
         except Broken as problem:
@@ -53,7 +53,7 @@ def _pass(reading, titles):
 
 
 def _values(reading, records, rows, odd):
-    proof = reading.report.source.records.proof
+    proof = reading.report.source.shape.proof
     for record, head in records:
         if proof in head:
             _refuse_another_answer(reading, head.pop(proof))

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from connector.catalogue import index
+from connector.catalogue.outline import FOLDER, parse
 from connector.catalogue.report import Aligned
 from connector.catalogue.written import Written
 from connector.simulator.analytics import search_terms
@@ -299,11 +300,11 @@ class TestAFileOfAnotherCountry:
     @pytest.fixture
     def report(self, monkeypatch):
         plain = index.effective("create_and_download_report", {"report_type": FLAT})
-        columns = tuple(
-            replace(column, also=("Preis",)) if column.name == "item_price" else column for column in plain.columns
+        shape = parse(
+            (FOLDER / "all_orders.txt").read_text().replace("item-price ", 'item-price numeric also "Preis" #')
         )
-        source = replace(plain.source, written=Written(decimal=",", dates="dmy"), written_in=("US",))
-        made = replace(plain, key="another_country", columns=columns, source=source, variants={}, options=())
+        source = replace(plain.source, shape=shape, written=Written(decimal=",", dates="dmy"), written_in=("US",))
+        made = replace(plain, key="another_country", source=source, variants={}, options=())
         monkeypatch.setitem(index._BY_KEY, made.key, made)
         return made
 

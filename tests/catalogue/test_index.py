@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connector.catalogue import index
-from connector.catalogue.report import MODES, TYPES, Aligned, Days, moment, safe_name
+from connector.catalogue.names import safe_name
+from connector.catalogue.report import MODES, Aligned, Days, moment
+from connector.catalogue.shape import TYPES
 from connector.spapi.operations import OPERATIONS
 
 FROM, UNTIL = datetime(2026, 1, 1, 8, tzinfo=UTC), datetime(2026, 1, 31, 8, tzinfo=UTC)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.catalogue import index
-from connector.catalogue.sellers import participation_rows
+
+participation_rows = index.get("marketplace_participations").source.rows
 
 BUYERS = {"include_buyer_and_address_data": True}
 

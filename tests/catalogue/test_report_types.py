@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from connector.catalogue.create_and_download import REPORT_TYPE, TYPES
+from connector.catalogue.create_and_download import TYPES
 from connector.simulator.report_types import REPORT_TYPES
 
 USERS = " ".join((Path(__file__).parents[2] / "docs" / "users.md").read_text().split())
 
 
-@pytest.mark.parametrize("name, title", REPORT_TYPE.choices)
-def test_it_has_a_maker_and_a_line(name, title):
-    assert name in REPORT_TYPES
-    assert title in USERS
-    assert TYPES[name]["source"].report_type == name
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.name)
+def test_it_has_a_maker_and_a_line(kind):
+    assert kind.name in REPORT_TYPES
+    assert kind.title in USERS

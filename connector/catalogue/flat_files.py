@@ -39,4 +39,5 @@ _all_orders = partial(flat_file, shape="all_orders", channel_column="sales_chann
 TYPES = (
     _all_orders("GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL", "All orders by order date", "purchase_date"),
     _all_orders("GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL", "All orders by last update", "last_updated_date"),
+    flat_file("GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA", "FBA customer returns", "return_date"),
 )  # fmt: skip

@@ -53,16 +53,16 @@ def columns(report):
 
 
 def told():
-    """Each report with each set of answers: what differs from the one before it, and columns where they are new."""
+    """Each report with each set of answers: what differs from the report without any, and columns where they are new."""
     for plain in index.REPORTS:
-        before, known = set(), {}
+        unanswered, known = set(facts(plain.varied({}))), {}
         for answers in answers_of(plain, {}):
             report = plain.varied(answers)
             found = list(facts(report))
             yield f"{plain.key} {answers or ''}".strip()
-            yield from (f"  {fact}" for fact in found if fact not in before)
-            yield from (f"  - {gone}" for gone in sorted(before - set(found)))
-            before, block = set(found), tuple(columns(report))
+            yield from (f"  {fact}" for fact in found if fact not in unanswered or not answers)
+            yield from (f"  - {gone}" for gone in sorted(unanswered - set(found)))
+            block = tuple(columns(report))
             if block not in known:
                 yield from (f"  {line}" for line in block)
             yield f"  {len(block)} columns, those of {known.setdefault(block, answers or plain.key)}"

@@ -138,7 +138,11 @@ class _Outline:
             raise line.wrong("what no line names is the last column; nothing comes behind it.")
         if block.take:
             self._add_to_take(line, block)
-        elif (opener := _OPENER.fullmatch(line.code)) and not self._is_flat:
+        elif opener := _OPENER.fullmatch(line.code):
+            if self._is_flat:
+                raise line.wrong(
+                    "nothing says which list holds the records: NAME[]: A title with a colon stands in quotes."
+                )
             self._add_block(line, block, opener)
         else:
             self._add_column(line, block)
@@ -209,6 +213,8 @@ class _Outline:
     def _add_column(self, line: _Line, block: _Block):
         source, kind, marks = self._words(line, block)
         if source == "*" and not self._is_flat:
+            if block.path != self._each or block.outside:
+                raise line.wrong("it says what no line of a row names, so it stands among the row's own lines.")
             self._rest = self._named(line, Column(marks.name or "other_fields", "text", marks.title, REST))
             return
         path = self._told(line, f"{block.path}.{source}" if block.path and not self._is_flat else source)

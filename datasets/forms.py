@@ -175,7 +175,7 @@ class DatasetForm(forms.Form):
         first, last = self._days(account, self._said("start"), self._said("end"), complain=False)
         if self.report.has_dates and first is None:
             return None
-        if self.report.has_dates and self.report.window.over:
+        if self.report.has_dates and self.report.window.completed_only:
             newest = window.today(self.now - self.report.lag, window.zone_of(self.report, account))
             span = window.over(window.Span(first, min(last, newest)), self.report.window, newest=newest)
             first, last = span.first, span.last

@@ -70,7 +70,7 @@ _ASKED = {DATE_GRANULARITY.name: "dateGranularity", ASIN_GRANULARITY.name: "asin
 def _one_at_a_time(report: Report) -> Days | Aligned:
     """The rows of an ASIN bear no date: each period needs a report of its own."""
     window = report.window
-    return Days(1, over=True) if isinstance(window, Days) else Aligned(window.unit)
+    return Days(1, completed_only=True) if isinstance(window, Days) else Aligned(window.unit)
 
 
 _BY_ASIN = {
@@ -87,7 +87,7 @@ TYPES = (
         _ASKED,
         options=(ROWS, DATE_GRANULARITY, ASIN_GRANULARITY, MARKETPLACE),
         day_column="date",
-        window=Days(30, over=True),
+        window=Days(30, completed_only=True),
         variants={
             DATE_GRANULARITY.name: {"WEEK": {"window": Aligned("week", 4)}, "MONTH": {"window": Aligned("month")}},
             ROWS.name: {"by_asin": _BY_ASIN},
@@ -104,7 +104,7 @@ TYPES = (
         settling_days=0,
         variants={
             REPORT_PERIOD.name: {
-                "DAY": {"window": Days(1, over=True)},
+                "DAY": {"window": Days(1, completed_only=True)},
                 "MONTH": {"window": Aligned("month")},
                 "QUARTER": {"window": Aligned("quarter")},
             }

@@ -7,11 +7,11 @@ from functools import cached_property
 
 from connector.catalogue import pages
 from connector.catalogue.names import made_different, safe_name
+from connector.catalogue.number_date_format import PLAIN, NumberDateFormat
 from connector.catalogue.options import Option
 from connector.catalogue.shape import Column, Shape
 from connector.catalogue.values import amount_and_currency, joined, text_only
 from connector.catalogue.windows import Aligned, Days, NoWindow
-from connector.catalogue.written import PLAIN, Written
 
 MODES = ("append", "replace", "merge")
 FOR_DOCUMENTS = (None, amount_and_currency, joined, text_only)  # these a reader of documents does in its own way
@@ -77,8 +77,8 @@ class Document:
     most_marketplaces: int | None = (
         None  # the first ones that were chosen, where Amazon does not answer for all at once
     )
-    written: Written = PLAIN  # how numbers and dates are written
-    written_in: tuple[str, ...] = ()  # countries where they are written so; everywhere, where none is named
+    format: NumberDateFormat = PLAIN  # how numbers and dates are written
+    format_countries: tuple[str, ...] = ()  # countries where they are written so; everywhere, where none is named
     burst: int = 15  # of createReport
 
     kind = "report"
@@ -106,9 +106,9 @@ class Document:
         """The reader's own arguments."""
         return {"quote": answers.get(self.quote) or "double"} if self.quote else {"quote": "null"}
 
-    def writing(self, country):
+    def format_in(self, country: str) -> NumberDateFormat:
         """How numbers and dates are written for a marketplace of that country."""
-        return self.written if not self.written_in or country in self.written_in else PLAIN
+        return self.format if not self.format_countries or country in self.format_countries else PLAIN
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,13 @@ class Column:
     meaning: str = ""
 
     def as_json(self):
-        return {"name": self.name, "type": self.type, "title": self.title or self.name, "personal": self.personal}
+        return {
+            "name": self.name,
+            "type": self.type,
+            "title": self.title or self.name,
+            "meaning": self.meaning,
+            "personal": self.personal,
+        }
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-_NAMED = {"week": "weeks, Sunday to Saturday", "month": "calendar months", "quarter": "calendar quarters"}
+_NAMED = {"week": "weeks (Sunday to Saturday)", "month": "calendar months", "quarter": "calendar quarters"}
 
 
 @dataclass(frozen=True)
@@ -13,10 +13,10 @@ class NoWindow:
 
 @dataclass(frozen=True)
 class Days:
-    """The widest window that one request may cover. With `over`, Amazon answers only for days that are over."""
+    """The widest window that one request may cover. With `completed_only`, Amazon does not answer for today."""
 
     most: int
-    over: bool = False
+    completed_only: bool = False
 
     def fits(self, from_at, until_at):
         """Whether Amazon takes the window: its days have 24 hours, ours 23 to 25."""
@@ -34,14 +34,14 @@ class Days:
 
 @dataclass(frozen=True)
 class Aligned:
-    """Whole weeks (Sunday to Saturday), calendar months or quarters, once they are over; up to `most` of them in a request.
+    """Whole weeks (Sunday to Saturday), calendar months or quarters, only completed ones; up to `most` of them in a request.
 
     Days stay the checkpoints: the rows of a period belong to its first day, its other days are empty by declaration.
     """
 
     unit: str
     most: int = 1
-    over = True
+    completed_only = True
 
     def __post_init__(self):
         if self.unit not in _NAMED:
@@ -61,7 +61,7 @@ class Aligned:
     def note(self):
         """What a person should know before loading."""
         return (
-            f"Amazon answers for whole {_NAMED[self.unit]}, once they are over. The rows of a {self.unit} stand on its "
+            f"Amazon answers only for whole, completed {_NAMED[self.unit]}. The rows of a {self.unit} stand on its "
             f"first day; one report covers {_counted(self.most, self.unit)}."
         )
 

@@ -111,7 +111,7 @@ def span_of(dataset, report, now):
         return window.Span(newest, newest)
     today = window.today(now, zone)
     span = window.span(dataset.start, dataset.end, today=today, newest=newest, reach_days=report.reach_days)
-    if not report.window.over:
+    if not report.window.completed_only:
         return span
     earliest = today - timedelta(days=report.reach_days) if report.reach_days else None
     return window.over(span, report.window, newest=newest, earliest=earliest)

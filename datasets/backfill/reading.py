@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import orjson
 
 from connector.catalogue import readers
-from connector.catalogue.written import PLAIN, made_plain
+from connector.catalogue.number_date_format import PLAIN, made_plain
 from connector.spapi import documents, errors, marketplaces
 from datasets.backfill import land, quick, records, window
 from datasets.storage import stage
@@ -130,7 +130,7 @@ class Reading:
     def _quickly(self):
         if self.report.day_column is None or not quick.may_try(self.request.cursor.get("content_type")):
             raise quick.NotOrdinary
-        if self._writing() != PLAIN:
+        if self._format() != PLAIN:
             raise quick.NotOrdinary
         count = _Elsewhere(self)
         opened = []
@@ -202,13 +202,13 @@ class Reading:
             names.append("_extra")
         return stage.DayFiles(self.folder / f"days-{self.asking.mark}", names, null="", types=types)
 
-    def _writing(self):
-        return self.report.source.writing(self.asking.account.home.country)
+    def _format(self):
+        return self.report.source.format_in(self.asking.account.home.country)
 
     def to_make_plain(self, names):
         """(place, function) of the columns whose numbers or dates the report declares to be written in another way."""
-        types, written = {column.name: column.type for column in self.report.columns}, self._writing()
-        found = [(place, written.plain(types.get(name))) for place, name in enumerate(names)]
+        types, format = {column.name: column.type for column in self.report.columns}, self._format()
+        found = [(place, format.plain(types.get(name))) for place, name in enumerate(names)]
         return [(place, plain) for place, plain in found if plain]
 
     @property

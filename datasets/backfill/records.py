@@ -3,8 +3,8 @@
 import orjson
 
 from connector.catalogue.nested import Rows
+from connector.catalogue.number_date_format import made_plain
 from connector.catalogue.streams import READERS, Broken, declared_charset
-from connector.catalogue.written import made_plain
 from connector.spapi import documents, errors
 from datasets.storage.table import MOST_COLUMNS
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from connector.catalogue import index
+from connector.catalogue.number_date_format import NumberDateFormat
 from connector.catalogue.outline import FOLDER, parse
 from connector.catalogue.report import Aligned
-from connector.catalogue.written import Written
 from connector.simulator.analytics import search_terms
 from connector.simulator.marketplaces import BY_COUNTRY
 from datasets.backfill import dispatch, engine
@@ -303,7 +303,9 @@ class TestAFileOfAnotherCountry:
         shape = parse(
             (FOLDER / "all_orders.txt").read_text().replace("item-price ", 'item-price numeric also "Preis" #')
         )
-        source = replace(plain.source, shape=shape, written=Written(decimal=",", dates="dmy"), written_in=("US",))
+        source = replace(
+            plain.source, shape=shape, format=NumberDateFormat(decimal=",", dates="dmy"), format_countries=("US",)
+        )
         made = replace(plain, key="another_country", source=source, variants={}, options=())
         monkeypatch.setitem(index._BY_KEY, made.key, made)
         return made

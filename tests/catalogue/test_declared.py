@@ -39,7 +39,7 @@ def facts(report):
     request = report.request(FROM, UNTIL, ("M1", "M2"), {option.name: option.default for option in report.options})
     yield f"source: {report.source.kind} burst={report.source.burst} page_rows={report.source.page_rows} {request}"
     if report.source.is_report:
-        yield f"reading: {report.source.reader} {report.source.reading({})} {report.source.writing('DE')}"
+        yield f"reading: {report.source.reader} {report.source.reading({})} {report.source.format_in('DE')}"
     for option in report.options:
         yield f"option {option.name}: {option.label} | {option.kind} required={option.required} most={option.most} default={option.default}"
         yield f"    {', '.join('='.join(choice) for choice in option.choices)} | {', '.join('='.join(pair) for pair in option.also.items())}"

@@ -183,9 +183,9 @@ SALES, TERMS = "GET_SALES_AND_TRAFFIC_REPORT", "GET_BRAND_ANALYTICS_SEARCH_TERMS
 @pytest.mark.parametrize(
     ("answers", "window", "day_column"),
     [
-        ({"report_type": SALES}, Days(30, over=True), "date"),
+        ({"report_type": SALES}, Days(30, completed_only=True), "date"),
         ({"report_type": SALES, "date_granularity": "WEEK"}, Aligned("week", 4), "date"),
-        ({"report_type": SALES, "rows": "by_asin"}, Days(1, over=True), None),
+        ({"report_type": SALES, "rows": "by_asin"}, Days(1, completed_only=True), None),
         ({"report_type": SALES, "rows": "by_asin", "date_granularity": "MONTH"}, Aligned("month"), None),
         ({"report_type": TERMS}, Aligned("week"), None),
         ({"report_type": TERMS, "report_period": "QUARTER"}, Aligned("quarter"), None),

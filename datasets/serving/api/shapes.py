@@ -355,6 +355,7 @@ class OptionAnswer(Schema):
 
 
 class ReportColumn(Column):
+    meaning: str
     personal: bool
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.catalogue.number_date_format import PLAIN, NumberDateFormat, made_plain
 from connector.catalogue.outline import parse
 from connector.catalogue.report import Document, Report
-from connector.catalogue.written import PLAIN, Written, made_plain
 
-EUROPEAN = Written(decimal=",", dates="dmy")
+EUROPEAN = NumberDateFormat(decimal=",", dates="dmy")
 SHAPE = parse(
     """
     order-id     also "Bestellnummer"  also "Numéro de la commande"
@@ -26,7 +26,7 @@ REPORT = Report(
     group="Tests",
     audience=("seller",),
     summary="",
-    source=Document("SETTLED", SHAPE, written=EUROPEAN, written_in=("DE", "FR")),
+    source=Document("SETTLED", SHAPE, format=EUROPEAN, format_countries=("DE", "FR")),
     lag=timedelta(0),
 )
 
@@ -76,15 +76,15 @@ def test_every_amount_comes_back_whether_thousands_are_grouped_or_not(amount):
     ],
 )
 def test_dates_are_read_in_the_order_that_is_declared(dates, text, plain):
-    assert Written(dates=dates).plain("date")(text) == plain
+    assert NumberDateFormat(dates=dates).plain("date")(text) == plain
 
 
 def test_only_columns_of_numbers_and_dates_are_touched_and_only_where_it_is_declared():
     assert EUROPEAN.plain("text") is EUROPEAN.plain("boolean") is None
     assert PLAIN.plain("numeric") is PLAIN.plain("date") is None
-    assert REPORT.source.writing("DE") == EUROPEAN
-    assert REPORT.source.writing("UK") == PLAIN
-    assert Document("X", SHAPE, written=EUROPEAN).writing("UK") == EUROPEAN
+    assert REPORT.source.format_in("DE") == EUROPEAN
+    assert REPORT.source.format_in("UK") == PLAIN
+    assert Document("X", SHAPE, format=EUROPEAN).format_in("UK") == EUROPEAN
 
 
 def test_titles_in_other_languages_are_known_and_others_are_made_safe():

@@ -13,7 +13,7 @@ _MINUS = str.maketrans("\u2212", "-")
 
 
 @dataclass(frozen=True)
-class Written:
+class NumberDateFormat:
     """`decimal` is the sign before the decimals; `dates` the order of the parts: dmy, mdy, or empty for ISO 8601.
 
     A value that is not written so stays as it is, and may make its column text: nothing is guessed and nothing lost.
@@ -41,7 +41,7 @@ class Written:
         return f"{year:04}-{month:02}-{day:02}" + (f" {clock.zfill(len(clock) + (clock[1] == ':'))}" if clock else "")
 
 
-PLAIN = Written()
+PLAIN = NumberDateFormat()
 
 
 def made_plain(row, columns):

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 MAX_NAME = 59  # bytes; PostgreSQL keeps 63, the rest is for suffixes of ours
 _LETTERS = str.maketrans(
@@ -10,7 +11,7 @@ _LETTERS = str.maketrans(
 )
 
 
-def safe_name(title):
+def safe_name(title: str) -> str:
     """A column name that SQL, URLs and OData all take: [a-z][a-z0-9_]*, no double underscore, at most 59 bytes.
 
     A title without a Latin letter or digit gets a name made of its hash, so that it stays the same in every file.
@@ -25,12 +26,12 @@ def safe_name(title):
     return name[:MAX_NAME].rstrip("_")
 
 
-def safe_names(titles):
+def safe_names(titles: Iterable[str]) -> list[str]:
     """Safe names for all titles, in order and all different; the first bearer of a name keeps it."""
     return made_different([safe_name(title) for title in titles])
 
 
-def made_different(wished):
+def made_different(wished: list[str]) -> list[str]:
     """The names, in order and each with a number of its own behind it where another has it already."""
     taken, names = set(), []
     for wish in wished:

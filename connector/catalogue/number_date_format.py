@@ -1,6 +1,7 @@
 """How a document writes numbers and dates, where not as 1234.56 and 2026-01-31. Pure."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 _PARTS = {"dmy": (3, 2, 1), "mdy": (3, 1, 2)}
@@ -22,7 +23,7 @@ class NumberDateFormat:
     decimal: str = "."
     dates: str = ""
 
-    def plain(self, type):
+    def plain(self, type: str) -> Callable[[str], str] | None:
         """A function that makes a column's text plain; None where there is nothing to do."""
         if type in ("numeric", "bigint") and self.decimal == ",":
             return _number
@@ -44,7 +45,7 @@ class NumberDateFormat:
 PLAIN = NumberDateFormat()
 
 
-def made_plain(row, columns):
+def made_plain(row: list[str], columns: Sequence[tuple[int, Callable[[str], str]]]) -> list[str]:
     """The row with numbers and dates as a database reads them; `columns` are (place, function)."""
     for place, plain in columns:
         if row[place]:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 KINDS = ("choice", "choices", "text", "flag", "marketplaces")
@@ -24,10 +24,10 @@ class Option:
     also: Mapping = field(default_factory=dict)
 
     @property
-    def values(self):
+    def values(self) -> tuple[str, ...]:
         return tuple(value for value, _ in self.choices)
 
-    def clean(self, value, offered=None):
+    def clean(self, value: object, offered: Sequence[str] | None = None) -> object:
         """The answer as it is kept; ValueError with a sentence for the person who gave it.
 
         `offered` are the country codes of the account, for an option of marketplaces.
@@ -40,7 +40,7 @@ class Option:
             raise ValueError(f"{self.label}: an answer is needed.{self._allowed()}")
         return self.default
 
-    def as_json(self):
+    def as_json(self) -> dict[str, object]:
         return {
             "name": self.name,
             "label": self.label,

@@ -1,6 +1,6 @@
 """What a report is: one declaration from which picker, form, request, window plan, columns and key all come."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -44,8 +44,10 @@ class Pages:
         """Makes tuples in the order of the shape's columns out of one page."""
         return pages.rows_of(self.shape, with_personal=self.with_personal)
 
-    def request(self, from_at, until_at, marketplace_ids, answers):
-        """The query of the first page."""
+    def request(
+        self, from_at: datetime | None, until_at: datetime | None, marketplace_ids: Sequence[str], answers: Mapping
+    ) -> dict[str, object]:
+        """The query of the first page. The window is aware moments, [from, until)."""
         query = dict(self.query)
         if self.after and from_at:
             query[self.after] = moment(from_at)
@@ -74,9 +76,7 @@ class Document:
     options: Mapping = field(default_factory=dict)
     answers: Mapping = field(default_factory=dict)
     by_dates: bool = False  # Amazon reads the bounds as dates, both included, and no time of day
-    most_marketplaces: int | None = (
-        None  # the first ones that were chosen, where Amazon does not answer for all at once
-    )
+    most_marketplaces: int | None = None  # the first ones chosen, where Amazon does not answer for all at once
     format: NumberDateFormat = PLAIN  # how numbers and dates are written
     format_countries: tuple[str, ...] = ()  # countries where they are written so; everywhere, where none is named
     burst: int = 15  # of createReport
@@ -91,7 +91,9 @@ class Document:
         if self.shape.rest or any(field.take not in FOR_DOCUMENTS for field in self.shape.fields):
             raise ValueError(f"{self.report_type}: json, * and by are for pages; a document's values are text.")
 
-    def request(self, from_at, until_at, marketplace_ids, answers):
+    def request(
+        self, from_at: datetime | None, until_at: datetime | None, marketplace_ids: Sequence[str], answers: Mapping
+    ) -> dict[str, object]:
         """What the Reports API is to be asked for, as keyword arguments of connector.spapi.reports.create."""
         asked = {name: answers[option] for option, name in self.answers.items() if answers.get(option)}
         return {
@@ -102,7 +104,7 @@ class Document:
             "options": {name: str(value) for name, value in {**self.options, **asked}.items()},
         }
 
-    def reading(self, answers):
+    def reading(self, answers: Mapping) -> dict[str, str]:
         """The reader's own arguments."""
         return {"quote": answers.get(self.quote) or "double"} if self.quote else {"quote": "null"}
 
@@ -133,9 +135,7 @@ class Report:
     forced_mode: str | None = None
     cooldown: timedelta = timedelta(0)  # after a failed report, Amazon wants this much time before the next
     regional: bool = False  # one request answers for all marketplaces of the account's region
-    channel_column: str | None = (
-        None  # the sales channel, where Amazon's answer holds other marketplaces than were asked for
-    )
+    channel_column: str | None = None  # the sales channel, where Amazon's answer holds other marketplaces too
     restricted: bool = False  # holds buyer data that Amazon gives to few
     retires_on: str | None = None  # the day on which Amazon switches it off
     offered: bool = True  # in the picker; datasets of a report that is not offered keep working
@@ -161,14 +161,16 @@ class Report:
         return self.source.shape.key
 
     @property
-    def has_dates(self):
+    def has_dates(self) -> bool:
         return not isinstance(self.window, NoWindow)
 
-    def request(self, from_at, until_at, marketplace_ids, answers):
+    def request(
+        self, from_at: datetime | None, until_at: datetime | None, marketplace_ids: Sequence[str], answers: Mapping
+    ) -> dict[str, object]:
         """What to send: a query for pages, keyword arguments for reports.create. Pure."""
         return self.source.request(from_at, until_at, marketplace_ids, answers)
 
-    def varied(self, answers):
+    def varied(self, answers: Mapping) -> "Report":
         """This report as the answers make it. An answer may bring further options that vary it in their turn."""
         report, settled = self, set()
         while name := next((name for name in report.variants if name not in settled), None):
@@ -183,7 +185,7 @@ class Report:
                 report = replace(report, **changes)
         return report
 
-    def names_of(self, titles):
+    def names_of(self, titles: Sequence[str]) -> list[str]:
         """The columns' names for the titles of a document, in order and all different.
 
         A declared column is known by its source and by its titles in other languages; any other title is made safe.
@@ -194,10 +196,10 @@ class Report:
                 known.setdefault(title.strip().casefold(), column.name)
         return made_different([known.get(title.strip().casefold()) or safe_name(title) for title in titles])
 
-    def option(self, name):
+    def option(self, name: str) -> Option:
         return next(option for option in self.options if option.name == name)
 
-    def as_json(self):
+    def as_json(self) -> dict[str, object]:
         """For GET /api/v1/reports."""
         return {
             "key": self.key,
@@ -219,7 +221,7 @@ class Report:
             "variants": list(self._variants_as_json()),
         }
 
-    def _variants_as_json(self):
+    def _variants_as_json(self) -> Iterable[dict[str, object]]:
         """What an answer makes of the report, where it brings other options or columns."""
         for option, by_value in self.variants.items():
             for value in by_value:
@@ -234,7 +236,7 @@ class Report:
                     }
 
 
-def moment(at: datetime):
+def moment(at: datetime) -> str:
     """A moment as Amazon writes it: 2026-01-31T08:00:00Z."""
     return (
         at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds" if at.microsecond else "seconds")

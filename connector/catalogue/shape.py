@@ -26,7 +26,7 @@ class Column:
     also: tuple[str, ...] = ()
     meaning: str = ""
 
-    def as_json(self):
+    def as_json(self) -> dict[str, object]:
         return {
             "name": self.name,
             "type": self.type,

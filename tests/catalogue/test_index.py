@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -89,6 +90,11 @@ def test_operations_are_known_and_their_burst_is_the_published_one(report):
     name = "createReport" if report.source.is_report else report.source.operation
 
     assert OPERATIONS[name].burst == report.source.burst
+
+
+def test_an_answer_may_change_only_what_a_report_has():
+    with pytest.raises(ValueError, match="order_items: rows = x changes widow"):
+        replace(index.get("order_items"), variants={"rows": {"x": {"widow": 1}}})
 
 
 def test_the_date_type_chooses_window_and_day():

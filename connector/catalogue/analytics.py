@@ -59,8 +59,8 @@ def _analytics(report_type: str, title: str, shape: str, answers: Mapping[str, s
 
 
 def _document(report_type: str, shape: str, answers: Mapping[str, str]) -> Document:
-    shape = outline.read(shape, proof="reportSpecification.reportOptions")
-    return Document(report_type, shape, "json", answers=answers, by_dates=True, most_marketplaces=1)
+    rows = outline.read(shape, proof="reportSpecification.reportOptions")
+    return Document(report_type, rows, "json", answers=answers, by_dates=True, most_marketplaces=1)
 
 
 _SALES_AND_TRAFFIC = "GET_SALES_AND_TRAFFIC_REPORT"
@@ -70,7 +70,7 @@ _ASKED = {DATE_GRANULARITY.name: "dateGranularity", ASIN_GRANULARITY.name: "asin
 def _one_at_a_time(report: Report) -> Days | Aligned:
     """The rows of an ASIN bear no date: each period needs a report of its own."""
     window = report.window
-    return Days(1, completed_only=True) if isinstance(window, Days) else Aligned(window.unit)
+    return Aligned(window.unit) if isinstance(window, Aligned) else Days(1, completed_only=True)
 
 
 _BY_ASIN = {

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from connector.catalogue import analytics, flat_files, xml_orders
 from connector.catalogue.flat_files import MARKETPLACES, QUOTE
@@ -20,9 +21,15 @@ REPORT_TYPE = Option(
 FORMS = {"flat_file": (REPORT_TYPE, QUOTE, MARKETPLACES), "xml": (REPORT_TYPE, MARKETPLACES), "json": (REPORT_TYPE,)}
 
 
-def _made_of(report: Report, kind: ReportType) -> dict[str, object]:
-    """The fields of the report that the type changes; its own options stand behind the choice of the type."""
-    wished = kind.changes | {"options": (*FORMS[kind.source.reader], *kind.options)}
+def _made_of(report: Report, kind: ReportType) -> dict[str, Any]:
+    """The fields of the report that the type changes; its own options stand behind the choice of the type.
+
+    A file of the whole region whose rows name no sales channel cannot be cut to marketplaces, so nobody is asked for them.
+    """
+    asked = FORMS[kind.source.reader]
+    if kind.regional and kind.channel_column is None:
+        asked = tuple(option for option in asked if option is not MARKETPLACES)
+    wished = kind.changes | {"options": (*asked, *kind.options)}
     return {name: value for name, value in wished.items() if value != getattr(report, name)}
 
 

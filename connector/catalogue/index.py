@@ -40,7 +40,8 @@ def check_answers(key: str, answers: Mapping, marketplaces: Sequence[str] | None
     if not isinstance(answers, dict):
         raise Invalid({"options": "The options must be an object of names and answers."})
     report = get(key)
-    cleaned, wrong = {}, {}
+    cleaned: dict[str, object] = {}
+    wrong: dict[str, str] = {}
     settled = set()
     while name := next((name for name in report.variants if name not in settled), None):
         settled.add(name)  # these answers decide which further options there are

@@ -40,6 +40,7 @@ from connector.catalogue.values import amount_and_currency, as_text, joined, tex
 
 REST = "what Amazon sends and no other column holds, as JSON"
 
+_OUTSIDE = Line("the outline", -1, "", "")
 _TOLD_APART = re.compile(r"\[(\w+)=([^\]]*)\]")
 _TAKES = {"json": as_text, "words": joined, "money": amount_and_currency}
 
@@ -63,7 +64,7 @@ def parse(text: str, takes: Mapping[str, Callable] | None = None, *, name: str =
 class _Block:
     """An object, a list or a function's value that is open; `inner` is how far the lines below it are indented."""
 
-    line: Line | None
+    line: Line
     path: str  # from the record; outside of the records from the answer's root
     outside: bool
     personal: bool = False
@@ -77,10 +78,15 @@ class _Outline:
 
     def __init__(self, takes: Mapping[str, Callable], *, is_flat: bool):
         self._takes, self._is_flat = takes, is_flat
-        self._open = [_Block(None, "", outside=True)]
+        self._open = [_Block(_OUTSIDE, "", outside=True)]
         self._path = self._each = ""
-        self._fields, self._head, self._joined, self._key = [], [], [], []
-        self._told_apart, self._rest, self._seen = {}, None, {}
+        self._fields: list[Field] = []
+        self._head: list[str] = []
+        self._joined: list[str] = []
+        self._key: list[str] = []
+        self._told_apart: dict[str, str] = {}
+        self._rest: Column | None = None
+        self._seen: dict[str, str] = {}  # name -> where it was declared
 
     def add(self, line: Line):
         block = self._block_of(line)
@@ -170,7 +176,8 @@ class _Outline:
             self._add_rest(line, block)
             return
         column = self._column(line, block)
-        columns, take = (column,), self._function(line, words.by) or _TAKES.get(words.kind)
+        columns: tuple[Column, ...] = (column,)
+        take = self._function(line, words.by) or _TAKES.get(words.kind)
         if words.by and words.kind not in TYPES:
             raise line.wrong(f"what a function makes is of one of the types {', '.join(TYPES)}.")
         if words.kind == "money":
@@ -212,7 +219,7 @@ class _Outline:
     def _add_field(self, line: Line, block: _Block, columns: tuple[Column, ...], path: str, take: Callable | None):
         if len({column.personal for column in columns}) > 1:
             raise line.wrong("the columns of one value are all personal or none is.")
-        if len(columns) > 1 and len(take(None)) != len(columns):
+        if take and len(columns) > 1 and len(take(None)) != len(columns):
             raise line.wrong(f"the function makes {len(take(None))} values, and these are {len(columns)} columns.")
         if block.outside and not self._is_flat:
             self._head.append(path)

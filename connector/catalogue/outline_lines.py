@@ -65,7 +65,8 @@ class Line:
         """BadOutline where a word is neither a type nor a mark, or a mark lacks what belongs behind it."""
         source, *rest = [quoted or word for quoted, word in _WORD.findall(self.code)]
         kind = rest.pop(0) if rest and rest[0] in KINDS else "text"
-        found, also = {}, []
+        found: dict[str, str] = {}
+        also: list[str] = []
         while rest:
             mark = rest.pop(0)
             if mark not in MARKS:
@@ -73,7 +74,7 @@ class Line:
             if mark in found:
                 raise self.wrong(f"'{mark}' is said twice.")
             if mark in ("key", "personal"):
-                found[mark] = True
+                found[mark] = mark
             elif not rest:
                 raise self.wrong(f"something is missing behind '{mark}'.")
             elif mark == "also":

@@ -81,8 +81,9 @@ class Flattener:
     """Makes a list of values out of one object, in the order of the fields' columns."""
 
     def __init__(self, fields: Iterable[Field], *, with_personal: bool = False):
-        self._groups = []  # neighbours with one parent share its look-up
-        known, seen = {}, set()
+        self._groups: list[tuple[tuple[str, ...], list[tuple]]] = []  # neighbours with one parent share its look-up
+        known: dict[tuple[str, ...], set[str]] = {}
+        seen: set[tuple[str, ...]] = set()
         for field in fields:
             *parents, leaf = field.path.split(".")
             steps = tuple(parents)

@@ -190,7 +190,7 @@ class Report:
 
         A declared column is known by its source and by its titles in other languages; any other title is made safe.
         """
-        known = {}
+        known: dict[str, str] = {}
         for column in self.columns:
             for title in (column.source, *column.also):
                 known.setdefault(title.strip().casefold(), column.name)

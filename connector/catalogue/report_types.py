@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from typing import Any
 
 from connector.catalogue.options import Option
 from connector.catalogue.report import Document
@@ -30,6 +31,6 @@ class ReportType:
         return self.source.report_type
 
     @property
-    def changes(self) -> dict[str, object]:
+    def changes(self) -> dict[str, Any]:
         """What it says of the report, by the names of a Report's fields."""
         return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "title"}

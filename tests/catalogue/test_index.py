@@ -229,6 +229,14 @@ def test_questions_of_one_report_type_are_unknown_to_another():
         index.check_answers(FLAT, {"report_type": TERMS, "marketplaces": ["US", "CA"]})
 
 
+def test_marketplaces_are_asked_for_only_where_rows_can_be_told_apart_by_them():
+    returns = {"report_type": "GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA", "marketplaces": ["US"]}
+
+    with pytest.raises(index.Invalid, match="no option 'marketplaces'"):
+        index.check_answers(FLAT, returns)
+    assert index.check_answers(FLAT, returns | {"report_type": BY_ORDER_DATE})["marketplaces"] == ["US"]
+
+
 def test_report_options_are_amazons_and_one_marketplace_is_asked_for():
     answers = index.check_answers(FLAT, {"report_type": SALES, "asin_granularity": "SKU"})
 

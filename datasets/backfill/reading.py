@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import orjson
 
 from connector.catalogue import readers
-from connector.catalogue.written import PLAIN, made_plain
+from connector.catalogue.number_date_format import PLAIN, made_plain
 from connector.spapi import documents, errors, marketplaces
 from connector.spapi.charsets import Choice
 from datasets.backfill import land, notes, quick, records
@@ -90,7 +90,7 @@ class Reading:
 
     def document(self):
         """An ordinary file takes the quick way; whatever is odd about one sends it the thorough way."""
-        if self.report.source.records:
+        if self.report.source.shape.path:
             return records.read(self)
         try:
             return self._quickly()
@@ -142,7 +142,7 @@ class Reading:
     def _quickly(self):
         if self.report.day_column is None or not quick.may_try(self.request.cursor.get("content_type")):
             raise quick.NotOrdinary
-        if self._writing() != PLAIN:
+        if self._format() != PLAIN:
             raise quick.NotOrdinary
         placing = self.placing = self._placing()
         opened = []
@@ -214,13 +214,13 @@ class Reading:
             names.append("_extra")
         return stage.DayFiles(self.folder / f"days-{self.asking.mark}", names, null="", types=types)
 
-    def _writing(self):
-        return self.report.source.writing(self.asking.account.home.country)
+    def _format(self):
+        return self.report.source.format_in(self.asking.account.home.country)
 
     def to_make_plain(self, names):
         """(place, function) of the columns whose numbers or dates the report declares to be written in another way."""
-        types, written = {column.name: column.type for column in self.report.columns}, self._writing()
-        found = [(place, written.plain(types.get(name))) for place, name in enumerate(names)]
+        types, format = {column.name: column.type for column in self.report.columns}, self._format()
+        found = [(place, format.plain(types.get(name))) for place, name in enumerate(names)]
         return [(place, plain) for place, plain in found if plain]
 
     @property

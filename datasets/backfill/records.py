@@ -3,8 +3,8 @@
 import orjson
 
 from connector.catalogue.nested import Rows
+from connector.catalogue.number_date_format import made_plain
 from connector.catalogue.streams import READERS, Broken, declared_charset, json_head
-from connector.catalogue.written import made_plain
 from connector.spapi import documents, errors
 from connector.spapi.specification import difference
 from datasets.storage.table import MOST_COLUMNS
@@ -30,7 +30,7 @@ def read(reading):
 def _pass(reading, titles):
     source, cursor = reading.report.source, reading.request.cursor
     path, country = reading.folder / "document", reading.asking.account.home.country
-    rows = Rows(source.records, titles, MOST_COLUMNS + 1)
+    rows = Rows(source.shape, titles, MOST_COLUMNS + 1)
     replaced = []
     with documents.open_text(path, _content_type(path, source, cursor.get("content_type"), country), country) as text:
         try:
@@ -41,7 +41,7 @@ def _pass(reading, titles):
             raise errors.DocumentRefused(_TOO_DEEP) from None
         files = reading.day_files(titles)
         try:
-            found = READERS[source.reader](text, source.records, lambda: replaced.append(1))
+            found = READERS[source.reader](text, source.shape, lambda: replaced.append(1))
             values = _values(reading, found, rows, reading.to_make_plain(reading.report.names_of(titles)))
             reading.split(reading.of_chosen(values, files.names), files.names, files)
         except Broken as problem:
@@ -69,7 +69,7 @@ def _values(reading, records, rows, odd):
 
 def _refuse_another_answer(reading, text):
     """A document that repeats what it was asked for must repeat our question, whether it has rows or none."""
-    proof = reading.report.source.records.proof
+    proof = reading.report.source.shape.proof
     said = json_head(text, (proof,)).get(proof) if proof else ""
     try:
         said = orjson.loads(said or "null")

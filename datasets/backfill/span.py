@@ -46,7 +46,7 @@ def span_of(dataset, report, now) -> Span:
         return Span(newest, newest)
     today = calendar.today(now, zone)
     span = resolved_span(dataset.start, dataset.end, today=today, newest=newest, reach_days=report.reach_days)
-    if not report.window.over:
+    if not report.window.completed_only:
         return span
     earliest = today - timedelta(days=report.reach_days) if report.reach_days else None
     return completed_periods(span, report.window, newest=newest, earliest=earliest)

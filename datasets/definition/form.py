@@ -176,7 +176,7 @@ class DatasetForm(forms.Form):
         first, last = self._days(account, self._said("start"), self._said("end"), complain=False)
         if self.report.has_dates and first is None:
             return None
-        if self.report.has_dates and self.report.window.over:
+        if self.report.has_dates and self.report.window.completed_only:
             newest = calendar.today(self.now - self.report.lag, window.zone_of(self.report, account))
             span = completed_periods(Span(first, min(last, newest)), self.report.window, newest=newest)
             first, last = span.first, span.last
@@ -438,7 +438,7 @@ def _what_is_asked(dataset):
 
 
 def _kind_of_rows(report):
-    return report.source.report_type, report.source.records, report.window
+    return report.source.report_type, report.source.shape, report.window
 
 
 def payload_of(dataset):

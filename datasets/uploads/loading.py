@@ -34,7 +34,7 @@ def takes_files(dataset) -> bool:
     return bool(
         report
         and report.source.is_report
-        and report.source.records is None
+        and report.source.reader == "flat_file"
         and report.day_column
         and dataset.mode != Dataset.Mode.REPLACE
     )

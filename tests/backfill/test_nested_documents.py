@@ -10,8 +10,9 @@ from decimal import Decimal
 import pytest
 
 from connector.catalogue import index
+from connector.catalogue.number_date_format import NumberDateFormat
+from connector.catalogue.outline import FOLDER, parse
 from connector.catalogue.report import Aligned
-from connector.catalogue.written import Written
 from connector.database.clock import database_now
 from connector.simulator.analytics import search_terms
 from connector.simulator.marketplaces import BY_COUNTRY
@@ -352,11 +353,13 @@ class TestAFileOfAnotherCountry:
     @pytest.fixture
     def report(self, monkeypatch):
         plain = index.effective("create_and_download_report", {"report_type": FLAT})
-        columns = tuple(
-            replace(column, also=("Preis",)) if column.name == "item_price" else column for column in plain.columns
+        shape = parse(
+            (FOLDER / "all_orders.txt").read_text().replace("item-price ", 'item-price numeric also "Preis" #')
         )
-        source = replace(plain.source, written=Written(decimal=",", dates="dmy"), written_in=("US",))
-        made = replace(plain, key="another_country", columns=columns, source=source, variants={}, options=())
+        source = replace(
+            plain.source, shape=shape, format=NumberDateFormat(decimal=",", dates="dmy"), format_countries=("US",)
+        )
+        made = replace(plain, key="another_country", source=source, variants={}, options=())
         monkeypatch.setitem(index._BY_KEY, made.key, made)
         return made
 

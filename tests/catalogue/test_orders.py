@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.catalogue import index
-from connector.catalogue.sellers import participation_rows
+
+participation_rows = index.get("marketplace_participations").source.rows
 
 BUYERS = {"include_buyer_and_address_data": True}
 
@@ -302,6 +303,13 @@ def test_the_flags_of_an_item():
     assert row["is_gift"] is True and row["gift_wrap_level"] == "GOLD"
     assert row["serial_number_required"] is True
     assert row["is_buyer_requested_cancel"] is True and row["buyer_cancel_reason"] == "late"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kept"), [([None, "0001", None], "0001"), ([None], None), (["A", 2, {"b": 1}], 'A,2,{"b":1}')]
+)
+def test_words_that_amazon_leaves_out_of_a_list_are_no_words(numbers, kept):
+    assert item_row({"product": {"serialNumbers": numbers}})["serial_numbers"] == kept
 
 
 def test_an_order_without_items_has_no_item_rows_and_one_with_three_has_three():

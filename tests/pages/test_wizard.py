@@ -250,7 +250,7 @@ class TestAReportTypeWithItsOwnQuestions:
 
         assert '<time datetime="2026-01-01">' in shown and '<time datetime="2026-09-30">' in shown
         assert "273 days with 3 requests" in shown
-        assert "whole calendar quarters, once they are over" in shown
+        assert "only for whole, completed calendar quarters" in shown
 
     def test_dates_that_hold_no_whole_period_yet_load_nothing_and_the_page_says_so(self, page, answers):
         dates = {"start": "yesterday", "end": "yesterday"}

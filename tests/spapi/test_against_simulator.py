@@ -13,8 +13,8 @@ import pytest
 
 from connector.accounts.buckets import Buckets, Limit
 from connector.catalogue import index
+from connector.catalogue.names import safe_names
 from connector.catalogue.readers import flat_file
-from connector.catalogue.report import safe_names
 from connector.spapi import errors, pages, reports, tokens
 from connector.spapi.client import Client
 from connector.spapi.documents import open_text

@@ -357,6 +357,7 @@ class OptionAnswer(Schema):
 
 
 class ReportColumn(Column):
+    meaning: str
     personal: bool
 
 

@@ -7,24 +7,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.catalogue.report import Column, Document, Report
-from connector.catalogue.written import PLAIN, Written, made_plain
+from connector.catalogue.number_date_format import PLAIN, NumberDateFormat, made_plain
+from connector.catalogue.outline import parse
+from connector.catalogue.report import Document, Report
 
-EUROPEAN = Written(decimal=",", dates="dmy")
+EUROPEAN = NumberDateFormat(decimal=",", dates="dmy")
+SHAPE = parse(
+    """
+    order-id     also "Bestellnummer"  also "Numéro de la commande"
+    posted-date  date  as posted_on  also "Datum"
+    amount       numeric  also "Betrag"
+    quantity     bigint
+    """
+)
 REPORT = Report(
     key="settled",
     title="Settled",
     group="Tests",
     audience=("seller",),
     summary="",
-    source=Document("SETTLED", written=EUROPEAN, written_in=("DE", "FR")),
+    source=Document("SETTLED", SHAPE, format=EUROPEAN, format_countries=("DE", "FR")),
     lag=timedelta(0),
-    columns=(
-        Column("order_id", "text", "", "order-id", also=("Bestellnummer", "Numéro de la commande")),
-        Column("posted_on", "date", "", "posted-date", also=("Datum",)),
-        Column("amount", "numeric", "", "amount", also=("Betrag",)),
-        Column("quantity", "bigint", "", "quantity"),
-    ),
 )
 
 
@@ -77,15 +80,15 @@ def test_every_amount_comes_back_whether_thousands_are_grouped_or_not(amount):
     ],
 )
 def test_dates_are_read_in_the_order_that_is_declared(dates, text, plain):
-    assert Written(dates=dates).plain("date")(text) == plain
+    assert NumberDateFormat(dates=dates).plain("date")(text) == plain
 
 
 def test_only_columns_of_numbers_and_dates_are_touched_and_only_where_it_is_declared():
     assert EUROPEAN.plain("text") is EUROPEAN.plain("boolean") is None
     assert PLAIN.plain("numeric") is PLAIN.plain("date") is None
-    assert REPORT.source.writing("DE") == EUROPEAN
-    assert REPORT.source.writing("UK") == PLAIN
-    assert Document("X", written=EUROPEAN).writing("UK") == EUROPEAN
+    assert REPORT.source.format_in("DE") == EUROPEAN
+    assert REPORT.source.format_in("UK") == PLAIN
+    assert Document("X", SHAPE, format=EUROPEAN).format_in("UK") == EUROPEAN
 
 
 def test_titles_in_other_languages_are_known_and_others_are_made_safe():

@@ -1,6 +1,7 @@
 """How a document writes numbers and dates, where not as 1234.56 and 2026-01-31. Pure."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connector.catalogue.moments import moment
@@ -16,7 +17,7 @@ _MINUS = str.maketrans("\u2212", "-")
 
 
 @dataclass(frozen=True)
-class Written:
+class NumberDateFormat:
     """`decimal` is the sign before the decimals; `dates` the order of the parts: dmy, mdy, or empty for ISO 8601.
 
     A value that is not written so stays as it is, and may make its column text: nothing is guessed and nothing lost.
@@ -25,7 +26,7 @@ class Written:
     decimal: str = "."
     dates: str = ""
 
-    def plain(self, type):
+    def plain(self, type: str) -> Callable[[str], str] | None:
         """A function that makes a column's text plain; None where there is nothing to do."""
         if type in ("numeric", "bigint") and self.decimal == ",":
             return _number
@@ -46,10 +47,10 @@ class Written:
         return f"{year:04}-{month:02}-{day:02}" + (f" {clock.zfill(len(clock) + (clock[1] == ':'))}" if clock else "")
 
 
-PLAIN = Written()
+PLAIN = NumberDateFormat()
 
 
-def made_plain(row, columns):
+def made_plain(row: list[str], columns: Sequence[tuple[int, Callable[[str], str]]]) -> list[str]:
     """The row with numbers and dates as a database reads them; `columns` are (place, function)."""
     for place, plain in columns:
         if row[place]:

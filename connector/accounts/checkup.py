@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from connector.accounts import applications, clients, sellers
+from connector.accounts import applications, clients, refusals, sellers
 from connector.spapi.errors import SpapiError
 
 
@@ -20,7 +20,7 @@ def examine(account):
     try:
         token(force_refresh=True)
     except SpapiError as problem:
-        return [Finding("Token", False, problem.message)]
+        return [Finding("Token", False, refusals.words(problem))]
     findings = [Finding("Token", True, "Amazon gives out an access token: the consent and the secret are good.")]
     if not account.is_seller:
         return [

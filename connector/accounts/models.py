@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.urls import reverse
 
+from connector.accounts import looks
 from connector.accounts.sealing import Fresh, SealedField, tail
 from connector.spapi import marketplaces
 
@@ -133,6 +134,14 @@ class Application(models.Model):
         return "Enter the current secret under Accounts, Applications."
 
     @property
+    def doubt(self):
+        """For a person who has just met a refusal that nothing has confirmed yet."""
+        return (
+            f"Amazon did not take the client secret of {self.name} just now. Where it was replaced or has run out: {self.cure} "
+            "Nothing is paused unless Amazon refuses it once more, at least a minute from now."
+        )
+
+    @property
     def secret_tail(self):
         return tail(self, "client_secret")
 
@@ -157,6 +166,7 @@ class Application(models.Model):
             self.client_secret = client_secret
             fields.append("client_secret")
         self.save(update_fields=fields)
+        looks.clear(looks.of_secret(self))
 
 
 class AccountQuerySet(models.QuerySet):
@@ -264,6 +274,7 @@ class Account(models.Model):
         self._keep(access_token, expires_in)
         fields = ["refresh_token", "access_token", "access_fresh_until", "state", "message", "authorized_at"]
         self.save(update_fields=None if self._state.adding else [*fields, "selling_partner_id", "marketplaces"])
+        looks.clear(looks.of_consent(self), looks.of_sign_in(self))
         self.refresh_from_db(fields=["access_fresh_until"])
 
     def mark_answered(self, refresh_token, access_token, expires_in):
@@ -356,3 +367,31 @@ class QuotaPlace(models.Model):
 
     def __str__(self):
         return f"{self.who} for {self.bucket}"
+
+
+class FirstLook(models.Model):
+    """Amazon refused once what would stop all of somebody's data; written by connector.accounts.looks."""
+
+    subject = models.TextField(primary_key=True)  # whose what, as `looks` names it
+    first_at = models.DateTimeField()
+    fact = models.TextField()  # what Amazon did, for those who wait for the second look
+
+    class Meta:
+        db_table = "first_look"
+
+    def __str__(self):
+        return f"{self.subject} at {self.first_at:%Y-%m-%d %H:%M}"
+
+
+class ServerClock(models.Model):
+    """How far a clock of Amazon's is from the database's; written by connector.accounts.clocks."""
+
+    host = models.TextField(primary_key=True)
+    ahead = models.FloatField()  # seconds; less than 0 where Amazon's clock is behind
+    measured_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "server_clock"
+
+    def __str__(self):
+        return f"{self.host} {self.ahead:+.0f} s"

@@ -21,7 +21,7 @@ from connector.spapi import errors
 from connector.spapi.quota import Place
 from datasets import schedule
 from datasets.backfill import days as ledger
-from datasets.backfill import fetch, land, lease, plan, sharing, window
+from datasets.backfill import fetch, land, lease, plan, refusals, sharing, window
 from datasets.backfill.dispatch import database_now
 from datasets.models import RUN_LENGTH, Dataset, Day, Request, Run
 
@@ -247,14 +247,15 @@ class _Turn:
             try:
                 told_at = self._step(request)
             except (errors.ConsentLost, errors.SecretRejected) as problem:
-                request.wait(None, message=problem.message)
-                return self._stop(Run.State.FAILED, problem.message)
+                request.wait(None, message=refusals.words(problem))
+                return self._stop(Run.State.FAILED, refusals.words(problem))
             except CannotOpen as problem:  # nor could any other request be sent
                 request.wait(None, message=str(problem))
                 return self._stop(Run.State.FAILED, str(problem))
             except errors.Forbidden as problem:  # so would every other request be
-                request.fail(problem.message, run=self.run)
-                return self._stop(Run.State.PARTIAL if self.run.days_done() else Run.State.FAILED, problem.message)
+                message = refusals.words(problem)
+                request.fail(message, run=self.run)
+                return self._stop(Run.State.PARTIAL if self.run.days_done() else Run.State.FAILED, message)
             if time.monotonic() - began > TURN_SECONDS:
                 self.run.give_back(fence=self.fence, until=None, message=self._sentence())
                 return 0
@@ -423,11 +424,11 @@ class _Turn:
         try:
             asking.step(request)
         except errors.ComeBackLater as later:
-            known = isinstance(later, (errors.Throttled, errors.NotReady))
+            known = isinstance(later, (errors.Throttled, errors.NotReady, errors.Doubted))
             attempts = request.attempts if known else request.attempts + 1
             wait = later.wait if known and later.wait else fetch.backoff(attempts)
             told_at = database_now()
-            request.wait(told_at + timedelta(seconds=wait), message=later.message, attempts=attempts)
+            request.wait(told_at + timedelta(seconds=wait), message=refusals.words(later), attempts=attempts)
             return told_at
         except (errors.ReportFailed, errors.ReportCancelled) as problem:
             if isinstance(problem, errors.ReportFailed):
@@ -457,7 +458,7 @@ class _Turn:
         except errors.Forbidden:
             raise
         except errors.Refused as problem:
-            request.fail(problem.message, run=self.run)
+            request.fail(refusals.words(problem), run=self.run)
 
     def _is_edge(self, request):
         """The newest days go before any dataset's history where several want the same of Amazon's quota."""

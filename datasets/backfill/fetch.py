@@ -16,7 +16,7 @@ from django.db import transaction
 from connector.catalogue.report import NoWindow
 from connector.spapi import documents, errors, marketplaces, pages, reports
 from connector.spapi.operations import OPERATIONS
-from datasets.backfill import abreast, land, sharing, window
+from datasets.backfill import abreast, land, refusals, sharing, window
 from datasets.backfill.dispatch import database_now
 from datasets.backfill.housekeeping import raw_folder
 from datasets.backfill.lease import LeaseLost
@@ -362,7 +362,7 @@ class Asking:
             try:
                 land_one(day)
             except errors.Refused as problem:
-                request.fail_day(day, problem.message, run=self.run)
+                request.fail_day(day, refusals.words(problem), run=self.run)
             except modes.KeyNotUnique as problem:
                 request.fail_day(day, str(problem), run=self.run)
         for folder in self.folder(request).glob("days-*"):
@@ -402,7 +402,7 @@ class Asking:
         if request.failures + 1 >= MOST_READINGS:
             raise problem
         until = database_now() + timedelta(seconds=backoff(request.failures + 1))
-        request.fetch_again(until, message=problem.message)
+        request.fetch_again(until, message=refusals.words(problem))
 
     def _declared(self):
         return [{"name": c.name, "title": c.title or c.name, "type": c.type} for c in self.report.columns]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from django.db import connection, connections, transaction
 
-from connector.accounts import clients
+from connector.accounts import clients, direct
 from connector.accounts.models import Account, Application
 from connector.spapi.client import Call
 from connector.spapi.errors import ConsentLost, SecretRejected, Throttled, Unreachable
@@ -237,7 +237,7 @@ def real_rates(account, settings, amazon):
     """Amazon's published rates: 15 calls for the marketplaces, then one a minute."""
     amazon.control("/simulator/settings", {"rate_factor": 1})
     settings.SPAPI_RATE_FACTOR = 1
-    clients._quota_connection().execute("DELETE FROM quota")
+    direct.line().execute("DELETE FROM quota")
 
 
 def use_up(account):
@@ -321,10 +321,10 @@ def test_a_report_types_own_limit_holds_for_its_calls_alone(account, real_rates,
 def test_the_quota_survives_the_loss_of_its_connection(account):
     clients.quota_left(account, "getOrder")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [clients._quota_connection().info.backend_pid])
+        cursor.execute("SELECT pg_terminate_backend(%s)", [direct.line().info.backend_pid])
 
     assert clients.quota_left(account, "getOrder") == (0.0, 30)
 
 
 def test_quota_takes_do_not_wait_for_the_disk(account):
-    assert clients._quota_connection().execute("SHOW synchronous_commit").fetchone() == ("off",)
+    assert direct.line().execute("SHOW synchronous_commit").fetchone() == ("off",)

@@ -15,7 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transacti
 from django.db.models import F
 from django.db.models.functions import Extract, Now
 
-from connector.accounts import applications, direct, looks, refusals
+from connector.accounts import applications, clocks, direct, endpoints, looks, refusals
 from connector.accounts.models import Account, QuotaPlace
 from connector.spapi import tokens
 from connector.spapi.client import Client
@@ -28,7 +28,6 @@ from connector.spapi.errors import (
     SpapiError,
     Unreachable,
 )
-from connector.spapi.marketplaces import REGIONS
 from connector.spapi.operations import OPERATIONS
 from connector.spapi.quota import Limit, Quota
 
@@ -74,19 +73,25 @@ def client_for(account):
 def client_with(access_token, account, of=Client):
     """A client with a source of tokens of its own, for an account that is not saved yet, or for a person who waits for the answer."""
 
+    meter = clocks.Meter(account.region)
+
     def take(call):
-        found = _quota("take", limits_of(account, call.operation, call.kind), call.place)
-        call.taken = found
-        return found.wait
+        call.taken = _quota("take", limits_of(account, call.operation, call.kind), call.place)
+        call.taken_at = time.monotonic()
+        return call.taken.wait
+
+    def date(call, date, sent, received):
+        meter.heard(date, sent=sent, received=received, taken_at=call.taken_at, database_at=call.taken.at)
 
     return of(
-        settings.SPAPI_ENDPOINTS.get(account.region) or REGIONS[account.region],
+        endpoints.of_region(account.region),
         access_token,
         take,
         on_throttled=lambda call, seconds: _quota("drain", limits_of(account, call.operation, call.kind), seconds),
         on_answered=lambda call, rate, is_well: _quota(
             "answered", limits_of(account, call.operation, call.kind), call.taken, rate, is_well=is_well
         ),
+        on_date=date,
         document_hosts=settings.SPAPI_DOCUMENT_HOSTS,
     )
 

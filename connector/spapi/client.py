@@ -68,12 +68,13 @@ class Downloaded:
 @dataclass
 class Call:
     """One request that is about to go out, as the quota sees it. `kind` is what further limits go by, `place` is the
-    client's, and `taken` is for the quota to keep."""
+    client's; `taken`, and when that was by time.monotonic(), are for the quota to keep."""
 
     operation: Operation
     kind: str = ""
     place: object = None
     taken: object = None
+    taken_at: float = 0.0
 
     @property
     def name(self):
@@ -84,8 +85,9 @@ class Client:
     """`access_token(force_refresh)` gives a token; `quota_take(call)` takes one request or says how long to wait.
 
     `on_answered(call, rate, is_well)` hears that a call has come back, or been cut off, with the rate in the answer's
-    header, if any; `on_throttled(call, seconds)` hears of a 429 and may answer with a better pause. `place` may be set
-    to tell the quota who is asking.
+    header, if any; `on_throttled(call, seconds)` hears of a 429 and may answer with a better pause;
+    `on_date(call, date, sent, received)` hears the Date header of each answer, with the moments of time.monotonic() at which
+    the request went out and the headers came in. `place` may be set to tell the quota who is asking.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Client:
         quota_take,
         on_throttled=None,
         on_answered=None,
+        on_date=None,
         *,
         document_hosts=(),
         transport=None,
@@ -106,6 +109,7 @@ class Client:
         self._quota_take = quota_take
         self._on_throttled = on_throttled or (lambda call, seconds: None)
         self._on_answered = on_answered or (lambda call, rate, is_well: None)
+        self._on_date = on_date or (lambda call, date, sent, received: None)
         self.place = None
         self._document_hosts = frozenset(host.lower() for host in document_hosts)
         self._call_seconds = call_seconds
@@ -171,7 +175,8 @@ class Client:
         """(Answer, None), or (None, _Failure) for an answer that is no success."""
         method, url, content, headers = request
         host = urlsplit(url).hostname
-        rate, is_well = None, False
+        rate, is_well, date, received = None, False, None, 0.0
+        sent = time.monotonic()
         try:
             with (
                 wire.deadline(self._call_seconds),
@@ -179,6 +184,8 @@ class Client:
                     method, url, content=content, headers=headers | {"x-amz-access-token": access_token}
                 ) as response,
             ):
+                received = time.monotonic()
+                date = None if "Age" in response.headers else response.headers.get("Date")  # not what a cache has kept
                 rate = _number(response.headers.get("x-amzn-RateLimit-Limit"))
                 is_well = response.status_code < 500 and response.status_code != 429
                 content = _whole(response)
@@ -186,6 +193,8 @@ class Client:
             raise wire.unreachable(problem, host) from None
         finally:
             self._on_answered(call, rate, is_well)
+            if date:
+                self._on_date(call, date, sent, received)
         request_id = response.headers.get("x-amzn-RequestId", "")
         if response.status_code // 100 != 2:
             return None, _Failure(call.name, response.status_code, request_id, content)

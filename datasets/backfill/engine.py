@@ -13,6 +13,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, transaction
 from django.db.models import Avg, Max, Min, Q
 
+from connector.accounts import clocks
 from connector.accounts.clients import client_for
 from connector.accounts.sealing import CannotOpen
 from connector.catalogue import index
@@ -21,7 +22,7 @@ from connector.spapi import errors
 from connector.spapi.quota import Place
 from datasets import schedule
 from datasets.backfill import days as ledger
-from datasets.backfill import fetch, land, lease, plan, refusals, sharing, window
+from datasets.backfill import fetch, land, lease, plan, refusals, refused, sharing, window
 from datasets.backfill.dispatch import database_now
 from datasets.models import RUN_LENGTH, Dataset, Day, Request, Run
 
@@ -267,7 +268,7 @@ class _Turn:
     def _begin(self):
         """Writes down which days this run is to bring in. Safe to repeat: it only adds what is missing."""
         now = database_now()
-        span = span_of(self.dataset, self.report, now)
+        span = span_of(self.dataset, self.report, clocks.amazons(now, self.account.region))
         scope = {"dataset": self.dataset, "generation": self.run.generation}
         with transaction.atomic():
             self.run.hold(self.fence)
@@ -458,7 +459,8 @@ class _Turn:
         except errors.Forbidden:
             raise
         except errors.Refused as problem:
-            request.fail(refusals.words(problem), run=self.run)
+            if not refused.is_asked_anew(asking, request, problem):
+                request.fail(refused.words(asking, problem), run=self.run)
 
     def _is_edge(self, request):
         """The newest days go before any dataset's history where several want the same of Amazon's quota."""

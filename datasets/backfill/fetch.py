@@ -13,6 +13,7 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 
+from connector.accounts import clocks
 from connector.catalogue.report import NoWindow
 from connector.spapi import documents, errors, marketplaces, pages, reports
 from connector.spapi.operations import OPERATIONS
@@ -31,7 +32,7 @@ MOST_BYTES = 20 << 30
 MOST_READINGS = 3
 MOST_PASSED_ON = 20  # times that a page chain is left to the machine that has its pages
 MOST_LOST = 3  # times that a report is asked for of which Amazon then knows nothing
-CLOCK_SKEW = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(minutes=5)  # beyond what is known of the difference
 ON_ITS_WAY = 5.0  # seconds after which a report that was asked for is certainly on Amazon's list
 TOO_SOON = timedelta(hours=1)  # within which Amazon may cancel a report because of an earlier one like it
 
@@ -142,12 +143,22 @@ class Asking:
         return sharing.source(self.account, self.report, self._marketplace_ids(), self.answers, self.zone)
 
     def _window(self, request, now):
-        """The instants to ask for: the days' bounds, and nothing younger than Amazon answers for."""
+        """The instants to ask for: the days' bounds, and nothing younger than Amazon answers for, by its own clock."""
         if isinstance(self.report.window, NoWindow):
             return None, None
         from_at, _ = window.bounds(request.first_day, self.zone)
         _, until_at = window.bounds(request.last_day, self.zone)
-        return from_at, min(until_at, now - self.report.lag)
+        newest = self.newest(now)
+        if newest <= from_at:  # the day has begun by our clock, and not yet by Amazon's
+            wait = (from_at - newest).total_seconds() + 1
+            raise errors.NotReady(
+                "By Amazon's clock this day has only just begun; it is asked for in a moment.", wait=wait
+            )
+        return from_at, min(until_at, newest)
+
+    def newest(self, now):
+        """The youngest instant that Amazon can be asked for."""
+        return clocks.amazons(now, self.account.region) - self.report.lag
 
     def _wish(self, request):
         edges = request.from_at, request.until_at
@@ -165,7 +176,7 @@ class Asking:
         return reports.find(self.client, wish["report_type"], places, wish["start"], wish["end"], since=since)
 
     def _find_orphan(self, request):
-        found = self._same_reports(request, request.asked_at - CLOCK_SKEW)
+        found = self._same_reports(request, clocks.amazons(request.asked_at, self.account.region) - CLOCK_SKEW)
         taken = set(
             Request.objects.exclude(amazon_id="")
             .filter(dataset__account=self.account)
@@ -219,7 +230,7 @@ class Asking:
         that ours came too soon: it is asked for once more after the cool-down. Without either, Amazon had nothing to
         tell, and to know that has cost one report.
         """
-        since = request.asked_at - max(self.report.cooldown, TOO_SOON)
+        since = clocks.amazons(request.asked_at, self.account.region) - max(self.report.cooldown, TOO_SOON)
         try:
             others = [(report_id, status) for report_id, status, _ in self._same_reports(request, since)]
         except errors.Refused:

@@ -1,14 +1,17 @@
 """An Amazon application that the simulator knows, and ways to Amazon's consent page and back."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from connector.accounts import applications, connect, direct
+from connector.accounts.models import FirstLook
 
 SELLER_TOKEN = "Atzr|simulator-seller"
 EUROPEAN_TOKEN = "Atzr|simulator-seller-eu"
@@ -52,6 +55,11 @@ def paste(user, **wish):
         "now": timezone.now(),
     } | wish
     return connect.paste(user, **wish)
+
+
+def minutes_later(minutes=2):
+    """As if so much time had gone by since Amazon refused something for the first time."""
+    FirstLook.objects.update(first_at=F("first_at") - timedelta(minutes=minutes))
 
 
 def calls(amazon, operation="token"):

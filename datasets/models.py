@@ -308,6 +308,9 @@ class Request(models.Model):
     )  # answers that were of no use, in all: FATAL, a dead token, a broken document
     in_hand = models.BooleanField(default=False)  # a worker is at it; what a dead worker leaves behind
     interruptions = models.PositiveIntegerField(default=0)  # workers that died at it without getting on
+    lacking = ArrayField(
+        models.CharField(max_length=2), default=list, db_default=[]
+    )  # marketplaces that are left out of the question, since Amazon refuses them
     strays = models.BigIntegerField(default=0)  # rows that Amazon sent from outside the window
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -376,6 +379,16 @@ class Request(models.Model):
             in_hand=False,
             failures=self.failures + 1,
         )
+
+    def ask_in_parts(self, cursor, *, message):
+        """Amazon refused the question as a whole: it is asked in another way, which the cursor tells."""
+        self.keep(
+            state=self.State.PLANNED, cursor=cursor, asked_at=None, not_before=None, message=message, in_hand=False
+        )
+
+    def adopt(self, amazon_id, *, at):
+        """Amazon makes this report for the very same question already."""
+        self.got_on(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={"polls": 0})
 
     def fetch_again(self, until, *, message):
         """Amazon's document was of no use and is fetched once more."""
@@ -474,6 +487,9 @@ class Day(models.Model):
         null=True
     )  # Amazon was asked up to here; before the day's end the day is still open
     landed_at = models.DateTimeField(null=True)
+    lacking = ArrayField(
+        models.CharField(max_length=2), default=list, db_default=[]
+    )  # marketplaces that Amazon refused when the day was read
 
     objects = DayQuerySet.as_manager()
 
@@ -486,11 +502,11 @@ class Day(models.Model):
         """The condition for a day that is yet to come in, or to be read once more."""
         return Q(state__in=[cls.State.WANTED, cls.State.ASKED]) | Q(again=True)
 
-    def mark_landed(self, *, run, rows, checksum, read_until, note):
+    def mark_landed(self, *, run, rows, checksum, read_until, note, lacking=()):
         """The day is in, with rows or empty by Amazon's word. A replay lands what was read before: the day is no fresher by it."""
         self.state = self.State.LANDED if rows else self.State.EMPTY
         self.run, self.rows, self.checksum, self.read_until, self.message = run, rows, checksum, read_until, note
-        self.again, self.request, self.attempts = False, None, 0
+        self.again, self.request, self.attempts, self.lacking = False, None, 0, list(lacking)
         if run.trigger != Run.Trigger.REPLAY:
             self.landed_at = Now()
         self.save()

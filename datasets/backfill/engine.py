@@ -22,7 +22,7 @@ from connector.spapi import errors
 from connector.spapi.quota import Place
 from datasets import schedule
 from datasets.backfill import days as ledger
-from datasets.backfill import fetch, land, lease, plan, refusals, refused, sharing, window
+from datasets.backfill import fetch, land, lease, plan, refusals, refused, sharing, tracing, window
 from datasets.backfill.dispatch import database_now
 from datasets.models import RUN_LENGTH, Dataset, Day, Request, Run
 
@@ -304,6 +304,7 @@ class _Turn:
             if self.report.has_dates:
                 repeated = ledger.whole_periods(repeated, self.report.window)
             ours.filter(day__in=repeated, state__in=Day.IN).update(again=True)
+            tracing.want_again(self.dataset, self.run.generation, span, self.report, self.account)
             self.run.span(span.first, span.last, days_total=ours.filter(Day.still_open()).count())
 
     def _with_reloaded(self, span, days, now):
@@ -367,7 +368,7 @@ class _Turn:
                 first_day=first,
                 last_day=last,
                 kind="report" if self.report.source.is_report else "pages",
-                source=self._asking().source(),
+                **self._asking().question(),
             )
             days = self._unasked().filter(day__range=(first, last))
             days.filter(again=True).update(request=request)
@@ -385,7 +386,7 @@ class _Turn:
         found = sharing.window_of(
             self.dataset,
             self.run.generation,
-            self._asking().source(),
+            self._asking().question()["source"],
             newest,
             zone=self.zone,
             now=now,
@@ -456,8 +457,9 @@ class _Turn:
             )
         except errors.PageTokenDied:
             self._halve(request)
-        except errors.Forbidden:
-            raise
+        except errors.Forbidden as problem:
+            if not refused.is_asked_anew(asking, request, problem):
+                raise
         except errors.Refused as problem:
             if not refused.is_asked_anew(asking, request, problem):
                 request.fail(refused.words(asking, problem), run=self.run)
@@ -482,6 +484,7 @@ class _Turn:
                     generation=self.run.generation,
                     kind=request.kind,
                     source=request.source,
+                    lacking=request.lacking,
                     first_day=request.first_day,
                     last_day=middle,
                 )
@@ -529,6 +532,7 @@ class _Turn:
     def _finish(self):
         failed = self.run.days_failed()
         done = self.run.days_done()
+        without = tracing.summary(self.run, self.report, self.account)
         if failed:
             lacking = self.run.days.filter(Q(state=Day.State.FAILED) | Q(again=True))
             first = lacking.exclude(message="").order_by("-day").first()
@@ -538,7 +542,10 @@ class _Turn:
                 if self.dataset.mode == "replace"
                 else ""
             )
-            message = f"{failed} of {failed + done} days could not be loaded; the next run tries them again.{kept} {reason}".strip()
+            message = (
+                f"{failed} of {failed + done} days could not be loaded; the next run tries them again.{kept} {reason}"
+            )
+            message = f"{message.strip()} {without}".strip()
             return self._stop(Run.State.PARTIAL if done else Run.State.FAILED, message)
         if self.dataset.mode == Dataset.Mode.REPLACE:
             land.flip(self.run, self.fence)
@@ -547,6 +554,8 @@ class _Turn:
             message = "Everything was in already; there was nothing to load."
         else:
             message = f"{done} {'day' if done == 1 else 'days'} loaded, {rows:,} rows."
+        if without:
+            return self._stop(Run.State.PARTIAL, f"{message} {without}")
         return self._stop(Run.State.SUCCEEDED, message)
 
     def _sentence(self):

@@ -17,7 +17,7 @@ from connector.accounts import clocks
 from connector.catalogue.report import NoWindow
 from connector.spapi import documents, errors, marketplaces, pages, reports
 from connector.spapi.operations import OPERATIONS
-from datasets.backfill import abreast, land, refusals, sharing, window
+from datasets.backfill import abreast, land, refusals, sharing, tracing, window
 from datasets.backfill.dispatch import database_now
 from datasets.backfill.housekeeping import raw_folder
 from datasets.backfill.lease import LeaseLost
@@ -78,6 +78,11 @@ class Asking:
     # Asking
 
     def _ask(self, request):
+        if tracing.is_under_way(request):
+            tracing.go_on(self, request)
+            return
+        if request.lacking and request.asked_at is None:
+            tracing.look_again(self, request)
         if not self.report.source.is_report:
             self._unless_shared(request, partial(self._begin_pages, request))
             return
@@ -93,7 +98,7 @@ class Asking:
         if not self._unless_shared(request, request.intend):
             return
         try:
-            amazon_id = reports.create(self.client, **self._wish(request))
+            amazon_id = reports.create(self.client, **self.wish(request))
         except (errors.Throttled, errors.Refused):
             request.unintend()  # Amazon said no: there is nothing to look for
             raise
@@ -138,9 +143,15 @@ class Asking:
             return False
         return True
 
-    def source(self):
-        """What is asked of Amazon, whatever the dates."""
-        return sharing.source(self.account, self.report, self._marketplace_ids(), self.answers, self.zone)
+    def question(self, lacking=None):
+        """What a new request is to ask, whatever the dates: `source` as equal ones have it, and the marketplaces left out."""
+        if lacking is None:
+            lacking = tracing.lacking(self.report, self.account, self.answers)
+        places = self._marketplace_ids(lacking)
+        return {
+            "source": sharing.source(self.account, self.report, places, self.answers, self.zone),
+            "lacking": list(lacking),
+        }
 
     def _window(self, request, now):
         """The instants to ask for: the days' bounds, and nothing younger than Amazon answers for, by its own clock."""
@@ -160,18 +171,29 @@ class Asking:
         """The youngest instant that Amazon can be asked for."""
         return clocks.amazons(now, self.account.region) - self.report.lag
 
-    def _wish(self, request):
+    def set_window(self, request):
+        """Fixes the instants to ask for, where a question is asked in parts before it is asked as a whole."""
+        if request.asked_at is None:
+            from_at, until_at = self._window(request, database_now())
+            request.keep(from_at=from_at, until_at=until_at)
+
+    def wish(self, request, countries=None):
+        """What to ask of Amazon: for the request's marketplaces, or for these countries."""
         edges = request.from_at, request.until_at
         if self.report.source.is_report and self.report.source.by_dates and request.from_at:
             edges = window.as_dates(*edges, self.zone)
-        return self.report.request(*edges, self._marketplace_ids(), self.answers)
+        if countries is None:
+            places = self._marketplace_ids(request.lacking)
+        else:
+            places = [marketplaces.by_country(country).id for country in countries]
+        return self.report.request(*edges, places, self.answers)
 
-    def _marketplace_ids(self):
-        chosen = self.answers.get("marketplaces")
-        return [marketplaces.by_country(country).id for country in chosen or self.account.marketplaces]
+    def _marketplace_ids(self, lacking):
+        chosen = self.answers.get("marketplaces") or self.account.marketplaces
+        return [marketplaces.by_country(country).id for country in chosen if country not in lacking]
 
     def _same_reports(self, request, since):
-        wish = self._wish(request)
+        wish = self.wish(request)
         places = wish["marketplace_ids"]
         return reports.find(self.client, wish["report_type"], places, wish["start"], wish["end"], since=since)
 
@@ -237,7 +259,7 @@ class Asking:
             others = []  # where Amazon does not tell, its first word holds
         others = [(report_id, status) for report_id, status in others if report_id != request.amazon_id]
         alive = [report_id for report_id, status in others if status not in ("CANCELLED", "FATAL")]
-        if alive and not self._wish(request).get("options"):  # getReports does not say with which options one was made
+        if alive and not self.wish(request).get("options"):  # getReports does not say with which options one was made
             request.got_on(amazon_id=alive[0], cursor={"polls": 0}, message="Amazon has this report already.")
         elif alive or any(status == "FATAL" for _, status in others):
             raise problem
@@ -295,7 +317,7 @@ class Asking:
         if not done:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        wish, operation = self._wish(request), self.report.source.operation
+        wish, operation = self.wish(request), self.report.source.operation
         if request.cursor.get("page_size"):
             wish[OPERATIONS[operation].pager.size] = request.cursor["page_size"]
         replaced = [request.cursor.get("replaced", 0)]
@@ -362,10 +384,15 @@ class Asking:
                 null=null,
                 read_until=read_until,
                 note=self._note_of(day.day, note),
+                lacking=request.lacking,
                 turn=turn,
             )
             Request.objects.filter(pk=request.pk).update(interruptions=0)
 
+        note = f"{note} {tracing.note(self, request)}".strip()
+        for day in request.days.order_by("-day"):
+            if tracing.would_lose(self.run.dataset, request, day):
+                request.fail_day(day, tracing.kept(self, request), run=self.run)
         # Two days of a merge may hold the same keys, and would wait for each other.
         if self.run.dataset.mode != "merge" and abreast.is_worth_it([so.path.stat().st_size for so in staged.values()]):
             abreast.land(list(request.days.order_by("-day")), land_one)

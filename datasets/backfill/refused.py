@@ -7,7 +7,7 @@ Amazon does not answer for (`tracing`).
 import re
 
 from connector.accounts import clocks
-from datasets.backfill import refusals
+from datasets.backfill import refusals, tracing
 from datasets.backfill.dispatch import database_now
 
 MOST_BY_THE_CLOCK = 2  # times that one request is asked anew because of the clocks
@@ -20,7 +20,7 @@ _OF_TIME = re.compile(
 
 def is_asked_anew(asking, request, problem):
     """Whether the request was put back to be asked once more, in another way than it was refused."""
-    return _by_amazons_clock(asking, request, problem)
+    return _by_amazons_clock(asking, request, problem) or tracing.begin(asking, request, problem)
 
 
 def words(asking, problem):

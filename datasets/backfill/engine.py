@@ -254,7 +254,7 @@ class _Turn:
                 request.wait(None, message=str(problem))
                 return self._stop(Run.State.FAILED, str(problem))
             except errors.Forbidden as problem:  # so would every other request be
-                message = refusals.words(problem)
+                message = refused.words(self._asking(), request, problem)
                 request.fail(message, run=self.run)
                 return self._stop(Run.State.PARTIAL if self.run.days_done() else Run.State.FAILED, message)
             if time.monotonic() - began > TURN_SECONDS:
@@ -462,7 +462,7 @@ class _Turn:
                 raise
         except errors.Refused as problem:
             if not refused.is_asked_anew(asking, request, problem):
-                request.fail(refused.words(asking, problem), run=self.run)
+                request.fail(refused.words(asking, request, problem), run=self.run)
 
     def _is_edge(self, request):
         """The newest days go before any dataset's history where several want the same of Amazon's quota."""

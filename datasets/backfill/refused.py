@@ -23,9 +23,11 @@ def is_asked_anew(asking, request, problem):
     return _by_amazons_clock(asking, request, problem) or tracing.begin(asking, request, problem)
 
 
-def words(asking, problem):
+def words(asking, request, problem):
     """The refusal in sentences for run and days, with what is known of its cause."""
     said, ahead = refusals.words(problem), clocks.ahead_of(asking.account.region)
+    if countries := tracing.concerned(asking, request, problem):
+        said += f" Amazon was asked for {countries}."
     if abs(ahead) > clocks.WORTH_TELLING and _OF_TIME.search(problem.words_of_amazon):
         said += (
             f" Amazon's clock is {clocks.apart(ahead)}, which may be the cause: set the clock of the database's machine by "

@@ -128,10 +128,19 @@ def look_again(asking, request):
         Run.objects.filter(pk=run.pk).update(days_total=F("days_total") + more)
 
 
-def _may_be_about_marketplaces(asking, request, problem):
+def concerned(asking, request, problem):
+    """The marketplaces that the refused question named, in words; "" where it is no refusal of a question by marketplace."""
+    countries = _asked(asking, request)
+    return listed(countries) if countries and _is_question(asking, problem) and _is_whole(problem) else ""
+
+
+def _is_question(asking, problem):
     source = asking.report.source
-    operation = "createReport" if source.is_report else source.operation
-    if problem.operation != operation or "chain" in request.cursor or "traced" in request.cursor:
+    return problem.operation == ("createReport" if source.is_report else source.operation)
+
+
+def _may_be_about_marketplaces(asking, request, problem):
+    if not _is_question(asking, problem) or "chain" in request.cursor or "traced" in request.cursor:
         return False
     words = problem.words_of_amazon
     if not _is_whole(problem) or (_OF_SOMETHING_ELSE.search(words) and "arketplace" not in words):
@@ -179,7 +188,7 @@ def _conclude(asking, request, found):
             _withdraw(asking, report_id)
         request.keep(cursor={"traced": True})
         alone = "refused" if refused else "answered"
-        fact = f"{found['fact']} Each of {_listed(fine | refused)} asked for by itself is {alone}{_differing(refused)}."
+        fact = f"{found['fact']} Each of {listed(fine | refused)} asked for by itself is {alone}{_differing(refused)}."
         raise _KINDS[found["kind"]](fact=fact, **found["facts"])
     for country, words in refused.items():
         RefusedMarketplace.remember(asking.account, country, what_of(asking.report), words)
@@ -191,7 +200,7 @@ def _conclude(asking, request, found):
         return
     for report_id in fine.values():
         _withdraw(asking, report_id)
-    request.ask_in_parts({}, message=f"Amazon refuses {_listed(refused)} only; asked for the others.")
+    request.ask_in_parts({}, message=f"Amazon refuses {listed(refused)} only; asked for the others.")
 
 
 def _differing(refused):
@@ -231,7 +240,7 @@ def note(asking, request):
     if not request.lacking:
         return ""
     return (
-        f"Without {_listed(request.lacking)}: {_said(asking.report, asking.account, request.lacking)} "
+        f"Without {listed(request.lacking)}: {_said(asking.report, asking.account, request.lacking)} "
         "The day is read again once Amazon answers."
     )
 
@@ -239,7 +248,7 @@ def note(asking, request):
 def kept(asking, request):
     """What is said of a day whose rows are not given up for a reading that lacks marketplaces."""
     return (
-        f"Amazon does not answer for {_listed(request.lacking)} any more, so the rows of before, which have it, stay as they "
+        f"Amazon does not answer for {listed(request.lacking)} any more, so the rows of before, which have it, stay as they "
         f"are. {_said(asking.report, asking.account, request.lacking)} The next run tries again."
     )
 
@@ -252,7 +261,7 @@ def summary(run, report, account):
         return ""
     countries = sorted({country for lacks in days.values_list("lacking", flat=True) for country in lacks})
     return (
-        f"{count:,} {'day is' if count == 1 else 'days are'} without {_listed(countries)}: "
+        f"{count:,} {'day is' if count == 1 else 'days are'} without {listed(countries)}: "
         f"{_said(report, account, countries)} The other marketplaces load. Amazon is asked again once a day, and the days "
         "are read again once it answers."
     )
@@ -270,6 +279,7 @@ def _said(report, account, countries):
     return f"Amazon refuses {', '.join(told)}."
 
 
-def _listed(countries):
+def listed(countries):
+    """US, CA and MX."""
     *rest, last = countries
     return f"{', '.join(rest)} and {last}" if rest else last

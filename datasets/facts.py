@@ -95,7 +95,7 @@ _DAYS_IN = """
     FROM datasets_day
     WHERE dataset_id = d.id AND generation = d.generation AND state IN ('landed', 'empty')
         AND day BETWEEN %(first)s AND %(last)s
-        AND (NOT %(dated)s OR lacking = '{}' AND (read_until IS NULL OR read_until >= ((day + 1)::timestamp AT TIME ZONE %(zone)s)))
+        AND (NOT %(dated)s OR cardinality(lacking) = 0 AND (read_until IS NULL OR read_until >= ((day + 1)::timestamp AT TIME ZONE %(zone)s)))
 """
 THROUGH = f"""
 SELECT CASE WHEN NOT %(dated)s OR max(day) - min(day) + 1 = count(*) THEN max(day) ELSE (
@@ -187,7 +187,7 @@ WITH asked AS (
 ), known AS (
     SELECT asked.id, d.day, d.generation = asked.shown AS is_shown, d.generation = asked.building AS is_building,
         d.state IN ('landed', 'empty') AS is_in, d.state = 'failed' OR d.again AND d.request_id IS NULL AND d.attempts > 0 AS is_failed,
-        d.lacking <> '{}' AS is_lacking,
+        cardinality(d.lacking) > 0 AS is_lacking,
         d.read_until IS NULL OR d.read_until >= ((d.day + 1)::timestamp AT TIME ZONE asked.zone) AS is_over
     FROM asked JOIN datasets_day d ON d.dataset_id = asked.id AND d.generation IN (asked.shown, asked.building)
         AND d.day >= coalesce(asked.first, '-infinity') AND d.day <= coalesce(asked.last, 'infinity')

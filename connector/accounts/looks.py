@@ -65,6 +65,12 @@ def judge(subject, problem, *, took, is_final=False):
         raise Doubted(fact=problem.fact, wait=left, **problem.facts) from problem
 
 
+def open_doubts(account):
+    """[(what Amazon did, when)] of refusals that would stop the account and that no second look has confirmed or cleared."""
+    subjects = [of_consent(account), of_secret(account.application), of_sign_in(account)]
+    return direct.execute(_OPEN, {"subjects": subjects, "kept": KEPT})
+
+
 def clear(*subjects):
     """Amazon has answered: what it refused before was a passing fault."""
     direct.execute("DELETE FROM first_look WHERE subject = ANY(%(subjects)s)", {"subjects": list(subjects)})
@@ -76,6 +82,9 @@ def _apart():
 
 _AGE = "extract(epoch FROM clock_timestamp() - first_at)::float8"
 _FIND = f"SELECT {_AGE}, fact FROM first_look WHERE subject = %(subject)s AND {_AGE} < %(kept)s"
+_OPEN = (
+    f"SELECT fact, first_at FROM first_look WHERE subject = ANY(%(subjects)s) AND {_AGE} < %(kept)s ORDER BY first_at"
+)
 _NOTE = f"""
     INSERT INTO first_look (subject, first_at, fact) VALUES (%(subject)s, clock_timestamp(), %(fact)s)
     ON CONFLICT (subject) DO UPDATE SET fact = excluded.fact,

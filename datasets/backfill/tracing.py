@@ -253,13 +253,18 @@ def kept(asking, request):
     )
 
 
+def left_out(run):
+    """The countries that days of the run's span lack."""
+    days = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[])
+    return sorted({country for lacks in days.values_list("lacking", flat=True).distinct() for country in lacks})
+
+
 def summary(run, report, account):
     """What a run says at its end of the days in its span that lack marketplaces; "" where none does."""
-    days = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[])
-    count = days.count()
-    if not count:
+    countries = left_out(run)
+    if not countries:
         return ""
-    countries = sorted({country for lacks in days.values_list("lacking", flat=True) for country in lacks})
+    count = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[]).count()
     return (
         f"{count:,} {'day is' if count == 1 else 'days are'} without {listed(countries)}: "
         f"{_said(report, account, countries)} The other marketplaces load. Amazon is asked again once a day, and the days "

@@ -1,17 +1,14 @@
 """An Amazon application that the simulator knows, and ways to Amazon's consent page and back."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from connector.accounts import applications, connect, direct
-from connector.accounts.models import FirstLook
 
 SELLER_TOKEN = "Atzr|simulator-seller"
 EUROPEAN_TOKEN = "Atzr|simulator-seller-eu"
@@ -28,7 +25,7 @@ def amazon(simulator, settings, db):
     settings.LWA_CLIENT_SECRET = CLIENT_SECRET
     settings.SPAPI_APPLICATION_ID = APPLICATION_ID
     settings.PUBLIC_URL = "http://127.0.0.1:8000"
-    direct.line().execute("DELETE FROM quota")
+    direct.execute("DELETE FROM quota", {})
     simulator.control("/simulator/settings", {"rate_factor": 1000})
     settings.SPAPI_RATE_FACTOR = 1000
     return simulator
@@ -59,7 +56,9 @@ def paste(user, **wish):
 
 def minutes_later(minutes=2):
     """As if so much time had gone by since Amazon refused something for the first time."""
-    FirstLook.objects.update(first_at=F("first_at") - timedelta(minutes=minutes))
+    direct.execute(
+        "UPDATE first_look SET first_at = first_at - make_interval(mins => %(minutes)s)", {"minutes": minutes}
+    )
 
 
 def calls(amazon, operation="token"):

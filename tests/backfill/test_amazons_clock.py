@@ -64,9 +64,8 @@ def test_an_amazon_that_is_behind_is_asked_up_to_its_own_time(make_dataset, fill
     newest = Day.objects.filter(dataset=dataset).latest("day")
     assert newest.day == window.today(amazons_now - timedelta(minutes=3), ZONE)
     assert timedelta(minutes=2) < amazons_now - newest.read_until < timedelta(minutes=5)
-    checker = check(dataset)
-    found, yesterday = checker.orders_by_day(), newest.day - timedelta(days=1)
-    assert sum(found.get(yesterday, {}).values()) == checker.truth(yesterday, yesterday)[yesterday]["rows"]
+    yesterday = newest.day - timedelta(days=1)
+    check(dataset).assert_orders_equal_truth(yesterday, yesterday)
 
 
 def test_once_the_difference_is_known_nothing_is_refused(make_dataset, fill, behind):

@@ -79,12 +79,15 @@ def _meaning(problem, grant_type):
             fact = "Amazon does not take the code that its consent page sent: it lives five minutes and works once."
         else:
             fact = (
-                "Amazon no longer lets this application act for the account: the consent was withdrawn or has run out "
-                f"({code[:60]})."
+                f"Amazon does not take the account's refresh token ({code[:60]}), as when the consent was withdrawn or has run "
+                "out."
             )
         return ConsentLost(fact=fact, **facts)
     if code == "invalid_client":
-        fact = "Amazon does not take the application's client id and secret: the secret was replaced or has run out."
+        fact = (
+            "Amazon does not take the application's client id and secret (invalid_client), as when the secret was replaced or "
+            "has run out."
+        )
         return SecretRejected(fact=fact, **facts)
     if code in _TOO_OFTEN:
         return _of_status(429)

@@ -132,7 +132,7 @@ class Dataset(models.Model):
         )
         Day.objects.filter(dataset=self).lift_waits(forget=True)  # what failed was another question
         # A replay or a file has lost what it was to land, and would end with nothing: it asks now, as any run.
-        self.runs.open().filter(trigger__in=(Run.Trigger.REPLAY, Run.Trigger.FILE)).update(trigger=Run.Trigger.MANUAL)
+        self.runs.open().filter(trigger__in=Run.ASKS_NOTHING).update(trigger=Run.Trigger.MANUAL)
         for request in self.requests.filter(state__in=Request.OPEN):
             request.let_go()
 
@@ -168,6 +168,8 @@ class Run(models.Model):
         RELOAD = "reload"
         REPLAY = "replay"
         FILE = "file"  # rows of a file that a person uploaded
+
+    ASKS_NOTHING = (Trigger.REPLAY, Trigger.FILE)  # they land what is there
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="runs")
     generation = models.PositiveIntegerField()  # the table this run lands into
@@ -316,6 +318,9 @@ class Request(models.Model):
     proof_asked_at = models.DateTimeField(null=True)  # when it last made a call only to see whether Amazon answers
     part_of = models.BigIntegerField(null=True)  # the request whose days are asked for in parts, since the whole failed
     is_parked = models.BooleanField(default=False)  # a part that failed and waits for what becomes of the others
+    lacking = ArrayField(
+        models.CharField(max_length=2), default=list, db_default=[]
+    )  # marketplaces that are left out of the question, since Amazon refuses them
     strays = models.BigIntegerField(default=0)  # rows that Amazon sent from outside the window
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -394,6 +399,16 @@ class Request(models.Model):
     def park(self, message):
         """It has failed, and is neither asked again nor given up before the other parts of its whole are over."""
         self.keep(is_parked=True, not_before=None, message=message, in_hand=False)
+
+    def ask_in_parts(self, cursor, *, message):
+        """Amazon refused the question as a whole: it is asked in another way, which the cursor tells."""
+        self.keep(
+            state=self.State.PLANNED, cursor=cursor, asked_at=None, not_before=None, message=message, in_hand=False
+        )
+
+    def adopt(self, amazon_id, *, at):
+        """Amazon makes this report for the very same question already."""
+        self.got_on(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={"polls": 0})
 
     def fetch_again(self, until, *, message):
         """Amazon's document was of no use and is fetched once more."""
@@ -507,6 +522,9 @@ class Day(models.Model):
         null=True
     )  # Amazon was asked up to here; before the day's end the day is still open
     landed_at = models.DateTimeField(null=True)
+    lacking = ArrayField(
+        models.CharField(max_length=2), default=list, db_default=[]
+    )  # marketplaces that Amazon refused when the day was read
 
     objects = DayQuerySet.as_manager()
 
@@ -530,11 +548,11 @@ class Day(models.Model):
         counted = [When(attempts=before, then=wait) for before, wait in enumerate(waits[:-1])]
         return Now() + Case(*counted, default=waits[-1], output_field=DurationField())
 
-    def mark_landed(self, *, run, rows, checksum, read_until, note):
+    def mark_landed(self, *, run, rows, checksum, read_until, note, lacking=()):
         """The day is in, with rows or empty by Amazon's word. A replay lands what was read before: the day is no fresher by it."""
         self.state = self.State.LANDED if rows else self.State.EMPTY
         self.run, self.rows, self.checksum, self.read_until, self.message = run, rows, checksum, read_until, note
-        self.again, self.request, self.attempts, self.not_before = False, None, 0, None
+        self.again, self.request, self.attempts, self.not_before, self.lacking = False, None, 0, None, list(lacking)
         if run.trigger != Run.Trigger.REPLAY:
             self.landed_at = Now()
         self.save()

@@ -43,6 +43,7 @@ SIMULATOR = tuple(
         ("world",),
         ("analytics", "order_json", "truth"),
         ("flat_file",),
+        ("sampled",),
         ("report_types",),
         ("consent", "documents", "orders", "reports", "tokens"),
         ("faults",),

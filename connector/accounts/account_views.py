@@ -6,7 +6,7 @@ from django.db.models import Count, ProtectedError
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from connector.accounts import applications, checkup, connect
+from connector.accounts import applications, checkup, connect, looks
 from connector.accounts.entries import read_name
 from connector.accounts.forms import RenameForm
 from connector.accounts.models import Account
@@ -17,7 +17,9 @@ from connector.accounts.models import Account
 def account_list(request):
     accounts = Account.objects.of(request.user).select_related("application")
     mine = {
-        "accounts": accounts.annotate(dataset_count=Count("datasets")).order_by("name"),
+        "accounts": accounts.annotate(dataset_count=Count("datasets"))
+        .prefetch_related("refused_marketplaces")
+        .order_by("name"),
         "applications": applications.choices(request.user),
     }
     return render(request, "accounts/list.html", mine)
@@ -81,6 +83,8 @@ def _detail(request, account, **more):
     page = {
         "account": account,
         "datasets": account.datasets.order_by("name"),
+        "refused": account.refused_marketplaces.all(),
+        "doubts": looks.open_doubts(account) if account.works else (),
         "rename_form": RenameForm(initial={"name": account.name}),
     }
     return render(request, "accounts/detail.html", page | more)

@@ -39,10 +39,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Taken:
-    """Seconds to wait; when they are 0 the request is taken, and `numbers` says as which of each bucket."""
+    """Seconds to wait; when they are 0 the request is taken, and `numbers` says as which of each bucket. `at` is the moment on
+    the database's clock, in seconds since 1970."""
 
     wait: float
     numbers: dict
+    at: float = 0.0
 
 
 class Buckets:
@@ -61,13 +63,14 @@ class Buckets:
         if len(rows) < len(limits):  # a bucket that was never used
             connection.execute(_MAKE, numbers)
             rows = connection.execute(_TAKE, numbers).fetchall()
-        wait = max(wait for *_, wait, _ in rows)
+        wait = max(lacks for _, _, lacks, _, _ in rows)
+        at = max(now for *_, now in rows)
         if wait <= 0:
-            return Taken(0.0, {bucket: number for bucket, number, *_ in rows})
+            return Taken(0.0, {bucket: number for bucket, number, *_ in rows}, at)
         if place:
-            short = [bucket for bucket, _, wait, _ in rows if wait > 0]
+            short = [bucket for bucket, _, lacks, _, _ in rows if lacks > 0]
             connection.execute(_STAND, numbers | {"short": short, "wait": wait, "kept": PLACE_KEPT})
-        return Taken(max(0.001, max(told for *_, told in rows)), {})
+        return Taken(max(0.001, max(told for _, _, _, told, _ in rows)), {}, at)
 
     def answered(self, limits, taken, rate=None, *, is_well=True):
         """The call has come back, or its line was cut: it arrived no later than now. `rate` is Amazon's own statement of
@@ -146,7 +149,7 @@ _MAKE = f"""
     ON CONFLICT DO NOTHING
 """
 
-# (bucket, number, seconds lacking, seconds to wait) of each bucket; nothing is taken while any lacks. The rows are locked
+# (bucket, number, seconds lacking, seconds to wait, now) of each bucket; nothing is taken while any lacks. The rows are locked
 # before the clock is read, so two workers never reckon with the same moment. How long a line is does not matter beyond
 # one burst: whoever comes back by then finds the bucket not yet full, so nothing is lost.
 _TAKE = f"""
@@ -177,7 +180,7 @@ _TAKE = f"""
     ), called AS (
         DELETE FROM quota_place USING gone WHERE quota_place.bucket = gone.bucket AND who = %(who)s::text
     )
-    SELECT bucket, taken + 1, lacks, lacks - too_long FROM reckoned
+    SELECT bucket, taken + 1, lacks, lacks - too_long, now FROM reckoned
 """
 _STAND = f"""
     INSERT INTO quota_place (bucket, who, urgent, since, until)

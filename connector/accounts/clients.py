@@ -15,40 +15,79 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transacti
 from django.db.models import F
 from django.db.models.functions import Now
 
-from connector.accounts import applications, quota
+from connector.accounts import applications, clocks, endpoints, looks, quota, refusals
 from connector.accounts.models import Account
 from connector.spapi import tokens
 from connector.spapi.client import Client
-from connector.spapi.errors import ConsentLost, SecretRejected, SpapiError, Unreachable
-from connector.spapi.marketplaces import REGIONS
+from connector.spapi.errors import (
+    ConsentLost,
+    Doubted,
+    Forbidden,
+    SecretRejected,
+    SignInRefused,
+    SpapiError,
+    Unreachable,
+)
 
 OWN = "accounts-own"  # the alias of the short connections of this file
 LOCK_PATIENCE = 25  # seconds; a little longer than the sign-in service is waited for
 COME_BACK = 15.0
 
 
-def client_for(account):
-    """A client in this account's name. Marks the account or its application when Amazon turns them away, and re-raises.
+class PatientClient(Client):
+    """A client for work that can wait: nothing is forbidden to its account before Amazon has said so twice (`looks`)."""
 
-    Who stands in line for Amazon's quota with others sets the client's `place`; whoever does not goes first.
+    account = None
+
+    def call(self, name, path=None, query=None, body=None):
+        subject = looks.of_call(self.account, name, query or {}, body or {})
+        is_second = looks.ready(subject)
+        began = time.monotonic()
+        try:
+            answer = super().call(name, path, query, body)
+        except SignInRefused:
+            raise  # the access token has judged that
+        except Forbidden as problem:
+            looks.judge(subject, problem, took=time.monotonic() - began)
+            raise
+        if is_second:
+            looks.clear(subject)
+        return answer
+
+
+def client_for(account):
+    """A client in this account's name, for work that can wait.
+
+    Marks the account or its application when Amazon turns them away a second time, and re-raises; the first time, and
+    while the second look is not due, it raises Doubted. Who stands in line for Amazon's quota with others sets the
+    client's `place`; whoever does not goes first.
     """
     applications.in_step(account.application)
-    return client_with(AccessToken(account.pk), account)
+    client = client_with(AccessToken(account.pk), account, of=PatientClient)
+    client.account = account
+    return client
 
 
-def client_with(access_token, account):
-    """A client with a source of tokens of its own, for an account that is not saved yet."""
+def client_with(access_token, account, of=Client):
+    """A client with a source of tokens of its own, for an account that is not saved yet, or for a person who waits for the answer."""
+
+    meter = clocks.Meter(account.region)
 
     def take(call):
         call.taken = quota.take(account, call)
+        call.taken_at = time.monotonic()
         return call.taken.wait
 
-    return Client(
-        settings.SPAPI_ENDPOINTS.get(account.region) or REGIONS[account.region],
+    def date(call, date, sent, received):
+        meter.heard(date, sent=sent, received=received, taken_at=call.taken_at, database_at=call.taken.at)
+
+    return of(
+        endpoints.of_region(account.region),
         access_token,
         take,
         on_throttled=lambda call, seconds: quota.drain(account, call, seconds),
         on_answered=lambda call, rate, is_well: quota.answered(account, call, rate, is_well=is_well),
+        on_date=date,
         document_hosts=settings.SPAPI_DOCUMENT_HOSTS,
     )
 
@@ -61,7 +100,7 @@ class AccessToken:
 
     def __init__(self, account_id, *, asked_by_person=False):
         self._account_id = account_id
-        self._asked_by_person = asked_by_person  # who may want to try again what Amazon has refused before
+        self._asked_by_person = asked_by_person  # who wants an answer now, also to what Amazon has refused before
         self._token = None
         self._until = 0.0
 
@@ -88,7 +127,7 @@ class AccessToken:
                 if not whatever_is_stored and self._read(OWN, refused):
                     return  # somebody else got it while this one waited
                 self._forget(account, refused)
-                failure = self._ask(account)
+                failure = self._not_yet(account) or self._ask(account)
                 if failure is None:
                     self._read(OWN)
         except OperationalError as problem:
@@ -120,26 +159,60 @@ class AccessToken:
             raise SecretRejected(account.application.message)
         return account
 
+    def _not_yet(self, account):
+        """Doubted while a refusal waits for its second look: no worker asks Amazon before it is due."""
+        try:
+            if not self._asked_by_person:
+                for subject in self._subjects(account):
+                    looks.ready(subject)
+        except Doubted as doubted:
+            return doubted
+        return None
+
     @staticmethod
-    def _ask(account):
+    def _subjects(account):
+        return looks.of_consent(account), looks.of_secret(account.application), looks.of_sign_in(account)
+
+    def _ask(self, account):
         """Stores what Amazon's sign-in service answers; a failure is given back, so that what was noted is kept."""
+        began = time.monotonic()
+        failure = self._exchange(account)
+        if failure is None:
+            looks.clear(*self._subjects(account))
+            return None
+        return self._judge(account, failure, took=time.monotonic() - began)
+
+    @staticmethod
+    def _exchange(account):
+        """Asks; a new token is stored, a failure given back."""
         application = account.application
         try:
             found = tokens.refresh(
                 application.client_id, application.client_secret, account.refresh_token, url=settings.LWA_TOKEN_URL
             )
-        except ConsentLost as problem:
-            account.mark_needs_consent(problem.message)
-            return problem
-        except SecretRejected as problem:
-            application.mark_needs_secret()
-            return SecretRejected(application.message, code=problem.code)
         except SpapiError as problem:
             return problem
         account.mark_answered(found.refresh_token, found.access_token, found.expires_in)
         if not application.is_ready:
             application.mark_ready()
         return None
+
+    def _judge(self, account, failure, took):
+        """What is final of a refusal, and what waits for a second look. A person's check is the last word on the person's own
+        account; the application may be that of many."""
+        by_person = self._asked_by_person
+        if isinstance(failure, SecretRejected):
+            return applications.refused(account.application, failure, took=took, tells_person=by_person)
+        try:
+            if isinstance(failure, ConsentLost):
+                looks.judge(looks.of_consent(account), failure, took=took, is_final=by_person or account.needs_consent)
+                account.mark_needs_consent(refusals.words(failure))
+                return ConsentLost(account.message, **failure.facts)
+            if isinstance(failure, SignInRefused):
+                looks.judge(looks.of_sign_in(account), failure, took=took, is_final=by_person)
+        except Doubted as doubted:
+            return doubted
+        return failure
 
 
 @contextmanager

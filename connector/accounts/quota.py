@@ -1,15 +1,13 @@
 """What a call in an account's name counts against, and how much of that is left: Amazon's request quotas by account.
 
-The arithmetic is buckets.py's. Here the buckets get their names, and the statements a connection of this process's own.
+The arithmetic is buckets.py's. Here the buckets get their names, and the statements this process's own line to the database, so
+that a request that was taken stays taken whatever becomes of the caller's transaction.
 """
 
-import os
-
-import psycopg
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.models.functions import Extract, Now
 
+from connector.accounts import direct
 from connector.accounts.buckets import Buckets, Limit, Taken
 from connector.accounts.models import QuotaPlace
 from connector.spapi.operations import OPERATIONS
@@ -65,32 +63,5 @@ def others_waiting(account, operation, kind="", *, but="") -> int:
     return waiting.values("who").distinct().count()
 
 
-# The connection
-
-
 def _ask(verb, *facts, **more):
-    """One statement on this process's own connection; once more on a new one if the old one had died."""
-    for last in (False, True):
-        try:
-            return getattr(Buckets(connection, settings.SPAPI_RATE_FACTOR), verb)(*facts, **more)
-        except psycopg.OperationalError as problem:
-            _connections.clear()
-            if last:
-                raise OperationalError(*problem.args) from problem
-
-
-_connections = {}
-
-
-def connection() -> psycopg.Connection:
-    """In autocommit, so that a taken request stays taken whatever becomes of the caller's transaction; and without waiting
-    for the disk, as a crash may give a second's worth of quota back."""
-    facts = connections[DEFAULT_DB_ALIAS].get_connection_params()
-    mine = (os.getpid(), facts["dbname"])
-    found = _connections.get(mine)
-    if found is None or found.closed:
-        facts = {name: value for name, value in facts.items() if name not in ("context", "cursor_factory")}
-        _connections.clear()  # also those of the process that this one was forked from: they are left alone, not closed
-        found = _connections[mine] = psycopg.connect(**facts, autocommit=True)
-        found.execute("SET synchronous_commit = off")
-    return found
+    return direct.once_more(lambda: getattr(Buckets(direct.line, settings.SPAPI_RATE_FACTOR), verb)(*facts, **more))

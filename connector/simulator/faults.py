@@ -18,7 +18,8 @@ The first rule that applies is met. Kinds, and what they take:
 
     instead of an answer   429 (drain, header), 400, 404, 408, 413, 415, 500, 502, 503, 504, expired_token (for_good: so
                            have all access tokens that were given out until then),
-                           revoked_token, forbidden, token_died, too_big, html (status), redirect (location),
+                           revoked_token, forbidden, marketplace (marketplaces: the ids that are refused, whatever others
+                           are named beside them; status 400 or 403), token_died, too_big, html (status), redirect (location),
                            empty_body, body (body: in base64, status, content_type); for `token`: invalid_grant, invalid_client, unauthorized_client
     to a page              repeat_token, endless, same_page, empty_page, empty_payload, repeat_rows (changed: the moment
                            of their update), shuffled, truncated_json, invalid_json, unknown_fields, nul,
@@ -57,6 +58,7 @@ INSTEAD = (
     "expired_token",
     "revoked_token",
     "forbidden",
+    "marketplace",
     "token_died",
     "too_big",
     "html",
@@ -172,6 +174,8 @@ def _concerns(rule, request):
         return False
     if rule["kind"] == "too_big" and int(sent.get("maxResultsPerPage") or 100) <= rule.get("most", 50):
         return False
+    if rule["kind"] == "marketplace" and not _marketplaces(request) & set(rule.get("marketplaces", ())):
+        return False
     for name, wanted in rule.get("match", {}).items():
         if name not in sent:
             sent = {**request.about, **_body(request), **sent}
@@ -190,6 +194,12 @@ def _covers(moment, sent):
                 return False  # the request itself will be told so
             return first <= checks.date_time(moment, "covers") < last
     return False
+
+
+def _marketplaces(request):
+    """The ids that the request names."""
+    named = _body(request).get("marketplaceIds") or request.values().get("marketplaceIds", "").split(",")
+    return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
 
 
 def _body(request):
@@ -225,6 +235,8 @@ def instead(request):
         if "header" in fault:
             answer.headers["x-amzn-RateLimit-Limit"] = str(fault["header"])
         return answer
+    if kind == "marketplace":
+        return (denied() if fault.get("status", 400) == 403 else invalid(fault.get("details", ""))).answer
     return {
         "expired_token": denied("The access token you provided has expired."),
         "revoked_token": denied("The access token you provided is revoked, malformed or invalid."),

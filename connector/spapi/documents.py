@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from connector.spapi.charsets import Choice, Scan
-from connector.spapi.errors import DocumentRefused
+from connector.spapi.errors import DocumentBroken, DocumentTooLarge
 
 MOST_BYTES = 20 << 30
 MOST_RATIO = 200
@@ -48,9 +48,9 @@ def open_bytes(path, max_bytes=MOST_BYTES, max_ratio=MOST_RATIO):
         for piece in _unpacked(file, max_ratio) if packed else iter(lambda: file.read(_PIECE), b""):
             size += len(piece)
             if size > max_bytes:
-                raise DocumentRefused(
-                    f"The report's document unpacks to more than {max_bytes >> 20:,} MiB, which this installation does "
-                    "not take. Nothing of it was loaded. Choose fewer days, or raise the limit."
+                raise DocumentTooLarge(
+                    fact=f"The report's document unpacks to more than {max_bytes >> 20:,} MiB, which this installation "
+                    "does not take."
                 )
             yield piece
 
@@ -85,10 +85,7 @@ def _unpacked(file, max_ratio):
 
 
 def _broken(what):
-    return DocumentRefused(
-        f"The report's document {what}, so nothing of it was loaded. It is fetched from Amazon again; if that does not "
-        "help, the next run asks for the report anew."
-    )
+    return DocumentBroken(fact=f"The report's document {what}.")
 
 
 @contextmanager

@@ -49,16 +49,14 @@ def check(client, report_id, asked=None):
     if status == "DONE":
         if document_id:
             return document_id
-        raise NothingThere("Amazon has made the report and there is nothing in it.")
+        raise NothingThere(fact="Amazon has made the report and there is nothing in it.", operation="getReport")
     if status == "CANCELLED":
-        raise ReportCancelled(
-            "Amazon cancelled the report: it has nothing to tell for these days, or the same report was asked for too "
-            "soon before."
-        )
+        fact = "Amazon cancelled the report: it has nothing to tell, or the same report was asked for too soon before."
+        raise ReportCancelled(fact=fact, operation="getReport")
     if status == "FATAL":
-        raise ReportFailed("Amazon could not make the report.", document_id=document_id)
+        raise ReportFailed(fact="Amazon could not make the report.", document_id=document_id, operation="getReport")
     raise NotReady(
-        "Amazon is still making the report; it is looked for again by itself.", wait=POLL_SECONDS, code=status or ""
+        fact="Amazon is still making the report.", wait=POLL_SECONDS, code=status or "", operation="getReport"
     )
 
 
@@ -112,7 +110,7 @@ def _text(answer, name):
     value = answer.json.get(name) if isinstance(answer.json, dict) else None
     if not _is_id(value, name):
         raise Unreachable(
-            f"Amazon's answer came without its {name}. Nothing was lost; it is asked for again later.",
+            fact=f"Amazon's answer came without its {name}.",
             wait=RETRY_SECONDS,
             status=answer.status,
             request_id=answer.request_id,

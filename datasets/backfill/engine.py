@@ -13,6 +13,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.db.models import Avg, Max, Min, Q
 
+from connector.accounts import clocks
 from connector.accounts.buckets import Place
 from connector.accounts.clients import client_for
 from connector.accounts.sealing import CannotOpen
@@ -23,7 +24,7 @@ from connector.spapi import errors
 from connector.spapi.explanations import explanation
 from datasets import calendar, retries, schedule
 from datasets.backfill import days as ledger
-from datasets.backfill import fetch, land, lease, plan, sharing, window
+from datasets.backfill import fetch, land, lease, plan, refusals, refused, sharing, tracing, window
 from datasets.backfill.runs import place_of
 from datasets.backfill.set_aside import SetAside
 from datasets.backfill.span import Span, span_of
@@ -193,14 +194,15 @@ class _Turn:
             try:
                 told_at = self._step(request)
             except (errors.ConsentLost, errors.SecretRejected) as problem:
-                request.wait(None, message=problem.message)
-                return self._stop(Run.State.FAILED, problem.message)
+                request.wait(None, message=refusals.words(problem))
+                return self._stop(Run.State.FAILED, refusals.words(problem))
             except CannotOpen as problem:  # nor could any other request be sent
                 request.wait(None, message=str(problem))
                 return self._stop(Run.State.FAILED, str(problem))
             except errors.Forbidden as problem:  # so would every other request be
-                request.fail(problem.message, run=self.run, waits=False)
-                return self._stop(Run.State.PARTIAL if self.run.days_done() else Run.State.FAILED, problem.message)
+                message = refused.words(self._asking(), request, problem)
+                request.fail(message, run=self.run, waits=False)
+                return self._stop(Run.State.PARTIAL if self.run.days_done() else Run.State.FAILED, message)
             if time.monotonic() - began > TURN_SECONDS:
                 self.run.give_back(fence=self.fence, until=None, message=self._sentence())
                 return 0
@@ -212,7 +214,7 @@ class _Turn:
     def _begin(self):
         """Writes down which days this run is to bring in. Safe to repeat: it only adds what is missing."""
         now = database_now()
-        span = span_of(self.dataset, self.report, now)
+        span = span_of(self.dataset, self.report, clocks.amazons(now, self.account.region))
         scope = {"dataset": self.dataset, "generation": self.run.generation}
         with transaction.atomic():
             self.run.hold(self.fence)
@@ -247,6 +249,7 @@ class _Turn:
             if self.report.has_dates:
                 repeated = ledger.whole_periods(repeated, self.report.window)
             ours.filter(day__in=repeated, state__in=Day.IN).update(again=True)
+            tracing.want_again(self.dataset, self.run.generation, span, self.report, self.account)
             # Days that wait for their next try are counted among this run's, as those that it has not brought in.
             waiting = ours.waiting(now)
             total = ours.filter(Day.still_open() | Q(pk__in=waiting.values("pk"))).count()
@@ -298,7 +301,7 @@ class _Turn:
 
     def _plan(self, now):
         """The next request for the days that nobody has asked for, or None. A replay or a file asks for nothing."""
-        if self.run.trigger in (Run.Trigger.REPLAY, Run.Trigger.FILE):
+        if self.run.trigger in Run.ASKS_NOTHING:
             return None
         if self.set_aside.unanswered_in_a_row() >= retries.MAX_UNANSWERED:
             return None
@@ -319,7 +322,7 @@ class _Turn:
                 first_day=first,
                 last_day=last,
                 kind="report" if self.report.source.is_report else "pages",
-                source=self._asking().source(),
+                **self._asking().question(),
             )
             days = unasked.filter(day__range=(first, last))
             days.filter(again=True).update(request=request)
@@ -352,7 +355,7 @@ class _Turn:
         found = sharing.window_of(
             self.dataset,
             self.run.generation,
-            self._asking().source(),
+            self._asking().question()["source"],
             newest,
             zone=self.zone,
             now=now,
@@ -408,29 +411,31 @@ class _Turn:
             )
         except errors.PageTokenDied:
             self._halve(request)
-        except errors.Forbidden:
-            raise
+        except errors.Forbidden as problem:
+            if not refused.is_asked_anew(asking, request, problem):
+                raise
         except errors.Refused as problem:
-            request.fail(problem.message, run=self.run)
+            if not refused.is_asked_anew(asking, request, problem):
+                request.fail(refused.words(asking, request, problem), run=self.run)
 
     def _come_back(self, request, later):
         """Amazon did not answer, or not yet: the request waits, or is set aside. Answers since when it waits."""
         told_at = database_now()
-        if isinstance(later, (errors.Throttled, errors.NotReady)):
+        if isinstance(later, (errors.Throttled, errors.NotReady, errors.Doubted)):
             wait = later.wait or fetch.backoff(request.attempts)
-            request.wait(told_at + timedelta(seconds=wait), message=later.message)
+            request.wait(told_at + timedelta(seconds=wait), message=refusals.words(later))
             return told_at
         attempts = request.attempts + 1
         if self.set_aside.is_due(request, told_at):
             self.set_aside.give_up(
                 request,
                 f"Amazon has not answered this request since {_moment(request.failing_since or told_at)}, in {attempts} "
-                f"tries, while it answers others; so it is set aside. The last try: {later.message}",
+                f"tries, while it answers others; so it is set aside. The last try: {later.fact}",
             )
             return None
         request.wait(
             told_at + timedelta(seconds=fetch.backoff(attempts)),
-            message=later.message,
+            message=refusals.words(later),
             attempts=attempts,
             failing_since=request.failing_since or told_at,
         )
@@ -524,7 +529,8 @@ class _Turn:
 
     def _finish(self):
         failed, done = self.run.days_failed(), self.run.days_done()
-        unasked = 0 if self.run.trigger == Run.Trigger.REPLAY else self._unasked().count()
+        unasked = 0 if self.run.trigger in Run.ASKS_NOTHING else self._unasked().count()
+        without = tracing.summary(self.run, self.report, self.account)
         if failed or unasked:
             lacking = list(self.run.days.filter(Q(state=Day.State.FAILED) | Q(again=True)).order_by("-day"))
             again = _tried_again(lacking, database_now())
@@ -534,6 +540,7 @@ class _Turn:
             if self.dataset.mode == "replace":
                 sentences.append("The rows that readers see are the old ones, since a replace shows nothing half done.")
             sentences += [day.message for day in lacking if day.message][:1]
+            sentences += [without] if without else []
             has_failed = not done and (unasked or any(self._has_tried(day) for day in lacking))
             return self._stop(Run.State.FAILED if has_failed else Run.State.PARTIAL, " ".join(sentences))
         if self.dataset.mode == Dataset.Mode.REPLACE:
@@ -543,6 +550,8 @@ class _Turn:
             message = "Everything was in already; there was nothing to load."
         else:
             message = f"{done} {'day' if done == 1 else 'days'} loaded, {rows:,} rows."
+        if without:
+            return self._stop(Run.State.PARTIAL, f"{message} {without}")
         return self._stop(Run.State.SUCCEEDED, message)
 
     def _has_tried(self, day):

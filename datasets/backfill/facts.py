@@ -5,9 +5,10 @@ The words, for pages and API alike:
 days_total      days of the range that the dataset is to hold as of now
 days_done       of those, the ones that are in: with rows, or empty by Amazon's word
 days_failed     of those, the ones that could not be had
+days_lacking    of those that are in, the ones without a marketplace that Amazon refuses
 newest, oldest  the first and last day that is in
-complete_through  from the oldest day of the range that is in up to this day none is missing, and this day was over
-                when Amazon was last asked for it. While a history fills newest day first, that is the newest day;
+complete_through  from the oldest day of the range that is in up to this day none is missing or lacks a marketplace, and
+                this day was over when Amazon was last asked for it. While a history fills newest day first, that is the newest day;
                 a hole holds it back until the hole is filled.
 
 Days are counted in the table that the latest run builds; `complete_through` and `newest` speak of the table that readers see.
@@ -30,7 +31,7 @@ STATES = {
     "new": "has never run",
     "loading": "a run is under way",
     "up_to_date": "the last run brought in all there was",
-    "partial": "the last run ended with days missing",
+    "partial": "the last run ended with days missing, or without a marketplace that Amazon refuses",
     "failed": "the last run failed",
     "paused": "no run is scheduled until it is resumed",
 }
@@ -47,6 +48,7 @@ class Facts:
     complete_through: date | None
     state: str
     last_run: Run | None = None
+    days_lacking: int = 0
 
     @property
     def days_missing(self):
@@ -93,7 +95,7 @@ _DAYS_IN = """
     FROM datasets_day
     WHERE dataset_id = d.id AND generation = d.generation AND state IN ('landed', 'empty')
         AND day BETWEEN %(first)s AND %(last)s
-        AND (NOT %(dated)s OR read_until IS NULL OR read_until >= ((day + 1)::timestamp AT TIME ZONE %(zone)s))
+        AND (NOT %(dated)s OR cardinality(lacking) = 0 AND (read_until IS NULL OR read_until >= ((day + 1)::timestamp AT TIME ZONE %(zone)s)))
 """
 THROUGH = f"""
 SELECT CASE WHEN NOT %(dated)s OR max(day) - min(day) + 1 = count(*) THEN max(day) ELSE (
@@ -144,7 +146,7 @@ def _state(dataset, run, counts):
     known = _known_state(dataset, run)
     if known is not None:
         return known
-    return "partial" if counts["days_done"] < counts["days_total"] else "up_to_date"
+    return "partial" if counts["days_done"] < counts["days_total"] or counts["days_lacking"] else "up_to_date"
 
 
 def _known_state(dataset, run):
@@ -185,16 +187,18 @@ WITH asked AS (
 ), known AS (
     SELECT asked.id, d.day, d.generation = asked.shown AS is_shown, d.generation = asked.building AS is_building,
         d.state IN ('landed', 'empty') AS is_in, d.state = 'failed' OR d.again AND d.request_id IS NULL AND d.attempts > 0 AS is_failed,
+        cardinality(d.lacking) > 0 AS is_lacking,
         d.read_until IS NULL OR d.read_until >= ((d.day + 1)::timestamp AT TIME ZONE asked.zone) AS is_over
     FROM asked JOIN datasets_day d ON d.dataset_id = asked.id AND d.generation IN (asked.shown, asked.building)
         AND d.day >= coalesce(asked.first, '-infinity') AND d.day <= coalesce(asked.last, 'infinity')
 ), blocks AS (
     SELECT id, day, day - (row_number() OVER (PARTITION BY id ORDER BY day))::int AS block
-    FROM known WHERE is_shown AND is_in AND is_over
+    FROM known WHERE is_shown AND is_in AND is_over AND NOT is_lacking
 ), counted AS (
     SELECT id, count(*) FILTER (WHERE is_building) AS days,
         count(*) FILTER (WHERE is_building AND is_in) AS done,
         count(*) FILTER (WHERE is_building AND is_failed) AS failed,
+        count(*) FILTER (WHERE is_building AND is_in AND is_lacking) AS lacking,
         max(day) FILTER (WHERE is_shown AND is_in) AS newest,
         min(day) FILTER (WHERE is_shown AND is_in) AS oldest
     FROM known GROUP BY id
@@ -202,7 +206,7 @@ WITH asked AS (
     SELECT DISTINCT ON (id) id, max(day) AS through FROM blocks GROUP BY id, block ORDER BY id, block
 )
 SELECT asked.id, asked.first IS NULL, greatest(asked.last - asked.first + 1, 0),
-    coalesce(days, 0), coalesce(done, 0), coalesce(failed, 0), newest, oldest, through
+    coalesce(days, 0), coalesce(done, 0), coalesce(failed, 0), coalesce(lacking, 0), newest, oldest, through
 FROM asked LEFT JOIN counted USING (id) LEFT JOIN oldest_blocks USING (id)
 """
 
@@ -240,7 +244,7 @@ def _asked(datasets, runs, now):
 def _count(datasets, runs, now):
     parameters = _asked(datasets, runs, now)
     found = {}
-    for pk, is_undated, span, days, done, failed, newest, oldest, through in _rows(parameters):
+    for pk, is_undated, span, days, done, failed, lacking, newest, oldest, through in _rows(parameters):
         if is_undated:  # as of now: the dataset holds one day, and that is the newest one
             total, done, failed, through = min(days, 1) or 1, min(done, 1), 0 if done else min(failed, 1), newest
         else:
@@ -249,6 +253,7 @@ def _count(datasets, runs, now):
             "days_total": total,
             "days_done": done,
             "days_failed": failed,
+            "days_lacking": lacking,
             "newest": newest,
             "oldest": oldest,
             "complete_through": through,

@@ -14,13 +14,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
+from connector.accounts import clocks
 from connector.catalogue.report import NoWindow
 from connector.database.clock import database_now
 from connector.spapi import documents, errors, marketplaces, pages, reports
 from connector.spapi.operations import OPERATIONS
 from connector.spapi.specification import Asked
 from datasets import calendar
-from datasets.backfill import abreast, land, own_file, sharing, window
+from datasets.backfill import abreast, land, own_file, refusals, sharing, tracing, window
 from datasets.backfill.lease import LeaseLost
 from datasets.backfill.raw_files import raw_folder
 from datasets.backfill.reading import Reading
@@ -34,7 +35,7 @@ MOST_BYTES = 20 << 30
 MOST_READINGS = 3
 MOST_PASSED_ON = 20  # times that a page chain is left to the machine that has its pages
 MOST_LOST = 3  # times that a report is asked for of which Amazon then knows nothing
-CLOCK_SKEW = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(minutes=5)  # beyond what is known of the difference
 ON_ITS_WAY = 5.0  # seconds after which a report that was asked for is certainly on Amazon's list
 TOO_SOON = timedelta(hours=1)  # within which Amazon may cancel a report because of an earlier one like it
 
@@ -80,6 +81,11 @@ class Asking:
     # Asking
 
     def _ask(self, request):
+        if tracing.is_under_way(request):
+            tracing.go_on(self, request)
+            return
+        if request.lacking and request.asked_at is None:
+            tracing.look_again(self, request)
         if not self.report.source.is_report:
             self._unless_shared(request, partial(self._begin_pages, request))
             return
@@ -95,7 +101,7 @@ class Asking:
         if not self._unless_shared(request, request.intend):
             return
         try:
-            amazon_id = reports.create(self.client, **self._wish(request))
+            amazon_id = reports.create(self.client, **self.wish(request))
         except (errors.Throttled, errors.Refused):
             request.unintend()  # Amazon said no: there is nothing to look for
             raise
@@ -141,27 +147,54 @@ class Asking:
             return False
         return True
 
-    def source(self):
-        """What is asked of Amazon, whatever the dates."""
-        return sharing.source(self.account, self.report, self._marketplace_ids(), self.answers, self.zone)
+    def question(self, lacking=None):
+        """What a new request is to ask, whatever the dates: `source` as equal ones have it, and the marketplaces left out."""
+        if lacking is None:
+            lacking = tracing.lacking(self.report, self.account, self.answers)
+        places = self._marketplace_ids(lacking)
+        return {
+            "source": sharing.source(self.account, self.report, places, self.answers, self.zone),
+            "lacking": list(lacking),
+        }
 
     def _window(self, request, now):
-        """The instants to ask for: the days' bounds, and nothing younger than Amazon answers for."""
+        """The instants to ask for: the days' bounds, and nothing younger than Amazon answers for, by its own clock."""
         if isinstance(self.report.window, NoWindow):
             return None, None
         from_at, _ = calendar.bounds(request.first_day, self.zone)
         _, until_at = calendar.bounds(request.last_day, self.zone)
-        return from_at, min(until_at, now - self.report.lag)
+        newest = self.newest(now)
+        if newest <= from_at:  # the day has begun by our clock, and not yet by Amazon's
+            wait = (from_at - newest).total_seconds() + 1
+            raise errors.NotReady(
+                "By Amazon's clock this day has only just begun; it is asked for in a moment.", wait=wait
+            )
+        return from_at, min(until_at, newest)
 
-    def _wish(self, request):
+    def newest(self, now):
+        """The youngest instant that Amazon can be asked for."""
+        return clocks.amazons(now, self.account.region) - self.report.lag
+
+    def set_window(self, request):
+        """Fixes the instants to ask for, where a question is asked in parts before it is asked as a whole."""
+        if request.asked_at is None:
+            from_at, until_at = self._window(request, database_now())
+            request.keep(from_at=from_at, until_at=until_at)
+
+    def wish(self, request, countries=None):
+        """What to ask of Amazon: for the request's marketplaces, or for these countries."""
         edges = request.from_at, request.until_at
         if self.report.source.is_report and self.report.source.by_dates and request.from_at:
             edges = window.as_dates(*edges, self.zone)
-        return self.report.request(*edges, self._marketplace_ids(), self.answers)
+        if countries is None:
+            places = self._marketplace_ids(request.lacking)
+        else:
+            places = [marketplaces.by_country(country).id for country in countries]
+        return self.report.request(*edges, places, self.answers)
 
     def asked(self, request):
         """What Amazon was asked for with this request, to be held against what its answer says of itself."""
-        wish = self._wish(request)
+        wish = self.wish(request)
         return Asked(
             wish["report_type"],
             tuple(wish["marketplace_ids"]),
@@ -172,17 +205,17 @@ class Asking:
             zone=self.zone,
         )
 
-    def _marketplace_ids(self):
-        chosen = self.answers.get("marketplaces")
-        return [marketplaces.by_country(country).id for country in chosen or self.account.marketplaces]
+    def _marketplace_ids(self, lacking):
+        chosen = self.answers.get("marketplaces") or self.account.marketplaces
+        return [marketplaces.by_country(country).id for country in chosen if country not in lacking]
 
     def _same_reports(self, request, since):
-        wish = self._wish(request)
+        wish = self.wish(request)
         places = wish["marketplace_ids"]
         return reports.find(self.client, wish["report_type"], places, wish["start"], wish["end"], since=since)
 
     def _find_orphan(self, request):
-        found = self._same_reports(request, request.asked_at - CLOCK_SKEW)
+        found = self._same_reports(request, clocks.amazons(request.asked_at, self.account.region) - CLOCK_SKEW)
         taken = set(
             Request.objects.exclude(amazon_id="")
             .filter(dataset__account=self.account)
@@ -240,14 +273,14 @@ class Asking:
         that ours came too soon: it is asked for once more after the cool-down. Without either, Amazon had nothing to
         tell, and to know that has cost one report.
         """
-        since = request.asked_at - max(self.report.cooldown, TOO_SOON)
+        since = clocks.amazons(request.asked_at, self.account.region) - max(self.report.cooldown, TOO_SOON)
         try:
             others = [(report_id, status) for report_id, status, _ in self._same_reports(request, since)]
         except errors.Refused:
             others = []  # where Amazon does not tell, its first word holds
         others = [(report_id, status) for report_id, status in others if report_id != request.amazon_id]
         alive = [report_id for report_id, status in others if status not in ("CANCELLED", "FATAL")]
-        if alive and not self._wish(request).get("options"):  # getReports does not say with which options one was made
+        if alive and not self.wish(request).get("options"):  # getReports does not say with which options one was made
             request.got_on(amazon_id=alive[0], cursor={"polls": 0}, message="Amazon has this report already.")
         elif alive or any(status == "FATAL" for _, status in others):
             raise problem
@@ -320,7 +353,7 @@ class Asking:
         if not done:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        wish, operation = self._wish(request), self.report.source.operation
+        wish, operation = self.wish(request), self.report.source.operation
         if request.cursor.get("page_size"):
             wish[OPERATIONS[operation].pager.size] = request.cursor["page_size"]
         replaced = [request.cursor.get("replaced", 0)]
@@ -392,10 +425,15 @@ class Asking:
                 null=null,
                 read_until=read_until,
                 note=self._note_of(day.day, note),
+                lacking=request.lacking,
                 turn=turn,
             )
             Request.objects.filter(pk=request.pk).update(interruptions=0)
 
+        note = f"{note} {tracing.note(self, request)}".strip()
+        for day in request.days.order_by("-day"):
+            if tracing.would_lose(self.run.dataset, request, day):
+                request.fail_day(day, tracing.kept(self, request), run=self.run)
         # Two days of a merge may hold the same keys, and would wait for each other.
         if self.run.dataset.mode != "merge" and abreast.is_worth_it([so.path.stat().st_size for so in staged.values()]):
             abreast.land(list(request.days.order_by("-day")), land_one)
@@ -403,7 +441,7 @@ class Asking:
             try:
                 land_one(day)
             except errors.Refused as problem:
-                request.fail_day(day, problem.message, run=self.run)
+                request.fail_day(day, refusals.words(problem), run=self.run)
             except modes.KeyNotUnique as problem:
                 request.fail_day(day, str(problem), run=self.run)
         for folder in self.folder(request).glob("days-*"):
@@ -451,7 +489,7 @@ class Asking:
         if request.failures + 1 >= MOST_READINGS:
             raise problem
         until = database_now() + timedelta(seconds=backoff(request.failures + 1))
-        request.fetch_again(until, message=problem.message)
+        request.fetch_again(until, message=refusals.words(problem))
 
     def _declared(self):
         return [{"name": c.name, "title": c.title or c.name, "type": c.type} for c in self.report.columns]

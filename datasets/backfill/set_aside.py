@@ -133,6 +133,7 @@ class SetAside:
                 generation=self.run.generation,
                 kind=request.kind,
                 source=request.source,
+                lacking=request.lacking,
                 first_day=request.first_day,
                 last_day=middle,
                 part_of=part_of,

@@ -92,7 +92,7 @@ def ledger(dataset, known):
 
 def _days(dataset, known, report, zone, now, whole):
     """Calendar, legend and bars."""
-    fields = ("day", "state", "rows", "attempts", "again", "read_until", "request_id")
+    fields = ("day", "state", "rows", "attempts", "again", "read_until", "request_id", "lacking")
     cells = {day.day: calendar.cell_of(day, zone) for day in ledger(dataset, known).only(*fields)}
     span = None
     if report is not None:
@@ -142,7 +142,10 @@ def sentence(dataset, known, run, report, left, next_try=None):
     if known.state == "new":
         return f"Nothing has been loaded yet. {known.days_total:,} days are to come in, newest first."
     if known.days_done >= known.days_total:
-        return f"All {known.days_total:,} days are loaded."
+        without = (
+            f", {known.days_lacking:,} of them without a marketplace that Amazon refuses" if known.days_lacking else ""
+        )
+        return f"All {known.days_total:,} days are loaded{without}."
     if not dataset.account.works:
         return f"{so_far}.{failed} Nothing new comes in until the account works again."
     if dataset.paused:

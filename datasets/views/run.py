@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
-from datasets.backfill import facts, forecast
+from datasets.backfill import facts, forecast, tracing
 from datasets.models import Dataset, Day, Request, Run
 from datasets.views import calendar
 from datasets.views.find import find_run, report_of, report_title
@@ -129,6 +129,15 @@ def trouble(run, failed):
     if account.needs_consent:
         can_do = f"Authorise {account.name} again at Amazon. The dataset then goes on where it stopped."
         links.append((f"Re-authorise {account.name}", reverse("account-reauthorize", args=[account.pk])))
+    elif account.works and (countries := tracing.left_out(run)):
+        can_do = (
+            f"See in {'Seller' if account.is_seller else 'Vendor'} Central whether the account sells in "
+            f"{tracing.listed(countries)} and may be read there by this application, then authorise {account.name} again or "
+            "test its connection: the next run asks once more. Or leave it out of the dataset's marketplaces."
+        )
+        links.append((f"Re-authorise {account.name}", reverse("account-reauthorize", args=[account.pk])))
+        links.append((f"Open {account.name}", reverse("account", args=[account.pk])))
+        links.append(("Edit the dataset", reverse("dataset-edit", args=[dataset.slug])))
     elif not account.application.is_ready:
         can_do = account.application.cure
         links.append(("Go to Accounts", reverse("accounts")))
@@ -141,6 +150,8 @@ def trouble(run, failed):
 def _means(run, failed):
     dataset = run.dataset
     kept = "Everything that was loaded before stays and can be read."
+    if countries := tracing.left_out(run):
+        kept += f" The days name what they lack: {tracing.listed(countries)}."
     if dataset.mode == Dataset.Mode.REPLACE:
         kept = "Readers see the rows of the last complete run: a replace shows nothing half done."
     if not failed:

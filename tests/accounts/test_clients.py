@@ -3,16 +3,26 @@
 import threading
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.db import connection, connections, transaction
+from django.db.models import F
 
-from connector.accounts import clients, quota
-from connector.accounts.models import Account, Application
+from connector.accounts import checkup, clients, direct, looks, quota
+from connector.accounts.models import Account, Application, FirstLook
 from connector.spapi.client import Call
-from connector.spapi.errors import ConsentLost, SecretRejected, Throttled, Unreachable
+from connector.spapi.errors import (
+    ConsentLost,
+    Doubted,
+    Forbidden,
+    SecretRejected,
+    SignInRefused,
+    Throttled,
+    Unreachable,
+)
 from connector.spapi.operations import OPERATIONS, Further
-from tests.accounts.conftest import CLIENT_SECRET, SELLER_TOKEN, calls, paste
+from tests.accounts.conftest import CLIENT_SECRET, SELLER_TOKEN, calls, minutes_later, paste
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -148,55 +158,199 @@ def test_a_new_token_stays_though_the_caller_takes_everything_back(account, amaz
     assert calls(amazon) == before
 
 
-def test_a_withdrawn_consent_marks_the_account_and_asks_amazon_once(account, amazon):
+def test_a_removed_account_is_said_to_be_gone(account):
+    source = clients.AccessToken(account.pk)
+    account.delete()
+
+    with pytest.raises(ConsentLost, match="removed"):
+        source()
+
+
+# What Amazon refuses, looked at twice
+
+
+@pytest.fixture
+def a_minute(settings):
+    """The second look is due a whole minute after the first, as at Amazon."""
+    settings.SPAPI_RATE_FACTOR = 1
+
+
+def test_a_withdrawn_consent_marks_the_account_at_the_second_look(account, amazon, a_minute):
     stale(account)
     amazon.control("/simulator/revoke", {"selling_partner_id": "A2DEMOSELLER01"})
     before = calls(amazon)
 
+    outcomes = together(10, lambda: ask(account)) + together(2, lambda: ask(account))
+
+    assert {type(outcome) for outcome in outcomes} == {Doubted}  # ten workers within the minute are one look
+    assert all(50 < outcome.wait <= 60 for outcome in outcomes)
+    assert calls(amazon) == before + 1
+    assert Account.objects.get().works
+
+    minutes_later()
     outcomes = together(10, lambda: ask(account))
-    outcomes += together(2, lambda: ask(account))
 
     assert {type(outcome) for outcome in outcomes} == {ConsentLost}
-    assert calls(amazon) == before + 1
+    assert calls(amazon) == before + 2
     again = Account.objects.get()
     assert again.needs_consent
     assert "Re-authorise" in again.message
     assert again.refresh_token == SELLER_TOKEN
 
 
-def test_a_consent_withdrawn_within_a_tokens_life_is_noticed(account, amazon):
+def test_an_answer_between_two_refusals_clears_the_first(account, amazon, a_minute):
+    stale(account)
+    for _ in range(3):
+        amazon.control("/simulator/faults", {"operation": "token", "kind": "invalid_grant", "count": 1})
+        with pytest.raises(Doubted):
+            ask(account)
+        minutes_later()
+
+        assert ask(account)["payload"]
+        stale(account)
+
+    assert Account.objects.get().works
+    assert not FirstLook.objects.exists()
+
+
+def test_a_first_look_of_long_ago_is_no_first_look(account, amazon, a_minute):
+    stale(account)
+    amazon.control("/simulator/faults", {"operation": "token", "kind": "invalid_grant"})
+    with pytest.raises(Doubted):
+        ask(account)
+    minutes_later(24 * 60)
+
+    with pytest.raises(Doubted) as doubt:
+        ask(account)
+
+    assert doubt.value.wait > 50
+    assert Account.objects.get().works
+
+
+def test_a_second_look_begins_when_the_minute_is_over(account, amazon, a_minute):
+    """A call that was on its way when another was refused is no second look, however late its answer comes."""
+    subject = looks.of_consent(account)
+    with pytest.raises(Doubted):
+        looks.judge(subject, ConsentLost(fact="no"), took=0)
+    FirstLook.objects.update(first_at=F("first_at") - timedelta(seconds=65))
+
+    with pytest.raises(Doubted):
+        looks.judge(subject, ConsentLost(fact="no"), took=30)
+
+    assert looks.judge(subject, ConsentLost(fact="no"), took=1) is None
+
+
+def test_a_person_who_checks_is_told_at_once(account, amazon, a_minute):
+    amazon.control("/simulator/revoke", {"selling_partner_id": "A2DEMOSELLER01"})
+
+    [finding] = checkup.examine(account)
+
+    assert not finding.good and "consent was withdrawn" in finding.sentence
+    assert Account.objects.get().needs_consent
+
+    amazon.control("/simulator/restore", {"selling_partner_id": "A2DEMOSELLER01"})
+    assert all(finding.good for finding in checkup.examine(Account.objects.get())[:2])
+    assert Account.objects.get().works
+    assert not FirstLook.objects.exists()
+
+
+def test_a_consent_withdrawn_within_a_tokens_life_is_noticed(account, amazon, a_minute):
     ask(account)
     amazon.control("/simulator/revoke", {"selling_partner_id": "A2DEMOSELLER01"})
 
+    with pytest.raises(Doubted):
+        ask(account)
+    minutes_later()
     with pytest.raises(ConsentLost):
         ask(account)
     assert Account.objects.get().needs_consent
 
 
-def test_a_rejected_secret_marks_the_application_and_pauses_all_its_accounts(alice, account, amazon, settings):
+def test_a_secret_rejected_twice_marks_the_application_and_pauses_all_its_accounts(
+    alice, account, amazon, settings, a_minute
+):
     other = paste(alice, name="Other", selling_partner_id="A2DEMOSELLER02", refresh_token="Atzr|simulator-seller-2")
     stale(account), stale(other)
     settings.LWA_CLIENT_SECRET = "rotated elsewhere"
     before = calls(amazon)
 
+    for each in (account, other, account):
+        with pytest.raises(Doubted):
+            ask(Account.objects.get(pk=each.pk))
+
+    assert calls(amazon) == before + 1  # what one account's worker saw holds for all of the application
+    assert Application.objects.get().is_ready
+
+    minutes_later()
     for each in (account, other):
         with pytest.raises(SecretRejected, match="Set LWA_CLIENT_SECRET"):
             ask(Account.objects.get(pk=each.pk))
 
-    assert calls(amazon) == before + 1
+    assert calls(amazon) == before + 2
     assert not Application.objects.get().is_ready
     assert Account.objects.get(pk=account.pk).state == Account.State.CONNECTED
 
 
-def test_the_right_secret_lets_all_accounts_go_on(account, amazon, settings):
+def test_the_right_secret_lets_all_accounts_go_on(account, amazon, settings, a_minute):
     stale(account)
     settings.LWA_CLIENT_SECRET = "wrong"
+    with pytest.raises(Doubted):
+        ask(Account.objects.get())
+    minutes_later()
     with pytest.raises(SecretRejected):
         ask(Account.objects.get())
 
     settings.LWA_CLIENT_SECRET = CLIENT_SECRET
 
     assert ask(Account.objects.get())["payload"]
+    assert Account.objects.get().works
+
+
+def test_a_new_secret_is_judged_by_its_own_looks(account, amazon, settings, a_minute):
+    stale(account)
+    for secret in ("wrong", "wrong too"):
+        settings.LWA_CLIENT_SECRET = secret
+        with pytest.raises(Doubted):
+            ask(Account.objects.get())
+        minutes_later()
+
+    assert Application.objects.get().is_ready
+
+
+def test_a_missing_role_is_looked_at_twice_before_it_is_final(account, amazon, a_minute):
+    amazon.control("/simulator/faults", {"operation": "getMarketplaceParticipations", "kind": "forbidden", "count": 2})
+    for _ in range(3):
+        with pytest.raises(Doubted) as doubt:
+            ask(account)
+    assert calls(amazon, "getMarketplaceParticipations") == 2  # when it was connected, and the first look
+    assert "Amazon refuses getMarketplaceParticipations" in doubt.value.fact
+
+    minutes_later()
+    with pytest.raises(Forbidden):
+        ask(account)
+    assert ask(account)["payload"]
+    assert not FirstLook.objects.exists()
+
+
+def test_other_kinds_of_requests_are_not_doubted_with_one(account, amazon, a_minute):
+    amazon.control("/simulator/faults", {"operation": "getReports", "kind": "forbidden"})
+    with pytest.raises(Doubted):
+        clients.client_for(account).call("getReports", query={"reportTypes": ["X"]})
+
+    assert ask(account)["payload"]
+
+
+def test_a_sign_in_service_that_refuses_without_a_reason_is_looked_at_twice(account, amazon, a_minute):
+    stale(account)
+    amazon.control("/simulator/faults", {"operation": "token", "kind": "400"})
+    for _ in range(2):
+        with pytest.raises(Doubted):
+            ask(account)
+    minutes_later()
+
+    with pytest.raises(SignInRefused):
+        ask(account)
+
     assert Account.objects.get().works
 
 
@@ -221,14 +375,6 @@ def test_an_account_that_was_checked_late_loses_its_note(alice, amazon, settings
     assert Account.objects.get().message == ""
 
 
-def test_a_removed_account_is_said_to_be_gone(account):
-    source = clients.AccessToken(account.pk)
-    account.delete()
-
-    with pytest.raises(ConsentLost, match="removed"):
-        source()
-
-
 # Request quota
 
 
@@ -237,7 +383,7 @@ def real_rates(account, settings, amazon):
     """Amazon's published rates: 15 calls for the marketplaces, then one a minute."""
     amazon.control("/simulator/settings", {"rate_factor": 1})
     settings.SPAPI_RATE_FACTOR = 1
-    quota.connection().execute("DELETE FROM quota")
+    direct.line().execute("DELETE FROM quota")
 
 
 def use_up(account):
@@ -321,10 +467,10 @@ def test_a_report_types_own_limit_holds_for_its_calls_alone(account, real_rates,
 def test_the_quota_survives_the_loss_of_its_connection(account):
     quota.left(account, "getOrder")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [quota.connection().info.backend_pid])
+        cursor.execute("SELECT pg_terminate_backend(%s)", [direct.line().info.backend_pid])
 
     assert quota.left(account, "getOrder") == (0.0, 30)
 
 
 def test_quota_takes_do_not_wait_for_the_disk(account):
-    assert quota.connection().execute("SHOW synchronous_commit").fetchone() == ("off",)
+    assert direct.line().execute("SHOW synchronous_commit").fetchone() == ("off",)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.accounts import clients, quota
+from connector.accounts import clients, direct, quota
 from connector.catalogue import index
 from connector.catalogue.report import Days
 from connector.database.clock import database_now
@@ -44,7 +44,7 @@ class Account:
     def hold(self):
         """As if no time had gone by since the last look at our ledger."""
         lost = self._now() - self.at
-        link = quota.connection()
+        link = direct.line()
         link.execute("UPDATE quota SET tat = tat + %s", [lost])
         link.execute("UPDATE quota_place SET since = since + %s, until = until + %s", [lost, lost])
         self.at += lost
@@ -52,7 +52,7 @@ class Account:
     def let_pass(self, seconds):
         """So much time goes by for both ledgers."""
         self.hold()
-        link = quota.connection()
+        link = direct.line()
         link.execute("UPDATE quota SET tat = tat - %s", [seconds])
         link.execute("UPDATE quota_place SET since = since - %s, until = until - %s", [seconds, seconds])
         self.amazon.control("/simulator/clock", {"advance": seconds})
@@ -90,7 +90,7 @@ class Account:
         return forecast.forecast(report, self.account, day_before(days + 9), day_before(10))
 
     def _now(self):
-        return quota.connection().execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]
+        return direct.line().execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]
 
     def _asked(self):
         entries = self.amazon.control("/simulator/requests?operation=createReport")["requests"]

@@ -12,7 +12,7 @@ from itertools import combinations
 import pytest
 
 from connector.simulator import faults, spoil
-from tests.simulator.caller import BY_ORDER_DATE, DOCUMENTS, REPORTS, SELLER
+from tests.simulator.caller import BY_ORDER_DATE, CA, DOCUMENTS, REPORTS, SELLER, US
 
 QUERY = {"createdAfter": "2026-08-10T00:00:00Z", "maxResultsPerPage": 10}
 PARTICIPATIONS = "/sellers/v1/marketplaceParticipations"
@@ -48,6 +48,30 @@ def test_a_rule_without_narrowing_meets_every_request_of_its_operation(amazon):
 def test_a_rule_is_narrowed(amazon, rule, expected):
     amazon.fault("500", "searchOrders", **rule)
     assert statuses(amazon, 4) == expected
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "InvalidInput"), (403, "Unauthorized")])
+def test_a_refused_marketplace_spoils_the_whole_request_and_is_not_named(amazon, status, code):
+    rule = {"marketplaces": [CA], "status": status, "details": "Not open to this seller."}
+    amazon.fault("marketplace", "searchOrders", **rule)
+    amazon.fault("marketplace", "createReport", **rule)
+
+    whole, others = amazon.search(**QUERY, marketplaceIds=f"{US},{CA}"), amazon.search(**QUERY, marketplaceIds=US)
+
+    assert (whole.status, whole.error["code"], others.status) == (status, code, 200)
+    assert CA not in json.dumps(whole.json)
+    body = {"reportType": BY_ORDER_DATE, "dataStartTime": START, "dataEndTime": END}
+    asked = [amazon.call("POST", REPORTS, body=body | {"marketplaceIds": ids}).status for ids in ([US, CA], [CA], [US])]
+    assert asked == [status, status, 202]
+
+
+def test_answers_bear_the_date_of_the_simulated_clock(amazon):
+    amazon.freeze("2026-08-20T12:00:00Z")
+    amazon.advance(seconds=-150)
+
+    reply = amazon.search(**QUERY)
+
+    assert reply.headers["date"] == "Thu, 20 Aug 2026 11:57:30 GMT"
 
 
 def test_chance_is_seeded(amazon):

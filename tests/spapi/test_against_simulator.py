@@ -263,8 +263,8 @@ def test_participations_name_every_marketplace(seller):
     assert {row[2] for row in rows} == {"US", "CA", "MX", "BR"}
 
 
-def test_a_vendor_is_told_what_may_be_wrong(seller):
-    with pytest.raises(errors.Refused, match="vendor"):
+def test_a_vendor_is_forbidden_what_is_a_sellers(seller):
+    with pytest.raises(errors.Forbidden, match="getMarketplaceParticipations to this account"):
         seller("vendor").call("getMarketplaceParticipations")
 
 

@@ -87,6 +87,7 @@ class DatasetAnswer(Schema):
     days_total: int
     days_done: int
     days_failed: int
+    days_lacking: int = Field(description="days that are in without a marketplace that Amazon refuses")
     oldest: date | None
     newest: date | None
     complete_through: date | None
@@ -133,6 +134,7 @@ def dataset_json(dataset, facts, request):
         "days_total": facts.days_total,
         "days_done": facts.days_done,
         "days_failed": facts.days_failed,
+        "days_lacking": facts.days_lacking,
         "oldest": facts.oldest,
         "newest": facts.newest,
         "complete_through": facts.complete_through,
@@ -223,6 +225,7 @@ class DayAnswer(Schema):
     attempts: int = Field(description="that failed, in a row and over all runs")
     not_before: Instant = Field(description="of a day that failed: the first run after this moment tries it again")
     again: bool = Field(description="its rows are in and stay, and it is being read once more")
+    lacking: list[str] = Field(description="marketplaces that Amazon refused when the day was read")
     run: int | None
     message: str
     landed_at: Instant
@@ -236,6 +239,7 @@ def day_json(day):
         "attempts": day.attempts,
         "not_before": utc(day.not_before),
         "again": day.again,
+        "lacking": day.lacking,
         "run": day.run_id,
         "message": day.message,
         "landed_at": utc(day.landed_at),
@@ -255,6 +259,14 @@ class NewAccount(Strict):
     client_secret: str | None = None
 
 
+class RefusedMarketplaceAnswer(Schema):
+    marketplace: str
+    what: str = Field(description="the report type, or the operation of Amazon's API")
+    words: str = Field(description="Amazon's own")
+    since: Instant
+    looked_at: Instant = Field(description="when Amazon was last asked for it; null where the next run asks")
+
+
 class AccountAnswer(Schema):
     id: str
     name: str
@@ -265,6 +277,9 @@ class AccountAnswer(Schema):
     state: Literal["connected", "needs_consent"]
     message: str
     application: str
+    refused_marketplaces: list[RefusedMarketplaceAnswer] = Field(
+        description="those that Amazon refuses among others that load"
+    )
     datasets: int
     authorized_at: Instant
     created_at: Instant
@@ -281,6 +296,16 @@ def account_json(account):
         "state": account.state,
         "message": account.message,
         "application": account.application.name,
+        "refused_marketplaces": [
+            {
+                "marketplace": one.marketplace,
+                "what": one.what,
+                "words": one.words,
+                "since": utc(one.since),
+                "looked_at": utc(one.looked_at),
+            }
+            for one in account.refused_marketplaces.all()
+        ],
         "datasets": account.datasets.count(),
         "authorized_at": utc(account.authorized_at),
         "created_at": utc(account.created_at),

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('datasets', '0007_failures_and_next_tries'),
+        ('datasets', '0008_what_days_lack'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

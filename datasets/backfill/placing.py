@@ -57,7 +57,8 @@ class Placing:
                 f"{some} of days that Amazon was not asked for here{first}, and left out: those days bring their own."
             )
         if self.homeless:
-            found.append(f"{self._unreadable()} and belong to no day; they are in the raw file only.")
+            belong = "belongs to no day; it is" if self.homeless == 1 else "belong to no day; they are"
+            found.append(f"{self._unreadable()} and {belong} in the raw file only.")
         return found
 
     def doubt(self, set_aside: int, has_rows: bool) -> str:

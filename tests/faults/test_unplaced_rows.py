@@ -69,7 +69,7 @@ def test_a_day_without_rows_is_not_called_empty_while_rows_without_a_day_are_the
     messages = dict(Day.objects.filter(dataset=file.dataset).values_list("day", "message"))
     said = f"1 row of Amazon's answer has no readable purchase_date (the first is '{US_FORM}')"
     assert said in messages[file.first] and "not called empty" in messages[file.first]
-    assert said in messages[file.last] and "belong to no day" in messages[file.last]
+    assert said in messages[file.last] and "belongs to no day" in messages[file.last]
     assert file.dataset.rows == sum(so["rows"] for so in file.truth().values()) - 1
 
 

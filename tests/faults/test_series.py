@@ -155,7 +155,7 @@ def test_a_document_that_drips_is_over_at_the_deadline_and_read_again(series, mo
         run = series.drive()
 
         assert_all_is_well(series, place, run)
-        assert any("did not answer in time" in message for message, _ in run.waits), place
+        assert any("did not answer in time" in message for message, _ in run.waits), (place, run.waits)
 
 
 def test_a_document_that_points_elsewhere_fails_its_own_day_only(series, simulator):

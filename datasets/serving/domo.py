@@ -46,7 +46,9 @@ def token(request):
         "expires_in": left,
         "scope": " ".join(caller.token.scopes),
     }
-    return _json(found)
+    response = _json(found)
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 @endpoint("GET")
@@ -180,5 +182,5 @@ def _instant(at):
 
 def _json(content):
     response = HttpResponse(json.dumps(content), content_type="application/json")
-    response["Cache-Control"] = "no-store"
+    response["Cache-Control"] = "private, no-cache"
     return response

@@ -28,7 +28,7 @@ from datasets.serving.problems import (
 )
 from datasets.serving.sql import refusals, sandbox, saved
 from datasets.serving.statement import Parameters
-from datasets.serving.validators import is_known, with_validators, without_body
+from datasets.serving.validators import is_known, tagged, with_validators, without_body
 
 SHAPE = ("_limit", "_header", "_bom", "_safe", "_dl", "_decimals")
 CONTROLS = ("sql", "_format", *SHAPE)
@@ -93,7 +93,7 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
     asked = _shape(pairs, controls)
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
-    encoding = encodings.chosen("" if file.is_packed else request.headers.get("Accept-Encoding", ""))
+    encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     may_know = request.method in ("GET", "HEAD") and not CLOCK.search(text + caller.fixed)
     etag = _etag(text, tables, caller, asked, file, encoding)
     if may_know and is_known(request, etag):
@@ -280,4 +280,4 @@ def _etag(text, tables, caller, asked, file, encoding):
         (text, sandbox.states(tables), caller.fixed, replace(asked, download=False), file.suffix, type(file).__name__)
     )
     mark = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-    return f'"q-{mark}{"" if encoding is encodings.Identity else "-" + encoding.name}"'
+    return tagged(f"q-{mark}", encoding)

@@ -59,32 +59,33 @@ def ranges(header):
 
 def weight_of(header, kind, parameters=()):
     """How much a client wants this media type, from 0.0 (not at all) to 1.0."""
-    known = ranges(header)
-    if not known:
-        return 1.0
-    fitting = [one for one in known if one.fits(kind, parameters)]
-    return max(fitting, key=lambda one: one.closeness).weight if fitting else 0.0
+    return _wish(header, kind, parameters)[0]
 
 
 def best(header, offered):
-    """The most wanted key of `offered`, {key: media type}; the first one where the client does not care; None where it takes none."""
-    weights = {key: max(weight_of(header, kind) for kind in _names(kind)) for key, kind in offered.items()}
-    key = max(weights, key=weights.get)
-    return key if weights[key] > 0.0 else None
+    """The most wanted key of `offered`, {key: media type}; of equally wanted ones what is named most closely, then the first. None
+    where the client takes none of them."""
+    wishes = {key: _wish(header, kind) for key, kind in offered.items()}
+    key = max(wishes, key=wishes.get)
+    return key if wishes[key][0] > 0.0 else None
+
+
+def _wish(header, kind, parameters=()):
+    """(weight, closeness) of the closest range that fits the type or is one of its other names."""
+    known, also = ranges(header) or ranges("*/*"), ALSO.get(kind, ())
+    fitting = [one for one in known if one.kind in also or one.fits(kind, parameters)]
+    closest = max(fitting, key=lambda one: one.closeness, default=None)
+    return (closest.weight, closest.closeness) if closest else (0.0, (0, 0))
 
 
 def check(request, kind):
     """Raises NotAcceptable where the client does not take the media type that this address gives."""
     header = request.headers.get("Accept", "")
     kind = kind.partition(";")[0]
-    if not any(weight_of(header, name) for name in _names(kind)):
+    if not weight_of(header, kind):
         raise NotAcceptable(
             f"This address gives {kind}, which Accept: {shown(header)} leaves out. Leave the header out, or add */*."
         )
-
-
-def _names(kind):
-    return (kind, *ALSO.get(kind, ()))
 
 
 def _range(part):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from psycopg import ClientCursor, errors
 
 from datasets import facts
-from datasets.serving import encodings, moment, readings, wishes
+from datasets.serving import accepted, controls, encodings, moment, readings, wishes
 from datasets.serving.copyout import PAUSE_MS, CopyOut, ReaderLeft
 from datasets.serving.files import TEXT_FILES
 from datasets.serving.find import find_dataset
@@ -52,8 +52,10 @@ def export(request, slug, suffix):
 def answer(request, caller, dataset, file, pairs):
     """The file of what the parameters ask for, or that the reader has it already."""
     now = timezone.now()
+    accepted.check(request, file.content_type)
     seen = moment.glance(dataset)
     asked = wishes.read(caller, pairs, seen.columns, dataset, now)
+    controls.check(pairs, file.suffix)
     encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     etag = _etag(seen, asked, file, encoding)
     if is_known(request, etag):

@@ -9,7 +9,7 @@ from django.utils import timezone
 from psycopg import errors
 
 from datasets import facts
-from datasets.serving import cursors, encodings, moment, query, readings, wishes
+from datasets.serving import accepted, controls, cursors, encodings, moment, query, readings, wishes
 from datasets.serving.find import find_dataset
 from datasets.serving.page import Page
 from datasets.serving.pool import PAGE_SECONDS, pool
@@ -29,6 +29,8 @@ def rows(request, slug, suffix):
         raise NotFound(
             f"There is no rows.{shown(suffix)}.{nearest(suffix, SUFFIXES)} There are: {', '.join(SUFFIXES)}."
         )
+    accepted.check(request, TYPES[suffix])
+    controls.check(pairs, suffix, *(("_count",) if suffix == "json" else ()))
     now = timezone.now()
     encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""))
     position = _position(pairs, dataset)

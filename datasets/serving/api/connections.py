@@ -58,7 +58,7 @@ def read_account(request, account_id: str):
     return account_json(account)
 
 
-@router.post("/accounts", auth=Needs("accounts:write"), response={201: AccountAnswer}, tags=["accounts"])
+@router.post("/accounts", auth=Needs("accounts:write", has_body=True), response={201: AccountAnswer}, tags=["accounts"])
 def create_account(request, response: HttpResponse, body: NewAccount):
     """Connects a self-authorised account by its refresh token; no browser is needed."""
     request.auth.check_unlimited()
@@ -79,7 +79,7 @@ def list_tokens(request):
     return [token_json(token) for token in request.auth.tokens().prefetch_related("datasets")]
 
 
-@router.post("/tokens", auth=Needs("tokens:write"), response={201: FreshToken}, tags=["tokens"])
+@router.post("/tokens", auth=Needs("tokens:write", has_body=True), response={201: FreshToken}, tags=["tokens"])
 def create_token(request, response: HttpResponse, body: NewToken):
     """A new token, whose text is shown this once. A token cannot make one that may do more, or lives longer, than itself."""
     caller, now = request.auth, timezone.now()
@@ -111,7 +111,9 @@ def _dataset(caller, name):
         raise BadParameters([("datasets", problem.detail)]) from None
 
 
-@router.post("/datasets/{slug}/links", auth=Needs("tokens:write"), response={201: FreshLink}, tags=["tokens"])
+@router.post(
+    "/datasets/{slug}/links", auth=Needs("tokens:write", has_body=True), response={201: FreshLink}, tags=["tokens"]
+)
 def create_link(request, response: HttpResponse, slug: str, body: NewLink):
     """A link that reads this dataset without a header, for programs that can only take an address. Its query is fixed:
     whoever holds the link sees no other rows and columns."""

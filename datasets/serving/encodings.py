@@ -1,7 +1,7 @@
 """Compression of answers: which coding a client takes, and the bytes of it as they come.
 
 gzip is made by ISA-L, which was measured against zlib and zlib-ng on pages of rows (docs/performance.md): about the size of zlib's
-first level in a tenth of its time.
+first level in a quarter of its time or less.
 """
 
 import re

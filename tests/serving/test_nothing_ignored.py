@@ -256,6 +256,7 @@ def test_a_statements_format_is_the_one_that_is_wanted_most(ask, world, accept, 
     answer = ask("GET", "/api/v1/query", {"sql": "SELECT 1 AS one"}, Accept=accept)
 
     assert answer["Content-Type"].partition(";")[0] == kind
+    assert "Accept" in answer["Vary"].split(", ")
 
 
 def test_what_the_address_says_twice_is_refused(ask, world):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import psycopg
 from django.http import StreamingHttpResponse
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 
 from datasets.serving import accepted, encodings, query, readings, wishes
 from datasets.serving import controls as shaping
@@ -71,7 +72,10 @@ def ask(request, slug=None, suffix=None):
     text = [value for name, value in pairs if name == "sql"]
     if len(text) != 1:
         raise BadParameters([("sql", "sql: one statement is needed, in the address or in the body.")])
-    return answer(request, caller, text[0], file, pairs, dataset=dataset, slug=slug or "query", controls=controls)
+    response = answer(request, caller, text[0], file, pairs, dataset=dataset, slug=slug or "query", controls=controls)
+    if not suffix:
+        patch_vary_headers(response, ["Accept"])
+    return response
 
 
 @endpoint("GET")

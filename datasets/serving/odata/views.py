@@ -21,7 +21,7 @@ from datasets.serving.pool import PAGE_SECONDS, pool
 from datasets.serving.problems import BadParameters, BadRequest, NotFound, VersionGone, shown
 from datasets.serving.wording import absolute
 
-KEY = re.compile(r"([a-z][a-z0-9_]{0,49})\((?:_row_id\s*=\s*)?([0-9]{1,18})\)", re.ASCII)
+KEY = re.compile(r"(?:_row_id\s*=\s*)?([0-9]{1,18})", re.ASCII)
 
 
 @endpoint
@@ -50,9 +50,7 @@ def describe(request):
 
 @endpoint
 def entities(request, name):
-    """GET /odata/v4/{dataset}: one page of rows. GET /odata/v4/{dataset}({_row_id}): one row."""
-    if key := KEY.fullmatch(name):
-        return _entity(request, *key.groups())
+    """GET /odata/v4/{dataset}: one page of rows."""
     caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request))
     format, size = _format(request, wanted), preferences.page_size(request, query.MOST_PAGE_ROWS)
@@ -70,8 +68,14 @@ def entities(request, name):
     return response
 
 
-def _entity(request, slug, number):
-    caller, dataset = _dataset(request, slug)
+@endpoint
+def entity(request, name, key):
+    """GET /odata/v4/{dataset}({_row_id}): one row."""
+    caller, dataset = _dataset(request, name)
+    found = KEY.fullmatch(key)
+    if not found:
+        raise NotOffered(f"A row is read by its number: '{shown(key)}' is none. Write {name}(1) or {name}(_row_id=1).")
+    slug, number = dataset.slug, found[1]
     wanted = options.read(_pairs(request), ("$select", "$format"))
     format = _format(request, wanted)
     page = _page(request, dataset, wanted | {"$filter": f"_row_id eq {number}", "$top": "1"}, format)

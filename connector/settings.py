@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "connector.health.Probes",
     "connector.headers.SecurityHeaders",
     "datasets.serving.problems.ProblemMiddleware",
+    "datasets.serving.compression.Compression",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -12,7 +12,7 @@ from django.utils import timezone
 from psycopg import ClientCursor, errors
 
 from datasets.backfill import facts
-from datasets.serving import encodings, moment, readings, wishes
+from datasets.serving import accepted, controls, encodings, moment, readings, wishes
 from datasets.serving.copyout import PAUSE_MS, CopyOut, ReaderLeft
 from datasets.serving.files import TEXT_FILES
 from datasets.serving.find import find_dataset
@@ -21,7 +21,7 @@ from datasets.serving.places import PLACES, take_everywhere
 from datasets.serving.pool import pool
 from datasets.serving.problems import BadRequest, NotFound, Unavailable, endpoint, nearest, shown
 from datasets.serving.statement import Parameters
-from datasets.serving.validators import is_known, with_validators, without_body
+from datasets.serving.validators import is_known, tagged, with_validators, without_body
 from datasets.serving.xlsx import Xlsx
 
 log = logging.getLogger(__name__)
@@ -52,9 +52,11 @@ def export(request, slug, suffix):
 def answer(request, caller, dataset, file, pairs):
     """The file of what the parameters ask for, or that the reader has it already."""
     now = timezone.now()
+    accepted.check(request, file.content_type)
     seen = moment.glance(dataset)
     asked = wishes.read(caller, pairs, seen.columns, dataset, now)
-    encoding = encodings.chosen("" if file.is_packed else request.headers.get("Accept-Encoding", ""))
+    controls.check(pairs, file.suffix)
+    encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     etag = _etag(seen, asked, file, encoding)
     if is_known(request, etag):
         return with_validators(without_body(304), seen, etag)
@@ -126,7 +128,7 @@ class Stream:
     def _make(self):
         encoder, file = self._encoder, self.file
         if self._packed is not None:
-            yield from self._packed
+            yield from self._packed_chunks()
             return
         if start := file.start(self.query):
             yield encoder.add(start) + encoder.flush()
@@ -139,6 +141,13 @@ class Stream:
             if chunk:
                 yield chunk
         if end := encoder.add(file.end(is_empty=first)) + encoder.end():
+            yield end
+
+    def _packed_chunks(self):
+        for chunk in self._packed:
+            if chunk := self._encoder.add(chunk):
+                yield chunk
+        if end := self._encoder.end():
             yield end
 
     def __iter__(self):
@@ -201,7 +210,7 @@ def _abort(request):
 
 def _etag(seen, asked, file, encoding):
     asked_for = asked.fingerprint(seen.pk, seen.generation, file.suffix, [column["name"] for column in seen.columns])
-    return f'"{seen.label}-{asked_for}{"" if encoding is encodings.Identity else "-" + encoding.name}"'
+    return tagged(f"{seen.label}-{asked_for}", encoding)
 
 
 def _with_headers(response, seen, asked, file, encoding, etag, now):

@@ -6,6 +6,7 @@ Problem                 status  code
   Forbidden              403    forbidden_scope, csrf_failed
   NotFound               404    not_found
   MethodNotAllowed       405    method_not_allowed
+  NotAcceptable          406    not_acceptable
   Conflict               409    already_running, in_use …
   VersionGone            410    version_gone
   TooLarge               413    too_large
@@ -126,6 +127,10 @@ class MethodNotAllowed(Problem):
         super().__init__(f"Allowed here: {allowed}.", headers={"Allow": allowed})
 
 
+class NotAcceptable(Problem):
+    status, code, title = 406, "not_acceptable", "Not in this form"
+
+
 class Conflict(Problem):
     status, code, title = 409, "conflict", "Not now"
 
@@ -214,6 +219,15 @@ def endpoint(*methods):
     return wrap
 
 
+def response_of(problem, request):
+    """The problem's answer in the shape of the service that was asked."""
+    if not ODATA.match(request.path_info):
+        return problem.response(request)
+    response = problem.as_odata(request)
+    response["OData-Version"] = "4.0"
+    return response
+
+
 class ProblemMiddleware:
     """Outermost: whatever Django itself refuses on a path for programs is said as the service asked says its own refusals."""
 
@@ -233,12 +247,7 @@ class ProblemMiddleware:
             return self.get_response(request)
         response = self.get_response(request)
         if response.status_code >= 400 and "json" not in response.get("Content-Type", ""):
-            problem = self.of(response)
-            if ODATA.match(request.path_info):
-                response = problem.as_odata(request)
-                response["OData-Version"] = "4.0"
-            else:
-                response = problem.response(request)
+            response = response_of(self.of(response), request)
             response["Content-Length"] = str(len(response.content))
         response["X-Request-ID"] = request_id(request)
         response["Referrer-Policy"] = "no-referrer"

@@ -9,12 +9,12 @@ from django.utils import timezone
 from psycopg import errors
 
 from datasets.backfill import facts
-from datasets.serving import cursors, moment, query, readings, wishes
+from datasets.serving import accepted, controls, cursors, encodings, moment, query, readings, wishes
 from datasets.serving.find import find_dataset
 from datasets.serving.page import Page
 from datasets.serving.pool import PAGE_SECONDS, pool
 from datasets.serving.problems import BadRequest, NotFound, endpoint, nearest, shown
-from datasets.serving.validators import is_known, with_validators, without_body
+from datasets.serving.validators import is_known, tagged, with_validators, without_body
 from datasets.serving.wording import absolute, instant
 
 SUFFIXES = ("json", "ndjson", "csv")
@@ -29,12 +29,15 @@ def rows(request, slug, suffix):
         raise NotFound(
             f"There is no rows.{shown(suffix)}.{nearest(suffix, SUFFIXES)} There are: {', '.join(SUFFIXES)}."
         )
+    accepted.check(request, TYPES[suffix])
+    controls.check(pairs, suffix, *(("_count",) if suffix == "json" else ()))
     now = timezone.now()
+    encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""))
     position = _position(pairs, dataset)
     if position is None and (request.method == "HEAD" or "If-None-Match" in request.headers):
         seen = moment.glance(dataset)
         asked = wishes.read(caller, pairs, seen.columns, dataset, now, query.PAGE_CONTROLS)
-        etag = _etag(seen, asked, suffix)
+        etag = _etag(seen, asked, suffix, encoding)
         if is_known(request, etag):
             return with_validators(without_body(304), seen, etag)
         if request.method == "HEAD":
@@ -49,7 +52,7 @@ def rows(request, slug, suffix):
             code="too_slow",
         ) from None
     readings.note(request, caller, dataset, f"rows.{suffix}")
-    etag = _etag(page.moment, page.query, suffix)
+    etag = _etag(page.moment, page.query, suffix, encoding)
     if is_known(request, etag):
         return with_validators(without_body(304), page.moment, etag)
     page.next = _next(request, page)
@@ -114,9 +117,9 @@ BODIES = {"json": _json, "ndjson": _ndjson, "csv": _csv}
 TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
 
-def _etag(seen, asked, suffix):
+def _etag(seen, asked, suffix, encoding):
     also = (seen.pk, seen.generation, suffix, asked.cursor, asked.count, [column["name"] for column in seen.columns])
-    return f'"{seen.label}-{asked.fingerprint(*also)}"'
+    return tagged(f"{seen.label}-{asked.fingerprint(*also)}", encoding)
 
 
 def _headed(response, seen, asked, suffix, etag):

@@ -20,6 +20,7 @@ CASTS = {
 }
 WHOLE = sql.SQL("bigint")
 SIGNS = {"gt": sql.SQL(">"), "gte": sql.SQL(">="), "lt": sql.SQL("<"), "lte": sql.SQL("<=")}
+AS_TEXT = {"string": ("numeric",), "ieee754": ("numeric", "bigint")}  # types that JSON writes as text
 COMPOUND = ("all", "any", "not", "untrue", "always", "never")
 FORMULA = (
     "^[[:space:]]*[-=+@\uff0b\uff0d\uff1d\uff20]|^[\t\r\n]"  # what spreadsheets take for a formula, wide twins too
@@ -62,7 +63,7 @@ def shown(name, kind, *, safe=False, json=False, decimals="number"):
         return sql.SQL("{0}::date || 'T' || {0}::time || 'Z'").format(column)
     if kind == "boolean":
         return column if json else sql.SQL("{}::text").format(column)
-    if kind == "numeric" and json and decimals == "string":
+    if json and kind in AS_TEXT.get(decimals, ()):
         return sql.SQL("{}::text").format(column)
     if kind == "text" and safe:
         return sql.SQL("CASE WHEN {0} ~ {1} THEN '''' || {0} ELSE {0} END").format(column, sql.Literal(FORMULA))

@@ -3,7 +3,6 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods
 
 from datasets.backfill.tasks import tell
@@ -23,7 +22,6 @@ TYPE_WORDS = {
 }
 
 
-@gzip_page
 @require_http_methods(["GET", "POST"])
 @login_required
 def columns(request, slug):

@@ -9,7 +9,6 @@ from django.db.models import Count, Min, Q
 from django.http import Http404
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
 from datasets.backfill import facts, forecast
@@ -64,7 +63,6 @@ def page_of(request, dataset, tab, **more):
     } | more
 
 
-@gzip_page
 @require_GET
 @login_required
 def overview(request, slug):
@@ -166,7 +164,6 @@ def _date(day):
     return f"{day.day} {day:%b %Y}"
 
 
-@gzip_page
 @require_GET
 @login_required
 def days(request, slug):

@@ -5,7 +5,6 @@ from django.core.paginator import Paginator
 from django.db.models import Q
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
 from connector.accounts.models import Account
@@ -18,7 +17,6 @@ ATTENTION = ("failed", "partial")
 NAMED = 5  # of those that need attention
 
 
-@gzip_page
 @require_GET
 @login_required
 def datasets(request):

@@ -5,7 +5,6 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 from psycopg import errors
 
@@ -32,7 +31,6 @@ OPERATORS = (
 )
 
 
-@gzip_page
 @require_GET
 @login_required
 def data(request, slug):

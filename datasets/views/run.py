@@ -7,7 +7,6 @@ from django.db.models import Case, Count, When
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
 from datasets.backfill import facts, forecast, tracing
@@ -34,7 +33,6 @@ PHASES = {
 }
 
 
-@gzip_page
 @require_GET
 @login_required
 def run(request, run_id):

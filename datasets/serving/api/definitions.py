@@ -77,7 +77,7 @@ def list_datasets(
     return [dataset_json(dataset, known[dataset.pk], request) for dataset in piece]
 
 
-@router.post("/datasets", auth=Needs("datasets:write"), response={201: DatasetAnswer})
+@router.post("/datasets", auth=Needs("datasets:write", has_body=True), response={201: DatasetAnswer})
 def create_dataset(request, response: HttpResponse, body: NewDataset):
     """Makes a dataset. Its schedule fills it from its next time on; with `run` the first run starts at once."""
     request.auth.check_unlimited()
@@ -99,7 +99,7 @@ def read_dataset(request, slug: str):
     return _shown(request, find_dataset(request.auth, slug))
 
 
-@router.patch("/datasets/{slug}", auth=Needs("datasets:write"), response=DatasetAnswer)
+@router.patch("/datasets/{slug}", auth=Needs("datasets:write", has_body=True), response=DatasetAnswer)
 def change_dataset(request, slug: str, body: DatasetChange):
     """Changes the definition. The slug stays, rows stay; what the new dates add is loaded by the next run."""
     dataset = find_dataset(request.auth, slug)
@@ -114,7 +114,7 @@ def delete_dataset(request, slug: str):
     return Status(204, None)
 
 
-@router.post("/datasets/{slug}/clone", auth=Needs("datasets:write"), response={201: DatasetAnswer})
+@router.post("/datasets/{slug}/clone", auth=Needs("datasets:write", has_body=True), response={201: DatasetAnswer})
 def clone_dataset(request, response: HttpResponse, slug: str, body: Clone):
     """A new dataset with the same definition and another name, without rows."""
     request.auth.check_unlimited()

@@ -59,7 +59,7 @@ def cancel_run(request, response: HttpResponse, slug: str, run_id: str):
     return _accepted(response, dataset, run)
 
 
-@router.post("/datasets/{slug}/reload", auth=Needs("runs:write"), response={202: RunAnswer})
+@router.post("/datasets/{slug}/reload", auth=Needs("runs:write", has_body=True), response={202: RunAnswer})
 def reload_days(request, response: HttpResponse, slug: str, body: Reload):
     """Fetches these days again and replaces each of them whole; until then their rows stay as they are."""
     dataset = find_dataset(request.auth, slug)

@@ -12,7 +12,7 @@ from odata_query import ast
 from odata_query.exceptions import ArgumentCountException, ODataException, UnknownFunctionException
 from odata_query.grammar import ODataLexer, ODataParser
 
-from datasets.serving.odata.answers import NotOffered
+from datasets.serving.odata.errors import NotOffered
 from datasets.serving.problems import BadParameters, nearest, shown
 from datasets.serving.query import MOST_FILTERS, MOST_LISTED, Filter
 

@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 import psycopg
 from django.http import StreamingHttpResponse
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 
-from datasets.serving import encodings, query, readings, wishes
+from datasets.serving import accepted, encodings, query, readings, wishes
+from datasets.serving import controls as shaping
+from datasets.serving.bodies import read_json
 from datasets.serving.copyout import CopyOut, ReaderLeft
 from datasets.serving.export import FILES, STALLED_SECONDS, Stream, _socket_of
 from datasets.serving.files import Json
@@ -19,6 +22,7 @@ from datasets.serving.pool import pool
 from datasets.serving.problems import (
     BadParameters,
     BadRequest,
+    NotAcceptable,
     NotFound,
     TooLarge,
     WrongContentType,
@@ -28,17 +32,10 @@ from datasets.serving.problems import (
 )
 from datasets.serving.sql import refusals, sandbox, saved
 from datasets.serving.statement import Parameters
-from datasets.serving.validators import is_known, with_validators, without_body
+from datasets.serving.validators import is_known, tagged, with_validators, without_body
 
 SHAPE = ("_limit", "_header", "_bom", "_safe", "_dl", "_decimals")
 CONTROLS = ("sql", "_format", *SHAPE)
-ACCEPTED = {
-    "text/csv": "csv",
-    "text/tab-separated-values": "tsv",
-    "application/x-ndjson": "ndjson",
-    "application/vnd.apache.parquet": "parquet",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-}
 CLOCK = re.compile(r"now|today|yesterday|tomorrow|current_\w+|local\w*|\w*timestamp\w*|age|\\", re.IGNORECASE)
 MOST_BODY = 1_000_000
 
@@ -60,7 +57,8 @@ class Table(Json):
         return b"\n]}\n"
 
 
-ANSWERS = FILES | {"json": Table("json", "application/json")}
+ANSWERS = {"json": Table("json", "application/json")} | {name: file for name, file in FILES.items() if name != "json"}
+KINDS = {suffix: file.content_type.partition(";")[0] for suffix, file in ANSWERS.items()}
 
 
 @endpoint("GET", "POST")
@@ -70,10 +68,14 @@ def ask(request, slug=None, suffix=None):
     dataset = find_dataset(caller, slug) if slug else None
     pairs = [*pairs, *_sent(request)]
     file = _file(request, pairs, suffix)
+    controls = tuple(name for name in CONTROLS if not (suffix and name == "_format"))  # the address says it already
     text = [value for name, value in pairs if name == "sql"]
     if len(text) != 1:
         raise BadParameters([("sql", "sql: one statement is needed, in the address or in the body.")])
-    return answer(request, caller, text[0], file, pairs, dataset=dataset, slug=slug or "query")
+    response = answer(request, caller, text[0], file, pairs, dataset=dataset, slug=slug or "query", controls=controls)
+    if not suffix:
+        patch_vary_headers(response, ["Accept"])
+    return response
 
 
 @endpoint("GET")
@@ -84,6 +86,7 @@ def saved_query(request, slug, suffix):
     file = FILES.get(suffix)
     if file is None:
         raise NotFound(f"There is no export.{shown(suffix)}.{nearest(suffix, FILES)} There are: {', '.join(FILES)}.")
+    accepted.check(request, file.content_type)
     return answer(request, caller, kept.sql, file, pairs, dataset=kept.dataset, slug=kept.slug, controls=SHAPE)
 
 
@@ -91,9 +94,10 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
     """The file of what the statement gives, or that the reader has it already. `dataset` is what it calls `table`."""
     now = timezone.now()
     asked = _shape(pairs, controls)
+    shaping.check(pairs, file.suffix)
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
-    encoding = encodings.chosen("" if file.is_packed else request.headers.get("Accept-Encoding", ""))
+    encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     may_know = request.method in ("GET", "HEAD") and not CLOCK.search(text + caller.fixed)
     etag = _etag(text, tables, caller, asked, file, encoding)
     if may_know and is_known(request, etag):
@@ -226,20 +230,21 @@ def _sent(request):
         raise TooLarge(f"A body of at most {MOST_BODY:,} bytes is taken.")
     kind = request.content_type
     if kind in ("application/sql", "text/plain"):
+        charset = (request.content_params or {}).get("charset", "utf-8")
+        if charset.lower() not in ("utf-8", "utf8", "us-ascii"):
+            raise WrongContentType(f"Send the statement in UTF-8, not in {shown(charset)}.")
         try:
             return [("sql", request.body.decode("utf-8-sig"))]
         except UnicodeDecodeError:
             raise BadRequest("The body is not UTF-8.") from None
     if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        return [(name, value) for name, value in request.POST.items() if name != "csrfmiddlewaretoken"]
+        given = [(name, value) for name, values in request.POST.lists() for value in values]
+        return [(name, value) for name, value in given if name != "csrfmiddlewaretoken"]
     if kind != "application/json":
         raise WrongContentType(
             f'Send {{"sql": "…"}} as application/json, or the statement as application/sql, not {shown(kind)}.'
         )
-    try:
-        found = json.loads(request.body)
-    except (ValueError, RecursionError):
-        raise BadRequest("The body is not JSON.") from None
+    found = read_json(request.body)
     if not isinstance(found, dict) or set(found) != {"sql"} or not isinstance(found["sql"], str):
         raise BadRequest('The body must be {"sql": "…"}: formats and limits stand in the address.')
     return [("sql", found["sql"])]
@@ -249,12 +254,23 @@ def _file(request, pairs, suffix):
     """By the address's ending, else by `_format`, else by Accept; JSON where nothing is said."""
     wished = suffix or next((value for name, value in pairs if name == "_format"), None)
     if wished is None:
-        kinds = [part.partition(";")[0].strip().lower() for part in request.headers.get("Accept", "").split(",")[:20]]
-        wished = next((ACCEPTED[kind] for kind in kinds if kind in ACCEPTED), "json")
+        return _accepted(request)
     if wished in ANSWERS:
+        if suffix:
+            accepted.check(request, KINDS[suffix])
         return ANSWERS[wished]
     sentence = f"There is no format '{shown(wished)}'.{nearest(wished, ANSWERS)} There are: {', '.join(ANSWERS)}."
     raise NotFound(sentence) if suffix else BadParameters([("_format", sentence)])
+
+
+def _accepted(request):
+    header = request.headers.get("Accept", "")
+    wished = accepted.best(header, KINDS)
+    if wished is None:
+        raise NotAcceptable(
+            f"Accept: {shown(header)} leaves out every format there is: {', '.join(KINDS.values())}. Add */*."
+        )
+    return ANSWERS[wished]
 
 
 def _shape(pairs, controls):
@@ -266,6 +282,8 @@ def _shape(pairs, controls):
     ]
     if wrong:
         raise BadParameters(wrong, code="unknown_parameter")
+    if sum(name == "_format" for name, _ in pairs) > 1:
+        raise BadParameters([("_format", "_format is given more than once.")])
     kept = [(name, value) for name, value in pairs if name in SHAPE]
     return query.parse(kept, (), zone="UTC", now=None, controls=SHAPE)
 
@@ -280,4 +298,4 @@ def _etag(text, tables, caller, asked, file, encoding):
         (text, sandbox.states(tables), caller.fixed, replace(asked, download=False), file.suffix, type(file).__name__)
     )
     mark = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-    return f'"q-{mark}{"" if encoding is encodings.Identity else "-" + encoding.name}"'
+    return tagged(f"q-{mark}", encoding)

@@ -19,6 +19,7 @@ import pytest
 
 from connector import embedded
 from connector.embedded import children
+from tests import clock
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -43,6 +44,13 @@ def start_services():
     (folder / "static").mkdir()
     os.environ |= {"DATA_DIR": str(folder), "STATIC_ROOT": str(folder / "static")}
     running = None
+    alone = (
+        "PYTEST_XDIST_WORKER" not in os.environ
+    )  # side by side, the servers are those of the process that started us
+    if alone and clock.is_moved() and (os.environ.get("DATABASE_URL") or os.environ.get("BROKER_URL")):
+        raise RuntimeError(
+            "Servers that others started go by the machine's clock. Leave DATABASE_URL and BROKER_URL out."
+        )
     if not (os.environ.get("DATABASE_URL") and os.environ.get("BROKER_URL")):
         running = embedded.start(folder, holder="the tests")
         os.environ.update(running.environment())
@@ -86,6 +94,14 @@ def plain_static_files():
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     with override_settings(STORAGES=settings.STORAGES | {"staticfiles": plain}):
         yield
+
+
+@pytest.fixture(autouse=True)
+def one_day():
+    """Midnight may pass during a test: it goes on counting from the day on which it began."""
+    from tests import days
+
+    days.begin()
 
 
 @lru_cache

@@ -7,10 +7,10 @@ import pytest
 
 from connector.accounts import connect
 from connector.catalogue import index
-from datasets.backfill import dispatch, engine, window
+from datasets.backfill import dispatch, engine
 from datasets.models import Dataset, Run
 from tests.checker import Checker
-from tests.days import ZONE, day_before
+from tests.days import day_of
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def make_dataset(alice, account):
 
     def make(report="order_details", *, start="today-4", end="yesterday", mode="append", options=None, **fields):
         answers = index.check_answers(report, options or {})
-        if start and day_before(0) != window.today(datetime.now(UTC), ZONE):
-            start, end = (window.resolve(word, day_before(0)).isoformat() for word in (start, end))
+        if start:
+            start, end = day_of(start), day_of(end)
         return Dataset.objects.create(
             slug=fields.pop("slug", f"made_{Dataset.objects.count()}"), name="Made", owner=alice, account=account,
             report=report, options=answers, start=start, end=end, mode=mode, **fields,

@@ -12,8 +12,9 @@ from django.db import connection
 
 from datasets.backfill import dispatch, engine
 from datasets.models import Run
-from tests.backfill.conftest import account, day_before, fast_amazon, make_dataset  # noqa: F401
+from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401
 from tests.checker import Checker
+from tests.days import day_before
 from tests.faults.disk import Server
 from tests.faults.nursery import Nursery
 from tests.living import wait_until

@@ -22,8 +22,8 @@ import pytest
 
 from connector.embedded import children
 from connector.embedded.services import Services
-from tests.backfill.conftest import day_before
 from tests.checker import Checker
+from tests.days import day_before
 from tests.faults.nursery import Watch, expected
 from tests.living import wait_until
 from tests.roof.test_running import Installation, command_line, free_port, manage

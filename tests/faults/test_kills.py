@@ -13,8 +13,9 @@ import pytest
 from datasets import tasks
 from datasets.backfill import dispatch, engine
 from datasets.models import Dataset, Day, Run
-from tests.backfill.conftest import account, day_before, fast_amazon, make_dataset  # noqa: F401
+from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401
 from tests.checker import Checker
+from tests.days import day_before
 from tests.faults.nursery import Nursery, Watch, expected
 from tests.living import Installation, wait_until
 

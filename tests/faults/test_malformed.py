@@ -25,7 +25,7 @@ from connector.spapi import errors
 from connector.spapi.client import Client
 from datasets.backfill import dispatch, engine, fetch, lease
 from datasets.models import Day, Request, Run
-from tests.backfill.conftest import day_before
+from tests.days import day_before
 from tests.faults import malformed
 from tests.faults.driving import drive
 

@@ -7,7 +7,8 @@ import pytest
 
 from datasets.backfill import dispatch, engine
 from datasets.models import Day, Run
-from tests.backfill.conftest import day_before, finish
+from tests.backfill.conftest import finish
+from tests.days import day_before
 from tests.faults.driving import Drive, begin
 from tests.faults.nursery import Nursery
 from tests.living import wait_until

@@ -1,5 +1,6 @@
 """A whole installation as people start it: `manage.py serve`, with embedded servers, in a process group of its own."""
 
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 from connector.embedded import children
 from connector.embedded.folder import Hold
+from tests import clock
 
 PROJECT = Path(__file__).resolve().parents[2]
 pytestmark = [
@@ -31,9 +33,9 @@ def free_port():
 
 
 def bare_environment(**more):
-    """What a shell has, and nothing of ours."""
+    """What a shell has, and nothing of ours but the run's clock."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {name: str(value) for name, value in more.items()}
+    return kept | clock.environment() | {name: str(value) for name, value in more.items()}
 
 
 def manage(*arguments, **environment):
@@ -75,10 +77,12 @@ class Installation:
         assert any(word in line for line in self.said), "".join(self.said)
 
     def wait_until(self, true, seconds=90):
+        """Waits for something to be there, and answers it."""
         deadline = time.monotonic() + seconds
-        while not true():
+        while not (found := true()):
             assert time.monotonic() < deadline, "".join(self.said)
             time.sleep(0.1)
+        return found
 
     def readiness(self):
         """The status of /readyz and the reasons it gives; 0 while the web server is away."""
@@ -98,6 +102,19 @@ class Installation:
         found = [pid for pid in children.marked(self.folder) if set(words) <= set(command_line(pid))]
         return min(found) if found else None
 
+    def server(self, name):
+        """The process that the group started as that server, None while there is none; its own children come and go."""
+        found = [pid for pid in children.working_in(self.folder / name) if parent_of(pid) == self.process.pid]
+        return found[0] if found else None
+
+    def kill_server(self, name):
+        """Kills the server with all its children; answers which process it was."""
+        killed = self.wait_until(lambda: self.server(name))
+        for pid in [killed, *children.working_in(self.folder / name)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return killed
+
     def working(self):
         return [pid for name in ("postgres", "valkey") for pid in children.working_in(self.folder / name)]
 
@@ -111,6 +128,14 @@ def command_line(pid):
         return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except OSError:
         return []
+
+
+def parent_of(pid):
+    """The parent's process id, None once the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +204,7 @@ def test_the_doctor_finds_it_well_but_for_amazon(running):
     "words", [("celery", "worker"), ("celery", "beat"), ("gunicorn",)], ids=lambda words: words[-1]
 )
 def test_a_killed_part_comes_back(running, words):
-    victim = running.part(*words)
+    victim = running.wait_until(lambda: running.part(*words))
 
     os.kill(victim, signal.SIGKILL)
 
@@ -189,19 +214,16 @@ def test_a_killed_part_comes_back(running, words):
 
 @pytest.mark.parametrize("server", ["postgres", "valkey"])
 def test_a_killed_server_comes_back_and_the_parts_find_it_again(running, server):
-    victims = children.working_in(running.folder / server)
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+    killed = running.kill_server(server)
 
-    running.wait_until(lambda: set(children.working_in(running.folder / server)) - set(victims))
+    running.wait_until(lambda: running.server(server) not in (killed, None))
     running.wait_until_ready()
 
 
 def test_readiness_names_the_part_that_is_missing(running):
     os.kill(running.process.pid, signal.SIGSTOP)  # nobody watches for a while
     try:
-        for pid in children.working_in(running.folder / "postgres"):
-            os.kill(pid, signal.SIGKILL)
+        running.kill_server("postgres")
 
         status, checks = running.readiness()
 

@@ -14,16 +14,19 @@ _began = None
 
 
 def begin():
-    """From now on days are counted from this one."""
+    """From now on days are counted from this instant."""
     global _began
-    _began = window.today(datetime.now(UTC) - ASKED_LATE, ZONE)
+    _began = datetime.now(UTC)
 
 
 def day_before(n):
     """So many days before the newest that Amazon can be asked for: today, but in its first half hour still the day before."""
-    if _began is None:
-        begin()
-    return _began - timedelta(days=n)
+    return window.today((_began or datetime.now(UTC)) - ASKED_LATE, ZONE) - timedelta(days=n)
+
+
+def meant_by(word):
+    """The day that the product means by a word that people typed: to it today is today in its first half hour, too."""
+    return window.resolve(word, window.today(_began or datetime.now(UTC), ZONE))
 
 
 def day_of(word):

@@ -23,7 +23,7 @@ import pytest
 from connector.embedded import children
 from connector.embedded.services import Services
 from tests.checker import Checker
-from tests.days import day_before
+from tests.days import day_before, day_of
 from tests.faults.nursery import Watch, expected
 from tests.living import wait_until
 from tests.roof.test_running import Installation, command_line, free_port, manage
@@ -230,8 +230,8 @@ def datasets(installation, amazon):
             "account": account,
             "report": report,
             "options": {"query_date_type": "created"} if report == "order_details" else {},
-            "start": f"today-{DAYS}",
-            "end": "yesterday",
+            "start": day_of(f"today-{DAYS}"),
+            "end": day_of("yesterday"),
             "mode": mode,
             "schedule": None,
         }

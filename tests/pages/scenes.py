@@ -18,7 +18,8 @@ AMAZON_IS_BUSY = "Amazon is building this report. It usually takes about a minut
 def shelf(owner, account, name, **fields):
     """A dataset of Order Details over two years, with a daily schedule; no run yet."""
     for name_of, word in (("start", "today-729"), ("end", "today")):
-        fields[name_of] = day_of(fields.get(name_of, word))
+        if said := fields.get(name_of, word):
+            fields[name_of] = day_of(said)
     slug = name.lower().replace(", ", "_").replace(" ", "_")
     return Dataset.objects.create(
         **{

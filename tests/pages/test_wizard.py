@@ -116,7 +116,7 @@ def test_a_dataset_named_new_does_not_take_the_pages_address(page, answers):
 # What is refused
 
 BAD = {
-    "reversed dates": ("end", {"start": "2026-10-10", "end": "2026-10-01"}, "is before the start"),
+    "reversed dates": ("end", {"start": "yesterday", "end": "today-20"}, "is before the start"),
     "a day to come": ("end", {"end": "2199-01-01"}, "is in the future"),
     "before Amazon's reach": ("start", {"start": "2015-01-01"}, "is the earliest day to load"),
     "no day at all": ("start", {"start": "next week"}, "is not a day"),

@@ -250,22 +250,27 @@ def test_killed_outright_it_leaves_nothing_that_the_next_start_minds(running):
     assert not children.marked(again.folder)
 
 
-def test_a_command_brings_its_own_database_where_none_runs_and_takes_it_away_again(tmp_path):
-    folder = tmp_path / "data"
-
-    first = manage("migrate", "--verbosity", "0", DATA_DIR=folder)
-    second = manage(
-        "shell", "-c", "from connector.accounts.models import User; print(User.objects.count())", DATA_DIR=folder
-    )
-
-    assert first.returncode == 0, first.stderr
-    assert second.stdout.split()[-1] == "0"
-    assert not children.working_in(folder / "postgres")
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory):
+    """A folder whose database a command has made and left; nobody works in it."""
+    folder = tmp_path_factory.mktemp("migrated") / "data"
+    made = manage("migrate", "--verbosity", "0", DATA_DIR=folder)
+    assert made.returncode == 0, made.stderr
+    return folder
 
 
-def test_two_commands_at_once_share_one_database(tmp_path):
-    folder = tmp_path / "data"
-    manage("migrate", "--verbosity", "0", DATA_DIR=folder)
+def test_a_command_brings_its_own_database_where_none_runs_and_takes_it_away_again(migrated):
+    assert not children.working_in(migrated / "postgres")
+    code = "from connector.accounts.models import User; print(User.objects.filter(username='nobody').count())"
+
+    second = manage("shell", "-c", code, DATA_DIR=migrated)
+
+    assert second.stdout.split()[-1] == "0", second.stderr
+    assert not children.working_in(migrated / "postgres")
+
+
+def test_two_commands_at_once_share_one_database(migrated):
+    folder = migrated
     code = "import time; from django.db import connection; connection.ensure_connection(); time.sleep({}); connection.cursor().execute('SELECT 1'); print('fine')"
     command = [sys.executable, "manage.py", "shell", "-c"]
     arguments = {"cwd": PROJECT, "env": bare_environment(DATA_DIR=folder), "stdout": subprocess.PIPE, "text": True}
@@ -285,10 +290,9 @@ def test_the_demos_folder_is_refused_for_real_data(tmp_path):
     assert "holds the demo and its simulated orders" in serve.stderr
 
 
-def test_the_demo_is_refused_where_people_have_accounts_and_the_folder_stays_theirs(tmp_path):
-    folder = tmp_path / "data"
+def test_the_demo_is_refused_where_people_have_accounts_and_the_folder_stays_theirs(migrated):
+    folder = migrated
     person = {"DJANGO_SUPERUSER_USERNAME": "ana", "DJANGO_SUPERUSER_EMAIL": "ana@example.com"}
-    manage("migrate", "--verbosity", "0", DATA_DIR=folder)
     made = manage(
         "createsuperuser", "--noinput", DATA_DIR=folder, DJANGO_SUPERUSER_PASSWORD="a long password", **person
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import hypothesis
+import psycopg
 import pytest
 
 from connector import embedded
@@ -37,6 +38,14 @@ def own_broker(url, number):
     raise RuntimeError("Tests side by side need Redis: a RabbitMQ has no databases to keep them apart. Leave -n out.")
 
 
+def wait_for_no_disk(url):
+    """For a server of our own: what tests write need not outlive a loss of power. Those about that have a server of theirs."""
+    with psycopg.connect(url, autocommit=True) as link:
+        for setting in ("fsync", "full_page_writes"):
+            link.execute(f"ALTER SYSTEM SET {setting} = off")
+        link.execute("SELECT pg_reload_conf()")
+
+
 def start_services():
     """Runs before Django reads its settings: a temporary DATA_DIR, and embedded services where no URL names other ones."""
     folder = Path(tempfile.mkdtemp(prefix="backhaul-tests-"))
@@ -53,7 +62,9 @@ def start_services():
         )
     if not (os.environ.get("DATABASE_URL") and os.environ.get("BROKER_URL")):
         running = embedded.start(folder, holder="the tests")
-        os.environ.update(running.environment())
+        os.environ.update(ours := running.environment())
+        if "DATABASE_URL" in ours:
+            wait_for_no_disk(ours["DATABASE_URL"])
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         os.environ["BROKER_URL"] = own_broker(os.environ["BROKER_URL"], int(worker.removeprefix("gw")) + 1)
     os.environ["DJANGO_SETTINGS_MODULE"] = "connector.settings"
@@ -77,12 +88,22 @@ def stop_services():
         SERVICES.stop()
 
 
+# What these rooms promise depends on the version of PostgreSQL: they run again on the others that we support.
+INTEGRATION = {"accounts", "backfill", "faults", "serving", "storage"}
+SLOW = {
+    "embedded",
+    "faults",
+    "journeys",
+}  # kills, whole installations and the browser; elsewhere files and tests say so themselves
+
+
 def pytest_collection_modifyitems(items):
-    """What these rooms promise depends on the version of PostgreSQL: they run again on the others that we support."""
-    rooms = {"accounts", "backfill", "faults", "serving", "storage"}
     for item in items:
-        if rooms & set(item.path.relative_to(PROJECT).parts):
+        rooms = set(item.path.relative_to(PROJECT).parts)
+        if rooms & INTEGRATION:
             item.add_marker(pytest.mark.integration)
+        if rooms & SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -104,9 +125,20 @@ def one_day():
     days.begin()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def light_passwords():
+    """Hashing takes long, as it should: with Argon2 as ever, but in these processes with the least work."""
+    from django.contrib.auth.hashers import Argon2PasswordHasher
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, least in {"time_cost": 1, "memory_cost": 8, "parallelism": 1}.items():
+            patch.setattr(Argon2PasswordHasher, name, least)
+        yield
+
+
 @lru_cache
 def sealed_password(name):
-    """Hashing a password takes long, as it should; each is hashed once a session."""
+    """Each is hashed once a session."""
     from django.contrib.auth.hashers import make_password
 
     return make_password(f"{name}'s long password")

@@ -79,6 +79,6 @@ def finish(run, seconds=60):
     while run.is_open:
         assert time.monotonic() < end, f"still {run.state}: {run.message}"
         wait = engine.advance(run.pk)
-        time.sleep(min(wait or 0.05, 1.0) if wait is not None else 0.05)
+        time.sleep(min(wait or 0.01, 1.0))
         run.refresh_from_db()
     return run

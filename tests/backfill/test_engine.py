@@ -52,9 +52,9 @@ def test_order_details_equal_amazons_truth_and_land_newest_first(make_dataset, f
     assert landed == sorted(landed, reverse=True)
 
 
-def test_a_year_of_orders_begins_with_a_few_days_and_grows_with_what_is_known(make_dataset, fill):
+def test_months_of_orders_begin_with_a_few_days_and_grow_with_what_is_known(make_dataset, fill):
     """Rows can be seen at once, whatever the first hours of today told about how busy a day is."""
-    dataset = make_dataset(start="today-364", end="today")
+    dataset = make_dataset(start="today-199", end="today")
     Day.objects.create(dataset=dataset, generation=1, day=day_before(0), state="empty")
 
     run = fill(dataset)

@@ -11,7 +11,7 @@ from datasets.backfill import abreast
 from tests.checker import Checker
 from tests.days import day_before
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.slow]
 
 DAYS = [date(2026, 10, 20) - timedelta(days=back) for back in range(12)]
 BY_ORDER_DATE = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}

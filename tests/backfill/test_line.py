@@ -18,7 +18,7 @@ from datasets.backfill import dispatch, engine, forecast, lifecycle
 from datasets.models import Day, Request, Run
 from tests.days import day_before, even_days
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.slow]
 
 TYPES = (
     "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL",

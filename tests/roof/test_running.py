@@ -21,6 +21,7 @@ from tests import clock
 
 PROJECT = Path(__file__).resolve().parents[2]
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(180),
     pytest.mark.skipif(sys.platform != "linux", reason="it looks at processes as Linux shows them"),
 ]

@@ -6,7 +6,6 @@ runs Python with what follows the instant. A small library (clock.c), loaded int
 the simulator, PostgreSQL, Valkey, the workers and the browser alike. Linux, and a C compiler.
 """
 
-import contextlib
 import math
 import os
 import shutil
@@ -78,11 +77,7 @@ def run(when, arguments):
         process = subprocess.Popen([sys.executable, *arguments], env=moved(build(folder), when))
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the child as well, which ends in order
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-        try:
-            code = process.wait()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        code = process.wait()
         return code if code >= 0 else 128 - code
 
 

@@ -19,7 +19,7 @@ class Clock:
 
 
 CLOCKS = (
-    Clock("2026-11-28T05:40:00Z", "yesterday still, in Los Angeles; the simulated shop is quiet a week before"),
+    Clock("2026-11-28T05:40:00Z", "still the day before in Los Angeles, the evening of Black Friday"),
     Clock("2026-12-31T23:50:00Z", "a year ends ten minutes later"),
     Clock("2028-02-29T12:00:00Z", "a leap day"),
     Clock("2026-03-08T01:30:00Z", "daylight saving time begins in the US, not yet"),
@@ -35,8 +35,8 @@ CLOCKS = (
 
 
 def this_week(today):
-    """The clock whose turn it is in the week of that date: each in its turn, also across years."""
-    return CLOCKS[today.toordinal() // 7 % len(CLOCKS)]
+    """The clock whose turn it is in the week (Monday to Sunday) of that date: each in its turn, also across years."""
+    return CLOCKS[(today.toordinal() - 1) // 7 % len(CLOCKS)]
 
 
 def run_each(arguments):

@@ -125,6 +125,32 @@ def one_day():
     days.begin()
 
 
+REBUILT = {"django_content_type", "auth_permission"}  # the same after every test, and costly to make again
+
+
+@pytest.fixture(scope="session", autouse=True)
+def light_flush():
+    """After a test with transactions of its own: what it wrote goes, what migrations made of Django's own stays."""
+    from django.apps import apps
+    from django.core.management.color import no_style
+    from django.db import connections
+    from django.test import TransactionTestCase
+
+    from connector import beat
+
+    def flush(case):
+        for name in case._databases_names(include_mirrors=False):
+            connection = connections[name]
+            tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+            emptied = [table for table in tables if table not in REBUILT]
+            connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), emptied))
+            beat.install(apps.get_app_config("django_celery_beat"), using=name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flush)
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def light_passwords():
     """Hashing takes long, as it should: with Argon2 as ever, but in these processes with the least work."""

@@ -59,7 +59,5 @@ def run(job: str, chunks: Iterable[bytes], **options) -> Answer:
 
 def _environment():
     """Nothing of ours but what finds the modules: no address of a database, no key. One thread, one heap."""
-    kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("FAKETIME")}
-    if "LD_PRELOAD" in os.environ:
-        kept["LD_PRELOAD"] = os.environ["LD_PRELOAD"]
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return kept | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}

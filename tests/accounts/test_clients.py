@@ -33,6 +33,11 @@ def stale(account):
     return Account.objects.get(pk=account.pk)
 
 
+def pass_time(seconds):
+    """As if so much time had gone by since the token was given."""
+    Account.objects.update(access_fresh_until=F("access_fresh_until") - timedelta(seconds=seconds))
+
+
 def together(count, work):
     """Runs it in so many threads at once, each with a database connection of its own; returns what each gave or raised."""
     barrier, outcomes = threading.Barrier(count), []
@@ -101,17 +106,29 @@ def test_a_token_that_ran_out_early_is_renewed_in_the_middle_of_a_call(account, 
 
 
 def test_a_token_is_renewed_at_four_fifths_of_its_life(account, amazon):
-    amazon.control("/simulator/settings", {"token_seconds": 5})
+    amazon.control("/simulator/settings", {"token_seconds": 5000})
     stale(account)
-    source = clients.AccessToken(account.pk)
-    first = source()
+    first = clients.AccessToken(account.pk)()
     with connection.cursor() as cursor:
         cursor.execute("SELECT extract(epoch FROM access_fresh_until - now()) FROM accounts_account")
         left = float(cursor.fetchone()[0])
-    assert 3 < left <= 4
+    assert 3500 < left <= 4000
 
-    assert source() == first
-    time.sleep(left + 0.1)
+    pass_time(left - 300)
+    assert clients.AccessToken(account.pk)() == first
+    pass_time(300)
+    assert clients.AccessToken(account.pk)() != first
+
+
+def test_a_worker_that_keeps_a_token_in_mind_knows_when_it_is_to_be_renewed(account, amazon):
+    amazon.control("/simulator/settings", {"token_seconds": 5000})
+    stale(account)
+    first = clients.AccessToken(account.pk)()
+    pass_time(4000 - 0.3)
+    source = clients.AccessToken(account.pk)
+    source()
+
+    time.sleep(0.4)
 
     assert source() != first
 

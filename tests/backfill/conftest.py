@@ -8,11 +8,10 @@ import pytest
 from connector.accounts import connect
 from connector.catalogue import index
 from connector.database.clock import database_now
-from datasets import calendar
 from datasets.backfill import engine, runs
 from datasets.models import Dataset, Run
 from tests.checker import Checker
-from tests.days import ZONE, day_before
+from tests.days import day_of
 
 
 @pytest.fixture
@@ -40,8 +39,8 @@ def make_dataset(alice, account):
 
     def make(report="order_details", *, start="today-4", end="yesterday", mode="append", options=None, **fields):
         answers = index.check_answers(report, options or {})
-        if start and day_before(0) != calendar.today(datetime.now(UTC), ZONE):
-            start, end = (calendar.resolve(word, day_before(0)).isoformat() for word in (start, end))
+        if start:
+            start, end = day_of(start), day_of(end)
         return Dataset.objects.create(
             slug=fields.pop("slug", f"made_{Dataset.objects.count()}"), name="Made", owner=alice, account=account,
             report=report, options=answers, start=start, end=end, mode=mode, **fields,
@@ -81,6 +80,6 @@ def finish(run, seconds=60):
     while run.is_open:
         assert time.monotonic() < end, f"still {run.state}: {run.message}"
         wait = engine.advance(run.pk)
-        time.sleep(min(wait or 0.05, 1.0) if wait is not None else 0.05)
+        time.sleep(min(wait or 0.01, 1.0))
         run.refresh_from_db()
     return run

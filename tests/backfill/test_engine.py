@@ -19,7 +19,7 @@ from tests.checker import Checker
 from tests.days import day_before
 from tests.living import wait_until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.slow]
 
 BY_ORDER_DATE = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}
 
@@ -53,9 +53,9 @@ def test_order_details_equal_amazons_truth_and_land_newest_first(make_dataset, f
     assert landed == sorted(landed, reverse=True)
 
 
-def test_a_year_of_orders_begins_with_a_few_days_and_grows_with_what_is_known(make_dataset, fill):
+def test_months_of_orders_begin_with_a_few_days_and_grow_with_what_is_known(make_dataset, fill):
     """Rows can be seen at once, whatever the first hours of today told about how busy a day is."""
-    dataset = make_dataset(start="today-364", end="today")
+    dataset = make_dataset(start="today-199", end="today")
     Day.objects.create(dataset=dataset, generation=1, day=day_before(0), state="empty")
 
     run = fill(dataset)

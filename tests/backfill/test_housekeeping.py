@@ -66,13 +66,11 @@ def test_raw_answers_are_kept_for_thirty_days(make_dataset, fill):
     folder = raw_folder(dataset.pk, Request.objects.get().pk)
     now = database_now()
 
-    housekeeping.clean(now)
-    assert folder.is_dir()
-
-    old = (now - timedelta(days=31)).timestamp()
-    os.utime(folder, (old, old))
-    housekeeping.clean(now)
-    assert not folder.exists()
+    for days, is_kept in ((29, True), (31, False)):
+        written = (now - timedelta(days=days)).timestamp()
+        os.utime(folder, (written, written))
+        housekeeping.clean(now)
+        assert folder.is_dir() == is_kept
 
 
 @pytest.mark.parametrize("clean", [lambda now: housekeeping.drop_orphan_tables(), housekeeping.drop_old_raw])

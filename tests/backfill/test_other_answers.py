@@ -9,7 +9,7 @@ from datasets.models import Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.slow]
 
 REPORT = "create_and_download_report"
 BY_ORDER_DATE, BY_LAST_UPDATE = (

@@ -10,7 +10,7 @@ from datasets.models import Day
 from tests.backfill.conftest import finish
 from tests.days import ZONE
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.slow]
 
 
 def spoil(dataset, spoiled):

@@ -391,7 +391,8 @@ ANY_JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=250, deadline=None)
 @given(
     st.lists(st.dictionaries(KEYS, ANY_JSON, max_size=8), max_size=3),
     st.sampled_from(["order_details", "order_items"]),

@@ -237,20 +237,25 @@ class Series(File):
 
 
 def three_days(checker, today, **how):
-    """How many days ago the last of the newest three days in a row is that each have rows enough for a start, a middle and an end."""
-    truth = checker.truth(today - timedelta(days=40), today, file=True, **how)
-    for ago in range(1, 38):
-        if all(truth[str(today - timedelta(days=ago + more))]["rows"] >= 5 for more in range(3)):
+    """How many days ago the last of the newest three days in a row is that each have rows enough for a start, a middle and an end.
+
+    Each document holds the rows of its own day only: what is spoiled at its end must not be the next day's first order.
+    """
+    truth = checker.truth(today - timedelta(days=60), today, file=True, **how)
+    for ago in range(1, 58):
+        three = [truth[str(today - timedelta(days=ago + more))] for more in range(3)]
+        after = [truth[str(today - timedelta(days=ago - 1 + more))] for more in range(3)]
+        if all(day["rows"] >= 5 for day in three) and not any(day["at_midnight"] for day in after):
             return ago
     raise AssertionError("the simulated seller has no three days in a row with rows")
 
 
-def busy_days(checker, today):
-    """The newest two days in a row with orders enough for a chain, as (how many days ago, how many orders)."""
-    truth = checker.truth(today - timedelta(days=40), today)
-    for ago in range(1, 39):
+def busy_days(checker, today, **how):
+    """The newest two days in a row with orders enough for a chain and none in the second after them, as (how many days ago, orders)."""
+    truth = checker.truth(today - timedelta(days=60), today, **how)
+    for ago in range(1, 59):
         counts = [truth[str(today - timedelta(days=ago + more))]["orders"] for more in (0, 1)]
-        if sum(counts) >= 12:
+        if sum(counts) >= 12 and not truth[str(today - timedelta(days=ago - 1))]["at_midnight"]:
             return ago, sum(counts)
     raise AssertionError("the simulated seller has no two days in a row with orders")
 

@@ -13,8 +13,9 @@ import pytest
 from connector.database.clock import database_now
 from datasets.backfill import runs
 from datasets.models import Day, Request, Run
-from tests.backfill.conftest import account, day_before, fast_amazon, make_dataset  # noqa: F401
+from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401
 from tests.checker import Checker
+from tests.days import day_before
 from tests.faults.mortal import AHEAD, BACK
 from tests.faults.nursery import Nursery, Watch, expected
 from tests.living import wait_until

@@ -8,7 +8,8 @@ from django.db import connection
 from connector.database.clock import database_now
 from datasets.backfill import runs
 from datasets.models import Run
-from tests.backfill.conftest import account, check, day_before, fast_amazon, make_dataset  # noqa: F401
+from tests.backfill.conftest import account, check, fast_amazon, make_dataset  # noqa: F401
+from tests.days import day_before
 from tests.faults.driving import Drive
 from tests.faults.nursery import Nursery
 from tests.living import wait_until

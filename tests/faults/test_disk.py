@@ -13,8 +13,9 @@ from django.db import connection
 from connector.database.clock import database_now
 from datasets.backfill import runs
 from datasets.models import Run
-from tests.backfill.conftest import account, day_before, fast_amazon, make_dataset  # noqa: F401
+from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401
 from tests.checker import Checker
+from tests.days import day_before
 from tests.faults.disk import Server
 from tests.faults.nursery import Nursery
 from tests.living import wait_until

@@ -117,7 +117,7 @@ def test_a_document_that_drips_is_over_at_the_deadline(file, monkeypatch):
     """E21."""
     from connector.spapi.client import Client
 
-    monkeypatch.setattr(Client.download, "__defaults__", (0.5,))
+    monkeypatch.setattr(Client.download, "__defaults__", (1.0,))
     run = spoilt(file, "drip", nth=1, bytes=16, seconds=0.05)
 
     assert run.state == "succeeded", run.message

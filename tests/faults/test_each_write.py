@@ -15,8 +15,9 @@ import pytest
 from connector.database.clock import database_now
 from datasets.backfill import lifecycle, runs
 from datasets.models import Dataset, Run
-from tests.backfill.conftest import account, day_before, fast_amazon, make_dataset  # noqa: F401, F811
+from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401, F811
 from tests.checker import Checker
+from tests.days import day_before
 from tests.faults.mortal import GO
 from tests.faults.nursery import Nursery, Watch, expected
 

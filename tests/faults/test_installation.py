@@ -22,8 +22,8 @@ import pytest
 
 from connector.runtime.embedded import children
 from connector.runtime.embedded.services import Services
-from tests.backfill.conftest import day_before
 from tests.checker import Checker
+from tests.days import day_before, day_of
 from tests.faults.nursery import Watch, expected
 from tests.living import wait_until
 from tests.runtime.test_running import Installation, command_line, free_port, manage
@@ -230,8 +230,8 @@ def datasets(installation, amazon):
             "account": account,
             "report": report,
             "options": {"query_date_type": "created"} if report == "order_details" else {},
-            "start": f"today-{DAYS}",
-            "end": "yesterday",
+            "start": day_of(f"today-{DAYS}"),
+            "end": day_of("yesterday"),
             "mode": mode,
             "schedule": None,
         }

@@ -147,7 +147,7 @@ def test_a_document_that_drips_is_over_at_the_deadline_and_read_again(series, mo
     """E21."""
     from connector.spapi.client import Client
 
-    monkeypatch.setattr(Client.download, "__defaults__", (0.5,))
+    monkeypatch.setattr(Client.download, "__defaults__", (1.0,))
     for place, day, _ in series.places():
         series.again()
         series.fault("downloadDocument", "drip", day, count=1, bytes=16, seconds=0.05)

@@ -1,5 +1,6 @@
 """A whole installation as people start it: `manage.py serve`, with embedded servers, in a process group of its own."""
 
+import contextlib
 import json
 import os
 import signal
@@ -16,9 +17,11 @@ import pytest
 
 from connector.runtime.embedded import children
 from connector.runtime.embedded.folder import Hold
+from tests import clock
 
 PROJECT = Path(__file__).resolve().parents[2]
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(180),
     pytest.mark.skipif(sys.platform != "linux", reason="it looks at processes as Linux shows them"),
 ]
@@ -31,9 +34,9 @@ def free_port():
 
 
 def bare_environment(**more):
-    """What a shell has, and nothing of ours."""
+    """What a shell has, and nothing of ours but the run's clock."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {name: str(value) for name, value in more.items()}
+    return kept | clock.environment() | {name: str(value) for name, value in more.items()}
 
 
 def manage(*arguments, **environment):
@@ -75,10 +78,12 @@ class Installation:
         assert any(word in line for line in self.said), "".join(self.said)
 
     def wait_until(self, true, seconds=90):
+        """Waits for something to be there, and answers it."""
         deadline = time.monotonic() + seconds
-        while not true():
+        while not (found := true()):
             assert time.monotonic() < deadline, "".join(self.said)
             time.sleep(0.1)
+        return found
 
     def readiness(self):
         """The status of /readyz and the reasons it gives; 0 while the web server is away."""
@@ -98,6 +103,19 @@ class Installation:
         found = [pid for pid in children.marked(self.folder) if set(words) <= set(command_line(pid))]
         return min(found) if found else None
 
+    def server(self, name):
+        """The process that the group started as that server, None while there is none; its own children come and go."""
+        found = [pid for pid in children.working_in(self.folder / name) if parent_of(pid) == self.process.pid]
+        return found[0] if found else None
+
+    def kill_server(self, name):
+        """Kills the server with all its children; answers which process it was."""
+        killed = self.wait_until(lambda: self.server(name))
+        for pid in [killed, *children.working_in(self.folder / name)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return killed
+
     def working(self):
         return [pid for name in ("postgres", "valkey") for pid in children.working_in(self.folder / name)]
 
@@ -111,6 +129,14 @@ def command_line(pid):
         return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except OSError:
         return []
+
+
+def parent_of(pid):
+    """The parent's process id, None once the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +205,7 @@ def test_the_doctor_finds_it_well_but_for_amazon(running):
     "words", [("celery", "worker"), ("celery", "beat"), ("gunicorn",)], ids=lambda words: words[-1]
 )
 def test_a_killed_part_comes_back(running, words):
-    victim = running.part(*words)
+    victim = running.wait_until(lambda: running.part(*words))
 
     os.kill(victim, signal.SIGKILL)
 
@@ -189,19 +215,16 @@ def test_a_killed_part_comes_back(running, words):
 
 @pytest.mark.parametrize("server", ["postgres", "valkey"])
 def test_a_killed_server_comes_back_and_the_parts_find_it_again(running, server):
-    victims = children.working_in(running.folder / server)
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+    killed = running.kill_server(server)
 
-    running.wait_until(lambda: set(children.working_in(running.folder / server)) - set(victims))
+    running.wait_until(lambda: running.server(server) not in (killed, None))
     running.wait_until_ready()
 
 
 def test_readiness_names_the_part_that_is_missing(running):
     os.kill(running.process.pid, signal.SIGSTOP)  # nobody watches for a while
     try:
-        for pid in children.working_in(running.folder / "postgres"):
-            os.kill(pid, signal.SIGKILL)
+        running.kill_server("postgres")
 
         status, checks = running.readiness()
 
@@ -228,22 +251,27 @@ def test_killed_outright_it_leaves_nothing_that_the_next_start_minds(running):
     assert not children.marked(again.folder)
 
 
-def test_a_command_brings_its_own_database_where_none_runs_and_takes_it_away_again(tmp_path):
-    folder = tmp_path / "data"
-
-    first = manage("migrate", "--verbosity", "0", DATA_DIR=folder)
-    second = manage(
-        "shell", "-c", "from connector.accounts.models import User; print(User.objects.count())", DATA_DIR=folder
-    )
-
-    assert first.returncode == 0, first.stderr
-    assert second.stdout.split()[-1] == "0"
-    assert not children.working_in(folder / "postgres")
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory):
+    """A folder whose database a command has made and left; nobody works in it."""
+    folder = tmp_path_factory.mktemp("migrated") / "data"
+    made = manage("migrate", "--verbosity", "0", DATA_DIR=folder)
+    assert made.returncode == 0, made.stderr
+    return folder
 
 
-def test_two_commands_at_once_share_one_database(tmp_path):
-    folder = tmp_path / "data"
-    manage("migrate", "--verbosity", "0", DATA_DIR=folder)
+def test_a_command_brings_its_own_database_where_none_runs_and_takes_it_away_again(migrated):
+    assert not children.working_in(migrated / "postgres")
+    code = "from connector.accounts.models import User; print(User.objects.filter(username='nobody').count())"
+
+    second = manage("shell", "-c", code, DATA_DIR=migrated)
+
+    assert second.stdout.split()[-1] == "0", second.stderr
+    assert not children.working_in(migrated / "postgres")
+
+
+def test_two_commands_at_once_share_one_database(migrated):
+    folder = migrated
     code = "import time; from django.db import connection; connection.ensure_connection(); time.sleep({}); connection.cursor().execute('SELECT 1'); print('fine')"
     command = [sys.executable, "manage.py", "shell", "-c"]
     arguments = {"cwd": PROJECT, "env": bare_environment(DATA_DIR=folder), "stdout": subprocess.PIPE, "text": True}
@@ -263,10 +291,9 @@ def test_the_demos_folder_is_refused_for_real_data(tmp_path):
     assert "holds the demo and its simulated orders" in serve.stderr
 
 
-def test_the_demo_is_refused_where_people_have_accounts_and_the_folder_stays_theirs(tmp_path):
-    folder = tmp_path / "data"
+def test_the_demo_is_refused_where_people_have_accounts_and_the_folder_stays_theirs(migrated):
+    folder = migrated
     person = {"DJANGO_SUPERUSER_USERNAME": "ana", "DJANGO_SUPERUSER_EMAIL": "ana@example.com"}
-    manage("migrate", "--verbosity", "0", DATA_DIR=folder)
     made = manage(
         "createsuperuser", "--noinput", DATA_DIR=folder, DJANGO_SUPERUSER_PASSWORD="a long password", **person
     )

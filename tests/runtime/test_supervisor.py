@@ -69,6 +69,7 @@ def test_a_part_that_is_killed_is_started_again(group, said):
     assert "worker.log" in said[0]
 
 
+@pytest.mark.slow
 def test_a_part_that_keeps_falling_is_started_ever_more_slowly(group, said):
     group.launch(program(group, "beat", "raise SystemExit(3)"))
 

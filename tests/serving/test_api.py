@@ -149,7 +149,7 @@ def test_datasets_are_listed_in_pieces_and_by_what_they_are(api, account, alice)
     wrong(api.get("datasets?_cursor=x"), "_cursor")
 
 
-def test_a_dataset_can_be_paused_resumed_cleared_and_copied(api, account, alice):
+def test_a_dataset_can_be_paused_resumed_cleared_and_copied(october, api, account, alice):
     dataset = shop.make_dataset(alice, account, "mine", rows=shop.orders(5), start="2026-09-01", end="2026-09-30")
 
     assert api.post("datasets/mine/pause").json()["state"] == "paused"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.serving import shop
 from tests.serving.test_api import NEW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

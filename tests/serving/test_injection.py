@@ -13,7 +13,7 @@ from datasets.serving import urls  # noqa: F401 (the document is whole when the 
 from datasets.serving.api.core import api
 from tests.serving import calls, probed
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 DOCUMENT = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/"), default=str))
 OPERATIONS = calls.operations(DOCUMENT)
 HOSTILE = (

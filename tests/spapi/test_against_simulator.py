@@ -445,6 +445,7 @@ def test_the_reason_of_a_failed_report_can_be_fetched(amazon, seller, tmp_path):
         assert "not available yet" in text.read()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["truncated_gzip", "corrupt_gzip", "trailing_garbage", "bomb"])
 def test_a_broken_document_is_refused_and_gives_no_row(amazon, seller, tmp_path, kind):
     fault(amazon, kind, "downloadDocument")

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 import hypothesis
 import pytest
 
-from connector import embedded
-from connector.embedded import children
+from connector.runtime.embedded import children
+from connector.runtime.embedded.services import left_to_us
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -44,7 +44,7 @@ def start_services():
     os.environ |= {"DATA_DIR": str(folder), "STATIC_ROOT": str(folder / "static")}
     running = None
     if not (os.environ.get("DATABASE_URL") and os.environ.get("BROKER_URL")):
-        running = embedded.start(folder, holder="the tests")
+        running = left_to_us(folder).start("the tests")
         os.environ.update(running.environment())
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         os.environ["BROKER_URL"] = own_broker(os.environ["BROKER_URL"], int(worker.removeprefix("gw")) + 1)

@@ -7,7 +7,9 @@ import pytest
 
 from connector.accounts import connect
 from connector.catalogue import index
-from datasets.backfill import dispatch, engine, window
+from connector.database.clock import database_now
+from datasets import calendar
+from datasets.backfill import engine, runs
 from datasets.models import Dataset, Run
 from tests.checker import Checker
 from tests.days import ZONE, day_before
@@ -38,8 +40,8 @@ def make_dataset(alice, account):
 
     def make(report="order_details", *, start="today-4", end="yesterday", mode="append", options=None, **fields):
         answers = index.check_answers(report, options or {})
-        if start and day_before(0) != window.today(datetime.now(UTC), ZONE):
-            start, end = (window.resolve(word, day_before(0)).isoformat() for word in (start, end))
+        if start and day_before(0) != calendar.today(datetime.now(UTC), ZONE):
+            start, end = (calendar.resolve(word, day_before(0)).isoformat() for word in (start, end))
         return Dataset.objects.create(
             slug=fields.pop("slug", f"made_{Dataset.objects.count()}"), name="Made", owner=alice, account=account,
             report=report, options=answers, start=start, end=end, mode=mode, **fields,
@@ -53,7 +55,7 @@ def fill(fast_amazon):
     """Runs a dataset until its run is over, in this process, as a worker would turn by turn."""
 
     def fill(dataset, trigger=Run.Trigger.MANUAL, seconds=60):
-        run = finish(engine.start(dataset, trigger, now=dispatch.database_now()), seconds)
+        run = finish(runs.start(dataset, trigger, now=database_now()), seconds)
         dataset.refresh_from_db()
         return run
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from connector.catalogue import index
-from datasets.backfill.window import bounds, resolve, today
+from datasets.calendar import bounds, resolve, today
 from datasets.models import Dataset, Day, Request, Run
 from tests.days import ZONE, day_before
 

@@ -79,40 +79,23 @@ _BUYERS = {BUYER_DATA.name: {True: {"source": _with_buyers}}}
 _BY_DATE = {QUERY_DATE_TYPE.name: {"last_updated": {"source": _by_last_update, "day_column": "last_update_date"}}}
 
 ORDER_DETAILS = Report(
-    key="order_details",
-    title="Order Details",
-    group="Orders",
-    audience=("seller",),
+    key="order_details", title="Order Details", group="Orders", audience=("seller",), source=_ORDERS,
     summary="One row for each order placed or changed in the days you choose.",
-    source=_ORDERS,
-    options=(QUERY_DATE_TYPE, SELECT_STATUSES, MARKETPLACES, BUYER_DATA),
+    options=(QUERY_DATE_TYPE, SELECT_STATUSES, MARKETPLACES, BUYER_DATA), variants=_BY_DATE | _BUYERS,
     window=Days(365),  # Amazon names no limit; how many a chain of pages covers goes by how busy they are
-    reach_days=730,
     lag=timedelta(minutes=3),  # Amazon asks for two; the third is for clocks that disagree
-    settling_days=3,
-    day_column="purchase_date",
-    version_column="last_update_date",
-    regional=True,
-    variants=_BY_DATE | _BUYERS,
-)
+    reach_days=730, settling_days=3, day_column="purchase_date", version_column="last_update_date", regional=True,
+)  # fmt: skip
 ORDER_ITEMS = replace(
-    ORDER_DETAILS,
-    key="order_items",
-    title="Order Items",
+    ORDER_DETAILS, key="order_items", title="Order Items",
     summary="One row for each item of the orders placed or changed in the days you choose.",
     source=replace(_ORDERS, shape=outline.read("order_items", TAKES)),
-)
+)  # fmt: skip
 LIST_ORDERS_UPSERT = replace(
-    ORDER_DETAILS,
-    key="orders_list_orders_upsert",
-    title="Orders - List Orders - Upsert",
+    ORDER_DETAILS, key="orders_list_orders_upsert", title="Orders - List Orders - Upsert",
     summary="One row for each order, always as it was last changed.",
-    source=_by_last_update(ORDER_DETAILS),
-    options=(SELECT_STATUSES, MARKETPLACES, BUYER_DATA),
-    day_column="last_update_date",
-    modes=("merge",),
-    forced_mode="merge",
-    variants=_BUYERS,
-)
+    options=(SELECT_STATUSES, MARKETPLACES, BUYER_DATA), variants=_BUYERS,
+    source=_by_last_update(ORDER_DETAILS), day_column="last_update_date", modes=("merge",),
+)  # fmt: skip
 
 REPORTS = (ORDER_DETAILS, ORDER_ITEMS, LIST_ORDERS_UPSERT)

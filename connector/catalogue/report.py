@@ -133,7 +133,6 @@ class Report:
     zone: str = "marketplace"  # in which days are counted: the account's home marketplace, or an IANA name
     version_column: str | None = None  # of two rows with one key, the higher one is the newer
     modes: tuple[str, ...] = MODES
-    forced_mode: str | None = None
     cooldown: timedelta = timedelta(0)  # after a failed report, Amazon wants this much time before the next
     regional: bool = False  # one request answers for all marketplaces of the account's region
     channel_column: str | None = None  # the sales channel, where Amazon's answer holds other marketplaces too
@@ -160,6 +159,11 @@ class Report:
     def key_columns(self) -> tuple[str, ...]:
         """What makes a row unique; empty where nothing surely does."""
         return self.source.shape.key
+
+    @property
+    def forced_mode(self) -> str | None:
+        """The mode, where there is no choice."""
+        return self.modes[0] if len(self.modes) == 1 else None
 
     @property
     def has_dates(self) -> bool:

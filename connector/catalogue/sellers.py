@@ -4,15 +4,10 @@ from connector.catalogue import outline
 from connector.catalogue.report import Pages, Report
 
 MARKETPLACE_PARTICIPATIONS = Report(
-    key="marketplace_participations",
-    title="Marketplace Participations",
-    group="Account",
-    audience=("seller",),
+    key="marketplace_participations", title="Marketplace Participations", group="Account", audience=("seller",),
     summary="The marketplaces that the account can sell in, and how it stands in each.",
     source=Pages("getMarketplaceParticipations", outline.read("marketplace_participations"), burst=15),
-    modes=("replace",),
-    forced_mode="replace",
-    regional=True,
-)
+    modes=("replace",), regional=True,
+)  # fmt: skip
 
 REPORTS = (MARKETPLACE_PARTICIPATIONS,)

@@ -64,7 +64,7 @@ def name_of(report: Report) -> str:
 
 def sample_of(report: Report) -> Path:
     found = list(SAMPLES.glob(f"{name_of(report)}.*"))
-    assert len(found) == 1, f"{name_of(report)} needs one sample in {SAMPLES.relative_to(Path.cwd())}: {found}"
+    assert len(found) == 1, f"{name_of(report)} needs one sample in tests/samples: {found}"
     return found[0]
 
 

@@ -55,7 +55,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "connector.health.Probes",
     "connector.headers.SecurityHeaders",
-    "datasets.serving.problems.ProblemMiddleware",
+    "datasets.serving.http.problems.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -12,15 +12,17 @@ from django.http import HttpResponse
 from django.utils import timezone
 from psycopg import sql
 
-from datasets.serving import query, tokens, wishes
+from datasets.access import tokens
+from datasets.access.lookup import SEALED, find_dataset
+from datasets.formats.text import AS_IT_IS
+from datasets.problems import BadParameters, BadRequest, shown
+from datasets.rows import query
+from datasets.rows.snapshot import served
+from datasets.rows.statement import shown as written
 from datasets.serving.export import FILES, answer
-from datasets.serving.files import AS_IT_IS
-from datasets.serving.find import SEALED, find_dataset
-from datasets.serving.moment import served
-from datasets.serving.problems import BadParameters, BadRequest, endpoint, shown
+from datasets.serving.http.problems import endpoint
 from datasets.serving.sql.answers import Table
 from datasets.serving.sql.answers import answer as answer_sql
-from datasets.serving.statement import shown as written
 
 TYPES = {"bigint": "LONG", "numeric": "DECIMAL", "date": "DATE", "timestamptz": "DATETIME"}  # others: STRING
 QUERY_TYPES = TYPES | {"numeric": "DOUBLE"}
@@ -73,7 +75,7 @@ def described(request, name):
 @endpoint("GET")
 def data(request, name):
     """/v1/datasets/{id}/data: the whole result as CSV; without a header line unless includeHeader says so, as Domo does."""
-    caller, pairs = wishes.of(request)
+    caller, pairs = tokens.reader(request)
     given = dict(pairs)
     dataset = find_dataset(caller, name)
     rest = [(key, value) for key, value in pairs if key not in ("includeHeader", "fileName", "_header")]

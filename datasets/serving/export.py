@@ -12,17 +12,20 @@ from django.utils import timezone
 from psycopg import ClientCursor, errors
 
 from datasets import facts
-from datasets.serving import encodings, moment, readings, wishes
-from datasets.serving.copyout import PAUSE_MS, CopyOut, ReaderLeft
-from datasets.serving.files import TEXT_FILES
-from datasets.serving.find import find_dataset
-from datasets.serving.parquet import Parquet
-from datasets.serving.places import PLACES, take_everywhere
-from datasets.serving.pool import pool
-from datasets.serving.problems import BadRequest, NotFound, Unavailable, endpoint, nearest, shown
-from datasets.serving.statement import Parameters
-from datasets.serving.validators import is_known, with_validators, without_body
-from datasets.serving.xlsx import Xlsx
+from datasets.access import access_log, tokens
+from datasets.access.export_slots import PLACES, take_everywhere
+from datasets.access.lookup import find_dataset
+from datasets.formats.copy_to_stdout import PAUSE_MS, CopyOut, ReaderLeft
+from datasets.formats.parquet import Parquet
+from datasets.formats.text import TEXT_FILES
+from datasets.formats.xlsx import Xlsx
+from datasets.problems import BadRequest, NotFound, Unavailable, nearest, shown
+from datasets.rows import row_request, snapshot
+from datasets.rows.pool import pool
+from datasets.rows.statement import Parameters
+from datasets.serving.http import encodings
+from datasets.serving.http.problems import endpoint
+from datasets.serving.http.validators import is_known, with_validators, without_body
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ STALLED_SECONDS = (
 @endpoint("GET")
 def export(request, slug, suffix):
     """GET or HEAD /api/v1/datasets/{slug}/export.{csv,tsv,json,ndjson,xlsx,parquet}"""
-    caller, pairs = wishes.of(request)
+    caller, pairs = tokens.reader(request)
     dataset = find_dataset(caller, slug)
     file = FILES.get(suffix)
     if file is None:
@@ -52,8 +55,8 @@ def export(request, slug, suffix):
 def answer(request, caller, dataset, file, pairs):
     """The file of what the parameters ask for, or that the reader has it already."""
     now = timezone.now()
-    seen = moment.glance(dataset)
-    asked = wishes.read(caller, pairs, seen.columns, dataset, now)
+    seen = snapshot.glance(dataset)
+    asked = row_request.read(caller, pairs, seen.columns, dataset, now)
     encoding = encodings.chosen("" if file.is_packed else request.headers.get("Accept-Encoding", ""))
     etag = _etag(seen, asked, file, encoding)
     if is_known(request, etag):
@@ -64,7 +67,7 @@ def answer(request, caller, dataset, file, pairs):
         return _with_headers(without_body(), seen, asked, file, encoding, etag, now)
 
     stream = Stream.open(caller, dataset, file, pairs, encoding, request, now)
-    readings.note(request, caller, dataset, f"export.{file.suffix}")
+    access_log.note(request, caller, dataset, f"export.{file.suffix}")
     response = StreamingHttpResponse(stream)
     etag = _etag(stream.moment, stream.query, file, encoding)
     return _with_headers(response, stream.moment, stream.query, file, encoding, etag, now)
@@ -99,11 +102,11 @@ class Stream:
         return stream
 
     def _begin(self, caller, dataset, pairs, now):
-        self.moment = moment.snapshot(self._connection, dataset, now=now)
+        self.moment = snapshot.snapshot(self._connection, dataset, now=now)
         if self.moment is None:
             raise NotFound("This dataset has just been deleted.")
         take_everywhere(self._connection, caller.key)
-        self.query = wishes.read(caller, pairs, self.moment.columns, dataset, now)
+        self.query = row_request.read(caller, pairs, self.moment.columns, dataset, now)
         if not self.moment.has_table and not self.file.is_packed:
             return
         reader = _socket_of(self._request)

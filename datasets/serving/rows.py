@@ -9,13 +9,15 @@ from django.utils import timezone
 from psycopg import errors
 
 from datasets import facts
-from datasets.serving import cursors, moment, query, readings, wishes
-from datasets.serving.find import find_dataset
-from datasets.serving.page import Page
-from datasets.serving.pool import PAGE_SECONDS, pool
-from datasets.serving.problems import BadRequest, NotFound, endpoint, nearest, shown
-from datasets.serving.validators import is_known, with_validators, without_body
-from datasets.serving.wording import absolute, instant
+from datasets.access import access_log, tokens
+from datasets.access.lookup import find_dataset
+from datasets.problems import BadRequest, NotFound, nearest, shown
+from datasets.rows import cursors, query, row_request, snapshot
+from datasets.rows.page import Page
+from datasets.rows.pool import PAGE_SECONDS, pool
+from datasets.serving.http.problems import endpoint
+from datasets.serving.http.response_format import absolute, instant
+from datasets.serving.http.validators import is_known, with_validators, without_body
 
 SUFFIXES = ("json", "ndjson", "csv")
 
@@ -23,7 +25,7 @@ SUFFIXES = ("json", "ndjson", "csv")
 @endpoint("GET")
 def rows(request, slug, suffix):
     """GET or HEAD /api/v1/datasets/{slug}/rows.{json,ndjson,csv}"""
-    caller, pairs = wishes.of(request)
+    caller, pairs = tokens.reader(request)
     dataset = find_dataset(caller, slug)
     if suffix not in SUFFIXES:
         raise NotFound(
@@ -32,8 +34,8 @@ def rows(request, slug, suffix):
     now = timezone.now()
     position = _position(pairs, dataset)
     if position is None and (request.method == "HEAD" or "If-None-Match" in request.headers):
-        seen = moment.glance(dataset)
-        asked = wishes.read(caller, pairs, seen.columns, dataset, now, query.PAGE_CONTROLS)
+        seen = snapshot.glance(dataset)
+        asked = row_request.read(caller, pairs, seen.columns, dataset, now, query.PAGE_CONTROLS)
         etag = _etag(seen, asked, suffix)
         if is_known(request, etag):
             return with_validators(without_body(304), seen, etag)
@@ -48,7 +50,7 @@ def rows(request, slug, suffix):
             f"This page took more than {PAGE_SECONDS} seconds. Narrow it with filters, or take the export, which has no limit.",
             code="too_slow",
         ) from None
-    readings.note(request, caller, dataset, f"rows.{suffix}")
+    access_log.note(request, caller, dataset, f"rows.{suffix}")
     etag = _etag(page.moment, page.query, suffix)
     if is_known(request, etag):
         return with_validators(without_body(304), page.moment, etag)

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from datasets.serving import readings, tokens
-from datasets.serving.wording import absolute
+from datasets.access import access_log, tokens
+from datasets.serving.http.response_format import absolute
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
@@ -101,7 +101,7 @@ def _context(request, dataset):
         "odata": absolute(request, reverse("odata")),
     }
     snippets = [Snippet(one.key, one.title, one.about, one.lines.format(**words)) for one in SNIPPETS]
-    return page_of(request, dataset, "dataset-api", snippets=snippets, base=base, readers=readings.latest(dataset))
+    return page_of(request, dataset, "dataset-api", snippets=snippets, base=base, readers=access_log.latest(dataset))
 
 
 @require_GET

@@ -16,7 +16,7 @@ from datasets import facts
 from datasets.backfill import forecast
 from datasets.backfill.engine import span_of
 from datasets.models import Day
-from datasets.serving import moment
+from datasets.rows import snapshot
 from datasets.views import calendar, restated
 from datasets.views.find import find_dataset, report_of, report_title
 
@@ -75,7 +75,7 @@ def overview(request, slug):
     left = forecast.remaining(dataset, run, report) if run and report else None
     context |= {
         "sentence": sentence(dataset, known, run, report, left),
-        "columns": moment.served(dataset),
+        "columns": snapshot.served(dataset),
         "reload_form": ReloadForm(),
     }
     if report is None or report.has_dates:

@@ -7,12 +7,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from datasets.access.export_slots import PLACES
+from datasets.access.tokens import Caller
 from datasets.models import Dataset
-from datasets.serving import moment
-from datasets.serving.places import PLACES
-from datasets.serving.problems import NotFound, Problem
+from datasets.problems import NotFound, Problem
+from datasets.rows import snapshot
 from datasets.serving.sql import sandbox, saved
-from datasets.serving.tokens import Caller
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
@@ -29,7 +29,7 @@ def query(request, slug):
     caller = Caller(request.user)
     context = page_of(request, dataset, "dataset-query")
     context |= {
-        "columns": moment.served(dataset),
+        "columns": snapshot.served(dataset),
         "sql": FIRST,
         "query_name": "",
         "problem": None,

@@ -9,10 +9,10 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 from psycopg import errors
 
-from datasets.serving import cursors, moment, query
-from datasets.serving.page import Page
-from datasets.serving.pool import PAGE_SECONDS, pool
-from datasets.serving.problems import Problem
+from datasets.problems import Problem
+from datasets.rows import cursors, query, snapshot
+from datasets.rows.page import Page
+from datasets.rows.pool import PAGE_SECONDS, pool
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
@@ -54,7 +54,7 @@ def data(request, slug):
     context |= {
         "problem": problem,
         "operators": OPERATORS,
-        "columns": moment.served(dataset),
+        "columns": snapshot.served(dataset),
         "filters": [(_said(name), value, _without(kept, (name, value))) for name, value in filters],
         "download": urlencode(
             [*((name, value) for name, value in kept if name not in ("_limit", "_count", "_dl")), ("_dl", "1")]
@@ -108,7 +108,7 @@ def _with_filter(request):
 
 
 def _system(dataset):
-    return {column["name"] for column in moment.served(dataset)}
+    return {column["name"] for column in snapshot.served(dataset)}
 
 
 def _said(name):

@@ -275,7 +275,7 @@ def test_too_many_downloads_of_one_caller_wait(client, orders, bearer, settings)
 
 
 def test_whoever_stops_reading_gives_place_and_connection_back(client, orders, bearer):
-    from datasets.serving.places import PLACES
+    from datasets.access.export_slots import PLACES
 
     leave(start(client, "orders_us/export.csv", bearer))
 

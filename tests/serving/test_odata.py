@@ -289,7 +289,7 @@ def test_a_plus_that_arrives_as_a_space_is_understood(reader):
 
 def test_the_months_of_an_incremental_refresh_fold_into_the_database():
     """What Power BI sends for a partition reaches PostgreSQL as a range with values apart from the text."""
-    from datasets.serving import query, statement
+    from datasets.rows import query, statement
     from datasets.serving.odata import filters
 
     columns = [{"name": "purchase_date", "type": "timestamptz"}]
@@ -303,7 +303,7 @@ def test_the_months_of_an_incremental_refresh_fold_into_the_database():
 
 
 def test_names_that_begin_like_a_keyword_are_names():
-    from datasets.serving import query
+    from datasets.rows import query
     from datasets.serving.odata import filters
 
     names = ("all_orders", "any_x", "null_one", "true_price", "note", "order_id", "in_stock")

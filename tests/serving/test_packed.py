@@ -12,9 +12,9 @@ import pytest
 from openpyxl.utils.escape import unescape  # openpyxl itself does so only for shared strings
 from pyarrow import parquet
 
-from datasets.serving import archive, xlsx
-from datasets.serving import parquet as our_parquet
-from datasets.serving.places import PLACES
+from datasets.access.export_slots import PLACES
+from datasets.formats import parquet as our_parquet
+from datasets.formats import xlsx, zip64_stream
 from tests.serving import shop
 from tests.serving.test_export import get, leave, start
 
@@ -108,8 +108,8 @@ def test_what_excel_would_change_stands_as_text(client, odd, bearer):
 
 @pytest.mark.parametrize("size", [10, 3 << 32])
 def test_a_workbook_may_be_larger_than_an_old_zip(size, tmp_path):
-    large = archive.Part(b"xl/worksheets/sheet1.xml", 7, size, 2 * size)
-    before, behind = archive.around({"small.xml": b"<small/>"}, large, datetime(2026, 11, 22, 8, 30, tzinfo=UTC))
+    large = zip64_stream.Part(b"xl/worksheets/sheet1.xml", 7, size, 2 * size)
+    before, behind = zip64_stream.around({"small.xml": b"<small/>"}, large, datetime(2026, 11, 22, 8, 30, tzinfo=UTC))
 
     with (tmp_path / "sparse.zip").open("wb") as file:
         file.write(before)

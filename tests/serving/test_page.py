@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from datasets.models import Dataset
-from datasets.serving.page import Page
-from datasets.serving.pool import pool
-from datasets.serving.problems import NotFound
+from datasets.problems import NotFound
+from datasets.rows.page import Page
+from datasets.rows.pool import pool
 from tests.serving import shop
 
 pytestmark = pytest.mark.django_db

@@ -3,11 +3,11 @@
 import pytest
 
 from connector.accounts.models import User
+from datasets.access import tokens
+from datasets.access.compiled_queryset import Prepared
+from datasets.access.lookup import find_dataset
 from datasets.models import Dataset
-from datasets.serving import tokens
-from datasets.serving.find import find_dataset
-from datasets.serving.prepared import Prepared
-from datasets.serving.problems import NotFound
+from datasets.problems import NotFound
 from tests.serving import shop
 
 pytestmark = pytest.mark.django_db

@@ -7,10 +7,12 @@ from ninja import Router, Status
 
 from connector.catalogue import index
 from datasets import facts, tasks
+from datasets.access.lookup import as_uuid, find_dataset
 from datasets.backfill import lifecycle
 from datasets.forms import DatasetForm, payload_of
 from datasets.models import Run
-from datasets.serving import moment
+from datasets.problems import BadParameters, nearest, shown
+from datasets.rows import snapshot
 from datasets.serving.api import pages
 from datasets.serving.api.core import Needs
 from datasets.serving.api.shapes import (
@@ -22,8 +24,6 @@ from datasets.serving.api.shapes import (
     TableSchema,
     dataset_json,
 )
-from datasets.serving.find import as_uuid, find_dataset
-from datasets.serving.problems import BadParameters, nearest, shown
 
 router = Router(tags=["datasets"])
 
@@ -155,7 +155,7 @@ def read_schema(request, slug: str):
         keys = list(index.effective(dataset.report, dataset.options).key_columns)
     except KeyError:
         keys = []
-    columns = moment.served(dataset)
+    columns = snapshot.served(dataset)
     return {
         "name": dataset.slug,
         "fields": [

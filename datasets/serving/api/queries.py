@@ -5,12 +5,12 @@ from django.urls import reverse
 from ninja import Router, Schema, Status
 from pydantic import Field
 
+from datasets.access.lookup import find_dataset
+from datasets.problems import BadParameters, NotFound
 from datasets.serving.api.core import Needs, Strict
 from datasets.serving.api.shapes import Instant, utc
-from datasets.serving.find import find_dataset
-from datasets.serving.problems import BadParameters, NotFound
+from datasets.serving.http.response_format import absolute
 from datasets.serving.sql import saved
-from datasets.serving.wording import absolute
 
 router = Router(tags=["queries"])
 FILES = ("csv", "tsv", "json", "ndjson", "xlsx", "parquet")

@@ -8,13 +8,13 @@ from django.utils import timezone
 from ninja import Query, Router, Status
 
 from datasets import facts, tasks
+from datasets.access.lookup import find_dataset
 from datasets.backfill import window
 from datasets.models import Day, Run
+from datasets.problems import BadParameters, Conflict, NotFound, nearest, shown
 from datasets.serving.api import pages
 from datasets.serving.api.core import Needs
 from datasets.serving.api.shapes import ChangeAnswer, DayAnswer, Reload, RunAnswer, change_json, day_json, run_json
-from datasets.serving.find import find_dataset
-from datasets.serving.problems import BadParameters, Conflict, NotFound, nearest, shown
 
 router = Router(tags=["runs"])
 From = Annotated[str | None, Query(None, alias="from", description="the first day: 2026-10-01, yesterday, today-7")]

@@ -8,9 +8,9 @@ from ninja import Schema
 from pydantic import Field
 
 from datasets.forms import schedule_json
-from datasets.serving import moment
+from datasets.rows import snapshot
 from datasets.serving.api.core import Strict
-from datasets.serving.wording import absolute
+from datasets.serving.http.response_format import absolute
 
 Instant = datetime | None
 
@@ -138,7 +138,7 @@ def dataset_json(dataset, facts, request):
         "complete_through": facts.complete_through,
         "version": f"v{dataset.version}",
         "as_of": utc(dataset.changed_at),
-        "columns": list(moment.served(dataset)),
+        "columns": list(snapshot.served(dataset)),
         "next_run_at": None if dataset.paused else utc(dataset.next_run_at),
         "created_at": utc(dataset.created_at),
         "links": {name: absolute(request, path) for name, path in links.items()},

@@ -12,9 +12,9 @@ from odata_query import ast
 from odata_query.exceptions import ArgumentCountException, ODataException, UnknownFunctionException
 from odata_query.grammar import ODataLexer, ODataParser
 
+from datasets.problems import BadParameters, nearest, shown
+from datasets.rows.query import MOST_FILTERS, MOST_LISTED, Filter
 from datasets.serving.odata.answers import NotOffered
-from datasets.serving.problems import BadParameters, nearest, shown
-from datasets.serving.query import MOST_FILTERS, MOST_LISTED, Filter
 
 MOST_LETTERS = 20_000
 MOST_DEEP = 50

@@ -5,11 +5,11 @@ Whatever else begins with `$` is answered by 501: an option that is ignored retu
 
 import re
 
-from datasets.serving import query
+from datasets.problems import BadParameters, nearest, shown
+from datasets.rows import query
 from datasets.serving.odata import filters
 from datasets.serving.odata.answers import NotOffered
 from datasets.serving.odata.metadata import ROW_ID
-from datasets.serving.problems import BadParameters, nearest, shown
 
 OPTIONS = ("$select", "$filter", "$orderby", "$top", "$skip", "$count", "$format", "$skiptoken")
 PAGE_ROWS = 5000

@@ -9,15 +9,16 @@ from django.utils import timezone
 from psycopg import errors
 
 from datasets import facts
-from datasets.serving import cursors, query, readings, tokens
-from datasets.serving.find import SLUG, find_dataset
-from datasets.serving.moment import served
+from datasets.access import access_log, tokens
+from datasets.access.lookup import SLUG, find_dataset
+from datasets.problems import BadParameters, BadRequest, NotFound, VersionGone, shown
+from datasets.rows import cursors, query
+from datasets.rows.page import Page
+from datasets.rows.pool import PAGE_SECONDS, pool
+from datasets.rows.snapshot import served
+from datasets.serving.http.response_format import absolute
 from datasets.serving.odata import metadata, options
 from datasets.serving.odata.answers import ROOT, NotOffered, answer, endpoint
-from datasets.serving.page import Page
-from datasets.serving.pool import PAGE_SECONDS, pool
-from datasets.serving.problems import BadParameters, BadRequest, NotFound, VersionGone, shown
-from datasets.serving.wording import absolute
 
 PAGE_SIZE = re.compile(r"\b(?:odata\.)?maxpagesize\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE | re.ASCII)
 
@@ -52,7 +53,7 @@ def entities(request, name):
     caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request))
     page = _page(request, dataset, wanted)
-    readings.note(request, caller, dataset, "OData")
+    access_log.note(request, caller, dataset, "OData")
     seen, names = page.moment, page.names
     chosen = f"({','.join(names)})" if wanted.get("$select") and page.selected is not None else ""
     head = {"@odata.context": f"{_context(request)}#{seen.slug}{chosen}"}

@@ -9,26 +9,20 @@ import psycopg
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 
-from datasets.serving import encodings, query, readings, wishes
-from datasets.serving.copyout import CopyOut, ReaderLeft
+from datasets.access import access_log, tokens
+from datasets.access.export_slots import PLACES, take_everywhere
+from datasets.access.lookup import find_dataset
+from datasets.formats.copy_to_stdout import CopyOut, ReaderLeft
+from datasets.formats.text import Json
+from datasets.problems import BadParameters, BadRequest, NotFound, TooLarge, WrongContentType, nearest, shown
+from datasets.rows import query
+from datasets.rows.pool import pool
+from datasets.rows.statement import Parameters
 from datasets.serving.export import FILES, STALLED_SECONDS, Stream, _socket_of
-from datasets.serving.files import Json
-from datasets.serving.find import find_dataset
-from datasets.serving.places import PLACES, take_everywhere
-from datasets.serving.pool import pool
-from datasets.serving.problems import (
-    BadParameters,
-    BadRequest,
-    NotFound,
-    TooLarge,
-    WrongContentType,
-    endpoint,
-    nearest,
-    shown,
-)
+from datasets.serving.http import encodings
+from datasets.serving.http.problems import endpoint
+from datasets.serving.http.validators import is_known, with_validators, without_body
 from datasets.serving.sql import refusals, sandbox, saved
-from datasets.serving.statement import Parameters
-from datasets.serving.validators import is_known, with_validators, without_body
 
 SHAPE = ("_limit", "_header", "_bom", "_safe", "_dl", "_decimals")
 CONTROLS = ("sql", "_format", *SHAPE)
@@ -66,7 +60,7 @@ ANSWERS = FILES | {"json": Table("json", "application/json")}
 @endpoint("GET", "POST")
 def ask(request, slug=None, suffix=None):
     """/api/v1/query and /api/v1/datasets/{slug}/query, each also with .csv, .json … at its end"""
-    caller, pairs = wishes.of(request)
+    caller, pairs = tokens.reader(request)
     dataset = find_dataset(caller, slug) if slug else None
     pairs = [*pairs, *_sent(request)]
     file = _file(request, pairs, suffix)
@@ -79,7 +73,7 @@ def ask(request, slug=None, suffix=None):
 @endpoint("GET")
 def saved_query(request, slug, suffix):
     """GET or HEAD /api/v1/queries/{slug}/export.{csv,tsv,json,ndjson,xlsx,parquet}"""
-    caller, pairs = wishes.of(request)
+    caller, pairs = tokens.reader(request)
     kept = saved.find(caller, slug)
     file = FILES.get(suffix)
     if file is None:
@@ -111,7 +105,7 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
         raise
     if request.method != "HEAD":
         for each in {table.dataset.pk: table.dataset for table in tables}.values():
-            readings.note(request, caller, each, f"query.{file.suffix}")
+            access_log.note(request, caller, each, f"query.{file.suffix}")
     response = StreamingHttpResponse(stream) if request.method != "HEAD" else without_body()
     response["Content-Type"] = stream.file.type_for(stream.query)
     kind = "attachment" if asked.download else "inline"

@@ -19,13 +19,13 @@ import psycopg
 from django.conf import settings
 from psycopg import ClientCursor, errors, pq, sql
 
-from datasets.serving import moment, wishes
-from datasets.serving.files import rows_of
-from datasets.serving.places import take_everywhere
-from datasets.serving.pool import pool
-from datasets.serving.problems import Unavailable
-from datasets.serving.sql import allowed, reader, refusals, words
-from datasets.serving.statement import shown
+from datasets.access.export_slots import take_everywhere
+from datasets.formats.text import rows_of
+from datasets.problems import Unavailable
+from datasets.rows import row_request, snapshot
+from datasets.rows.pool import pool
+from datasets.rows.statement import shown
+from datasets.serving.sql import allowed, reader, refusals, sql_text
 from datasets.storage import read
 
 SECONDS = 30
@@ -85,7 +85,7 @@ def named(caller, text, dataset=None):
 
     Words are looked at, not grammar: a view too many does no harm, and what is missing PostgreSQL does not find.
     """
-    said = words.names(text)
+    said = sql_text.names(text)
     known = list(caller.datasets().order_by().values_list("slug", flat=True))
     wanted = [slug for slug in known if slug in said]
     if len(wanted) > MOST_DATASETS:
@@ -141,8 +141,8 @@ class Sandbox:
 
     def take(self, text, *, has_table=False):
         """The statement becomes the view _query, or Refused is raised. Its columns: [(name, PostgreSQL's type)]."""
-        readable, added = words.readable(text, has_table=has_table)
-        if words.is_endless(readable):
+        readable, added = sql_text.readable(text, has_table=has_table)
+        if sql_text.is_endless(readable):
             raise refusals.Refused("The statement holds a sign that is too long.")
         shift = 0
         try:
@@ -172,7 +172,7 @@ class Sandbox:
         if found is None:
             return
         kind, name = found
-        position = words.place_of(text, name)
+        position = sql_text.place_of(text, name)
         if kind == "table":
             raise refusals.unknown_table(name, self.known, position)
         raise refusals.not_offered(kind, f"{name}()" if kind == "function" else name, position)
@@ -265,8 +265,8 @@ class Sandbox:
         before anything of the statement's is computed: else an error could tell what the filter hides."""
         dataset = table.dataset
         has_table = f"{read.SCHEMA}.{read.table_name(dataset.pk, dataset.generation)}" in self._there
-        seen = replace(moment.glance(dataset), has_table=has_table)
-        asked = wishes.read(self.caller, (), seen.columns, dataset, self.now)
+        seen = replace(snapshot.glance(dataset), has_table=has_table)
+        asked = row_request.read(self.caller, (), seen.columns, dataset, self.now)
         if has_table:
             columns = sql.SQL(", ").join(map(sql.Identifier, asked.select))
             rows = sql.SQL(

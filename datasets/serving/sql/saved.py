@@ -7,8 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets.models import SavedQuery
-from datasets.serving.pool import pool
-from datasets.serving.problems import BadParameters, Conflict, NotFound, shown
+from datasets.problems import BadParameters, Conflict, NotFound, shown
+from datasets.rows.pool import pool
 from datasets.serving.sql import refusals, sandbox
 
 MOST = 500  # of one person

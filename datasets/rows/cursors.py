@@ -7,9 +7,9 @@ from dataclasses import astuple, dataclass
 
 from django.core import signing
 
-from datasets.serving.problems import BadParameters
+from datasets.problems import BadParameters
 
-SIGNER = signing.Signer(salt="datasets.serving.cursors")
+SIGNER = signing.Signer(salt="datasets.rows.cursors")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import time
 from django.db import IntegrityError, connection
 from django.db.models import F
 
-from datasets.serving.problems import shown
+from datasets.problems import shown
 
 NOTED_EVERY = 60.0  # seconds
 MOST_REMEMBERED = 10_000

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from datasets.backfill import window
-from datasets.serving.problems import BadParameters, BadRequest, nearest, shown
+from datasets.problems import BadParameters, BadRequest, nearest, shown
 
 OPERATORS = ("ne", "gt", "gte", "lt", "lte", "in", "contains", "startswith", "isnull")
 CONTROLS = ("_select", "_sort", "_limit", "_header", "_bom", "_safe", "_dl", "_decimals", "_tz")

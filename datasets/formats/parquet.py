@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from psycopg import ClientCursor, sql
 
-from datasets.serving.copyout import CopyOut
-from datasets.serving.files import File, rows_of
-from datasets.serving.statement import shown
+from datasets.formats.copy_to_stdout import CopyOut
+from datasets.formats.text import File, rows_of
+from datasets.rows.statement import shown
 
 GROUP_BYTES = 8 << 20  # of CSV: what a row group is made of, and all that is held at once
 DIGITS = 38

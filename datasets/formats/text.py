@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from datasets.serving import statement
-from datasets.serving.statement import Parameters
+from datasets.rows import statement
+from datasets.rows.statement import Parameters
 
 AS_IT_IS = sql.SQL("(FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')")
 

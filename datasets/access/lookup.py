@@ -6,10 +6,10 @@ import uuid
 from django.db import DEFAULT_DB_ALIAS
 
 from connector.accounts.models import User
+from datasets.access.compiled_queryset import Prepared
+from datasets.access.tokens import Caller
 from datasets.models import AccessToken
-from datasets.serving.prepared import Prepared
-from datasets.serving.problems import NotFound, shown
-from datasets.serving.tokens import Caller
+from datasets.problems import NotFound, shown
 
 SEALED = ("account__refresh_token", "account__access_token")  # readers need no secret
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,49}")

@@ -3,7 +3,7 @@
 from django.http import StreamingHttpResponse
 from django.utils.http import http_date
 
-from datasets.serving import encodings
+from datasets.serving.http import encodings
 
 
 def is_known(request, etag):

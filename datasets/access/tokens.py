@@ -17,10 +17,11 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
 from connector.accounts.models import Account
+from datasets.access import limits
+from datasets.access.compiled_queryset import Prepared
 from datasets.models import AccessToken, Dataset
-from datasets.serving import limits
-from datasets.serving.prepared import Prepared
-from datasets.serving.problems import BadParameters, Forbidden, Unauthenticated, nearest, shown
+from datasets.problems import BadParameters, Forbidden, Unauthenticated, nearest, shown
+from datasets.rows import query
 
 SCOPES = {
     "data:read": "read datasets, their rows, runs and days",
@@ -163,6 +164,16 @@ def caller(request, scope, *, link=None, now=None):
     if not found.may(scope):
         raise Forbidden(f"This token lacks the scope {scope} ({SCOPES[scope]}). Make one that has it.")
     return found
+
+
+def reader(request):
+    """The Caller who reads rows, and the parameters without the link's token where one is given."""
+    pairs = query.pairs_of(request.META.get("QUERY_STRING", ""))
+    links = [value for name, value in pairs if name == "token"]
+    if len(links) > 1:
+        raise BadParameters([("token", "token is given more than once.")])
+    found = caller(request, "data:read", link=links[0] if links else None)
+    return found, [(name, value) for name, value in pairs if name != "token"] if links else pairs
 
 
 def presented_caller(request, secret=None, now=None):

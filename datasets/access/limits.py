@@ -13,7 +13,7 @@ import time
 from django.conf import settings
 from django.db import connection
 
-from datasets.serving.problems import TooMany
+from datasets.problems import TooMany
 
 WINDOW = 60.0  # seconds that an empty bucket takes to refill
 PARTS = 100  # a process holds at most this part of a bucket

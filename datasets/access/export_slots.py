@@ -9,7 +9,7 @@ from collections import Counter
 
 from django.conf import settings
 
-from datasets.serving.problems import TooMany
+from datasets.problems import TooMany
 
 IN_ONE_PROCESS = 8
 COME_BACK_SECONDS = 5

@@ -13,11 +13,11 @@ from xml.sax.saxutils import escape
 
 from psycopg import ClientCursor, sql
 
-from datasets.serving import archive
-from datasets.serving.copyout import CopyOut
-from datasets.serving.files import AS_IT_IS, File, rows_of
-from datasets.serving.problems import BadRequest
-from datasets.serving.statement import shown
+from datasets.formats import zip64_stream
+from datasets.formats.copy_to_stdout import CopyOut
+from datasets.formats.text import AS_IT_IS, File, rows_of
+from datasets.problems import BadRequest
+from datasets.rows.statement import shown
 
 MOST_ROWS = 1_048_575  # below the header line
 MOST_TEXT = 32_767  # UTF-16 units
@@ -70,12 +70,12 @@ class Workbook:
     def __init__(self, connection, query, moment, reader):
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the answer)
         try:
-            sheet = archive.Packed(self._file)
+            sheet = zip64_stream.Packed(self._file)
             for chunk in _sheet(connection, query, moment, reader):
                 sheet.add(chunk)
             at = (moment.changed_at or datetime(2000, 1, 1, tzinfo=UTC)).astimezone(UTC)
             large = sheet.end("xl/worksheets/sheet1.xml")
-            self._before, self._behind = archive.around(_parts(moment.slug, at), large, at)
+            self._before, self._behind = zip64_stream.around(_parts(moment.slug, at), large, at)
             self._file.seek(0)
         except BaseException:
             self.close()

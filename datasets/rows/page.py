@@ -18,9 +18,9 @@ import orjson
 from psycopg import errors, sql
 
 from datasets.models import Dataset
-from datasets.serving import cursors, moment, query, statement, wishes
-from datasets.serving.problems import BadParameters, NotFound, VersionGone
-from datasets.serving.statement import Parameters
+from datasets.problems import BadParameters, NotFound, VersionGone
+from datasets.rows import cursors, query, row_request, snapshot, statement
+from datasets.rows.statement import Parameters
 from datasets.storage import read
 
 NULL, NOTHING = sql.SQL("NULL"), sql.SQL("")
@@ -43,7 +43,7 @@ class Page:
             if self._is_as_guessed(found):
                 break
             self._written_for = found.columns
-            self.moment = self._seen(replace(found, columns=moment.served(dataset, found.columns)))
+            self.moment = self._seen(replace(found, columns=snapshot.served(dataset, found.columns)))
         self.moment = self._as_begun(found)
         self.count = self._count()
         self.cursor = self._cursor().written() if self._has_more and not self.query.is_capped else None
@@ -51,7 +51,7 @@ class Page:
     # What subclasses say in their own words
 
     def _parse(self, caller, pairs, dataset):
-        return wishes.read(caller, pairs, self.moment.columns, dataset, self.now, query.PAGE_CONTROLS)
+        return row_request.read(caller, pairs, self.moment.columns, dataset, self.now, query.PAGE_CONTROLS)
 
     def _seen(self, found):
         return found
@@ -60,11 +60,11 @@ class Page:
 
     def _guess(self):
         """The dataset as it was looked up; or the older table that the walk began on, which changes no more."""
-        seen = moment.glance(self.dataset)
+        seen = snapshot.glance(self.dataset)
         if self.position and self.position.generation != seen.generation:
             with self.connection.cursor() as cursor:
                 columns = read.describe(cursor, seen.pk, self.position.generation)
-            columns = moment.served(self.dataset, columns)
+            columns = snapshot.served(self.dataset, columns)
             seen = replace(seen, generation=self.position.generation, columns=columns)
         return self._seen(seen)
 
@@ -181,7 +181,7 @@ class Page:
         return whole, parameters
 
     def _head(self, parameters, more=NULL, blank=NOTHING):
-        parameters.values |= moment.state_values(self.dataset, self.now)
+        parameters.values |= snapshot.state_values(self.dataset, self.now)
         return sql.SQL(HEAD).format(more, blank)
 
     def _behind(self, parameters):
@@ -250,7 +250,7 @@ class Page:
 
 
 HEAD = f"""
-SELECT NULL::bigint, json_build_array({moment.STATE}, {{}})::text{{}}
+SELECT NULL::bigint, json_build_array({snapshot.STATE}, {{}})::text{{}}
 FROM datasets_dataset AS d WHERE id = %(id)s
 """
 

@@ -38,9 +38,10 @@ def note(request, caller, dataset, what):
         cursor.execute(NOTE, values)
 
 
-def latest(dataset, most=10):
-    """The readers of this dataset, the last one first."""
-    return dataset.readings.select_related("token", "user").order_by(F("at").desc(), "pk")[:most]
+def latest(dataset, policy, most=10):
+    """The readers of this dataset, the last one first; who does not see all of it is told of their own reading only."""
+    found = dataset.readings if policy.is_open else dataset.readings.filter(reader=policy.who)
+    return found.select_related("token", "user").order_by(F("at").desc(), "pk")[:most]
 
 
 def forget():

@@ -118,6 +118,11 @@ class Caller:
         """What a link is fixed to, as a raw query string; nothing for everybody else."""
         return self.token.link_query if self.token else ""
 
+    @property
+    def defaults(self):
+        """How a link writes files where the address does not say otherwise: (name, value) of its parameters."""
+        return query.pairs_of(self.fixed) if self.fixed else ()
+
     def may(self, scope):
         return self.token is None or scope in self.token.scopes
 

@@ -5,43 +5,38 @@ it is text, with every digit.
 """
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from psycopg import ClientCursor, sql
+from psycopg import sql
 
+from datasets.formats.cells import shown
 from datasets.formats.copy_to_stdout import CopyOut
-from datasets.formats.text import File, rows_of
-from datasets.rows.statement import shown
+from datasets.formats.format import PackedFormat
 
 GROUP_BYTES = 8 << 20  # of CSV: what a row group is made of, and all that is held at once
 DIGITS = 38
 
 
 @dataclass(frozen=True)
-class Parquet(File):
-    is_packed = True
-
-    def type_for(self, query):
-        return self.content_type
-
-    def pack(self, connection, query, moment, reader):
-        return RowGroups(connection, query, moment, reader)
+class Parquet(PackedFormat):
+    def pack(self, connection, source, layout, reader):
+        return RowGroups(connection, source, reader)
 
 
 class RowGroups:
     """The file as an iterator of bytes, over a COPY that runs."""
 
-    def __init__(self, connection, query, moment, reader):
-        self._names, self._copy = list(query.select), None
-        types = {name: moment.types[name] for name in self._names}
-        scales = _scales(connection, query, moment, reader) if moment.has_table else {}
-        self._schema = _schema(types, scales)
-        if moment.has_table:
+    def __init__(self, connection, source, reader):
+        self._names, self._copy = list(source.names), None
+        scales = _scales(connection, source, reader) if source.select is not None else {}
+        self._schema = _schema(source.types, scales)
+        if source.select is not None:
             columns = sql.SQL(", ").join(
-                sql.SQL("{} AS {}").format(shown(name, kind), sql.Identifier(name)) for name, kind in types.items()
+                sql.SQL("{} AS {}").format(shown(name, kind), sql.Identifier(name))
+                for name, kind in source.types.items()
             )
-            select = rows_of(columns, query, moment, ClientCursor(connection).mogrify)
-            self._copy = CopyOut(connection, f"COPY ({select}) TO STDOUT (FORMAT csv)".encode(), reader)
+            statement = sql.SQL("COPY (SELECT {} FROM ({}) AS r) TO STDOUT (FORMAT csv)").format(columns, source.select)
+            self._copy = CopyOut(connection, statement.as_bytes(connection), reader)
 
     @property
     def is_done(self):
@@ -131,9 +126,9 @@ def _schema(types, scales):
     return pyarrow.schema([(name, kind_of(name, kind)) for name, kind in types.items()])
 
 
-def _scales(connection, query, moment, reader):
+def _scales(connection, source, reader):
     """For each decimal column how many places its values have; None where they do not fit into 38 digits."""
-    names = [name for name in query.select if moment.types[name] == "numeric"]
+    names = [name for name, kind in source.types.items() if kind == "numeric"]
     if not names:
         return {}
     facts = sql.SQL(", ").join(
@@ -143,11 +138,8 @@ def _scales(connection, query, moment, reader):
         ).format(sql.Identifier(name))
         for name in names
     )
-    columns = sql.SQL(", ").join(map(sql.Identifier, names))
-    wanted = query if query.limit is not None else replace(query, sort=())  # the order matters to no maximum
-    rows = rows_of(columns, wanted, moment, ClientCursor(connection).mogrify)
-    statement = f"COPY (SELECT {facts.as_string(connection)} FROM ({rows}) AS r) TO STDOUT (FORMAT csv)"
-    copy, found = CopyOut(connection, statement.encode(), reader), b""
+    statement = sql.SQL("COPY (SELECT {} FROM ({}) AS r) TO STDOUT (FORMAT csv)").format(facts, source.in_any_order)
+    copy, found = CopyOut(connection, statement.as_bytes(connection), reader), b""
     while rows := copy.batch():
         found += b"".join(rows)
     found = found.decode().split(",")

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
-from psycopg import ClientCursor, sql
+from psycopg import sql
 
 from datasets.formats import zip64_stream
+from datasets.formats.cells import shown
 from datasets.formats.copy_to_stdout import CopyOut
-from datasets.formats.text import AS_IT_IS, File, rows_of
-from datasets.problems import BadRequest
-from datasets.rows.statement import shown
+from datasets.formats.format import CannotHold, PackedFormat
+from datasets.formats.text import AS_IT_IS
 
-MOST_ROWS = 1_048_575  # below the header line
-MOST_TEXT = 32_767  # UTF-16 units
+MAX_ROWS = 1_048_575  # below the header line
+MAX_TEXT = 32_767  # UTF-16 units
 CHUNK_BYTES = 1 << 18
 WIDTHS = {"text": 22, "date": 11, "timestamptz": 20, "boolean": 9}
 BOLD, DAY, SECOND, MILLISECOND = 1, 2, 3, 4  # places in STYLES
@@ -32,33 +32,26 @@ LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
 
 
 @dataclass(frozen=True)
-class Xlsx(File):
-    is_packed = True
+class Xlsx(PackedFormat):
+    options: tuple[str, ...] = ("header",)
 
-    def type_for(self, query):
-        return self.content_type
-
-    def check(self, query, seen):
-        if query.is_whole and seen.rows > MOST_ROWS:
+    def check(self, rows):
+        if rows is not None and rows > MAX_ROWS:
             raise too_many()
 
-    def pack(self, connection, query, moment, reader):
-        return Workbook(connection, query, moment, reader)
+    def pack(self, connection, source, layout, reader):
+        return Workbook(connection, source, layout, reader)
 
 
 def too_many():
-    return BadRequest(
-        f"An Excel sheet holds {MOST_ROWS:,} rows below its header, and this result has more. Ask for export.csv, which"
-        " has no limit, or for fewer rows with a filter or _limit.",
-        code="too_many_rows",
+    return CannotHold(
+        f"An Excel sheet holds {MAX_ROWS:,} rows below its header, and this result has more.", code="too_many_rows"
     )
 
 
 def too_long(name):
-    return BadRequest(
-        f"A cell in Excel holds {MOST_TEXT:,} characters, and {name} has a longer text. Ask for export.csv, which holds it"
-        " whole, or leave the column out with _select.",
-        code="too_long_for_excel",
+    return CannotHold(
+        f"A cell in Excel holds {MAX_TEXT:,} characters, and {name} has a longer text.", code="too_long_for_excel"
     )
 
 
@@ -67,15 +60,15 @@ class Workbook:
 
     is_done = True  # nothing runs in the database once it is made
 
-    def __init__(self, connection, query, moment, reader):
+    def __init__(self, connection, source, layout, reader):
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the answer)
         try:
             sheet = zip64_stream.Packed(self._file)
-            for chunk in _sheet(connection, query, moment, reader):
+            for chunk in _sheet(connection, source, layout, reader):
                 sheet.add(chunk)
-            at = (moment.changed_at or datetime(2000, 1, 1, tzinfo=UTC)).astimezone(UTC)
+            at = (source.changed_at or datetime(2000, 1, 1, tzinfo=UTC)).astimezone(UTC)
             large = sheet.end("xl/worksheets/sheet1.xml")
-            self._before, self._behind = zip64_stream.around(_parts(moment.slug, at), large, at)
+            self._before, self._behind = zip64_stream.around(_parts(source.name, at), large, at)
             self._file.seek(0)
         except BaseException:
             self.close()
@@ -97,38 +90,38 @@ class Workbook:
 # The sheet
 
 
-def _sheet(connection, query, moment, reader):
+def _sheet(connection, source, layout, reader):
     """The sheet's XML in chunks."""
-    yield _top(query, moment)
-    if moment.has_table:
-        copy = CopyOut(connection, _statement(connection, query, moment), reader)
-        left = MOST_ROWS
+    yield _top(source.types, layout)
+    if source.select is not None:
+        copy = CopyOut(connection, _statement(source, layout).as_bytes(connection), reader)
+        left = MAX_ROWS
         try:
             while rows := copy.batch():
                 left -= len(rows)
                 if left < 0:
                     raise too_many()
                 yield _written(b"".join([row if row[0] == ord("<") else _odd(row) for row in rows]))
-        except BadRequest:
+        except CannotHold:
             copy.stop()
             raise
     yield b"</sheetData></worksheet>"
 
 
-def _top(query, moment):
+def _top(types, layout):
     frozen = (
         '<sheetViews><sheetView tabSelected="1" workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft"'
         ' state="frozen"/><selection pane="bottomLeft"/></sheetView></sheetViews>'
     )
     widths = "".join(
-        f'<col min="{place}" max="{place}" width="{WIDTHS.get(moment.types[name], 14)}" customWidth="1"/>'
-        for place, name in enumerate(query.select, 1)
+        f'<col min="{place}" max="{place}" width="{WIDTHS.get(kind, 14)}" customWidth="1"/>'
+        for place, kind in enumerate(types.values(), 1)
     )
     names = "".join(
         f'<c r="{_letters(place)}1" s="{BOLD}" t="inlineStr"><is><t>{escape(name)}</t></is></c>'
-        for place, name in enumerate(query.select)
+        for place, name in enumerate(types)
     )
-    frozen, line = (frozen, f'<row r="1">{names}</row>') if query.header else ("", "")
+    frozen, line = (frozen, f'<row r="1">{names}</row>') if layout.header else ("", "")
     top = f'{XML}<worksheet xmlns="{MAIN}">{frozen}<sheetFormatPr defaultRowHeight="15"/><cols>{widths}</cols><sheetData>{line}'
     return top.encode()
 
@@ -152,11 +145,9 @@ def _written(rows):
     return rows
 
 
-def _statement(connection, query, moment):
+def _statement(source, layout):
     """COPY of one column: the rows of the sheet, or `!` and a column's name where a text is too long for a cell."""
-    types = {name: moment.types[name] for name in query.select}
-    columns = sql.SQL(", ").join(map(sql.Identifier, types))
-    rows = rows_of(columns, query, moment, ClientCursor(connection).mogrify)
+    types = source.types
     cells = sql.SQL(" || ").join(_cell(name, kind, _letters(place)) for place, (name, kind) in enumerate(types.items()))
     row = sql.SQL("""'<row r="' || at || '">' || {} || '</row>'""").format(cells)
     refused = [
@@ -166,14 +157,9 @@ def _statement(connection, query, moment):
     ]
     if refused:
         row = sql.SQL("CASE {} ELSE {} END").format(sql.SQL(" ").join(refused), row)
-    return (
-        sql.SQL(
-            "COPY (SELECT {} FROM (SELECT (row_number() OVER () + {})::text AS at, r.* FROM ({}) AS r) AS r) TO STDOUT {}"
-        )
-        .format(row, sql.Literal(int(query.header)), sql.SQL(rows), AS_IT_IS)
-        .as_string(connection)
-        .encode()
-    )
+    return sql.SQL(
+        "COPY (SELECT {} FROM (SELECT (row_number() OVER () + {})::text AS at, r.* FROM ({}) AS r) AS r) TO STDOUT {}"
+    ).format(row, sql.Literal(int(layout.header)), source.select, AS_IT_IS)
 
 
 def _cell(name, kind, letters):
@@ -230,13 +216,13 @@ def _is_too_long(name, kind):
     column = sql.Identifier(name)
     if kind == "numeric":
         return sql.SQL("(abs({0}) >= 1e9 OR scale({0}) > 6) AND length({0}::text) > {1}").format(
-            column, sql.Literal(MOST_TEXT)
+            column, sql.Literal(MAX_TEXT)
         )
     if kind in ("bigint", "boolean", "date", "timestamptz"):
         return None
     return sql.SQL(
         "octet_length({0}) > {1} AND length({0}) + length(regexp_replace({0}, '[\\u0001-\\uffff]', '', 'g')) > {1}"
-    ).format(column, sql.Literal(MOST_TEXT))
+    ).format(column, sql.Literal(MAX_TEXT))
 
 
 def _letters(place):

@@ -1,4 +1,4 @@
-"""The rows of one page: keyset paging over the sort columns and `_id`, in one moment, by one statement.
+"""The rows of one page: keyset paging over the sort columns and `_id`, in one snapshot, by one statement.
 
 A walk stays in the moment it began in. Rows that land meanwhile have higher `_id`s and are left out; a replace builds
 another table, and the walk stays on the one it began on. Where that cannot be had (rows were taken away or changed in
@@ -17,67 +17,72 @@ from functools import lru_cache
 import orjson
 from psycopg import errors, sql
 
+from datasets.formats import cells
 from datasets.models import Dataset
 from datasets.problems import BadParameters, NotFound, VersionGone
 from datasets.rows import cursors, query, row_request, snapshot, statement
 from datasets.rows.statement import Parameters
-from datasets.storage import read
 
 NULL, NOTHING = sql.SQL("NULL"), sql.SQL("")
 
 
 class Page:
-    """The rows of one page and what is to be said with them: `moment`, `query`, `rows` as (_id, texts …), `count`, `cursor`."""
+    """The rows of one page and what is to be said with them: `snapshot`, `query`, `rows` as (_id, texts …), `count`, `cursor`.
+
+    `pairs` are the request's parameters, `defaults` a link's; `position` is where a walk has come to, None where it begins.
+    Raises BadParameters, VersionGone and NotFound.
+    """
 
     CURSOR = "_cursor"  # the parameter that leads on
 
-    def __init__(self, connection, dataset, pairs, position, now, *, as_json, caller=None):
+    def __init__(self, connection, dataset, policy, pairs, position, now, *, as_json, defaults=()):
         self.connection, self.dataset, self.position, self.as_json = connection, dataset, position, as_json
         self.now = datetime.fromtimestamp(position.began, UTC) if position else now
         self.next = None
-        self.moment, self._written_for = self._guess(), dataset.columns
+        self.snapshot, self._written_for = self._guess(policy), dataset.columns
         while True:
-            self.query = self._parse(caller, pairs, dataset)
+            self.query = self._parse(pairs, defaults)
             self._check_position()
-            found = self._look()
-            if self._is_as_guessed(found):
+            found, columns = self._look()
+            if self._is_as_guessed(found, columns):
                 break
-            self._written_for = found.columns
-            self.moment = self._seen(replace(found, columns=snapshot.served(dataset, found.columns)))
-        self.moment = self._as_begun(found)
+            self._written_for = columns
+            self.snapshot = replace(found, stored_columns=snapshot.stored(dataset, columns))
+        self.snapshot = self._as_begun(found)
         self.count = self._count()
-        self.cursor = self._cursor().written() if self._has_more and not self.query.is_capped else None
+        goes_on = self._has_more and not self.query.is_capped
+        self.cursor = self._cursor().written(sealed=policy.hides_rows) if goes_on else None
 
     # What subclasses say in their own words
 
-    def _parse(self, caller, pairs, dataset):
-        return row_request.read(caller, pairs, self.moment.columns, dataset, self.now, query.PAGE_CONTROLS)
+    def _parse(self, pairs, defaults):
+        return row_request.read(self.snapshot, pairs, defaults=defaults, controls=query.PAGE_CONTROLS)
 
-    def _seen(self, found):
-        return found
+    def _types(self):
+        """{name: type} of what the statement may name."""
+        return self.snapshot.types
 
     # What the statement is written for, and what turns out to be true
 
-    def _guess(self):
+    def _guess(self, policy):
         """The dataset as it was looked up; or the older table that the walk began on, which changes no more."""
-        seen = snapshot.glance(self.dataset)
+        seen = snapshot.glance(self.dataset, policy, now=self.now)
         if self.position and self.position.generation != seen.generation:
-            with self.connection.cursor() as cursor:
-                columns = read.describe(cursor, seen.pk, self.position.generation)
-            columns = snapshot.served(self.dataset, columns)
-            seen = replace(seen, generation=self.position.generation, columns=columns)
-        return self._seen(seen)
+            generation = self.position.generation
+            columns = snapshot.columns_of_generation(self.connection, self.dataset, generation)
+            seen = replace(seen, generation=generation, stored_columns=columns)
+        return seen
 
-    def _is_as_guessed(self, found):
+    def _is_as_guessed(self, found, columns):
         if self.position and self.position.generation != found.generation:
             return True
-        return self.moment.generation == found.generation and self._written_for == found.columns
+        return self.snapshot.generation == found.generation and self._written_for == columns
 
     def _as_begun(self, found):
         """What the page says of itself: where it is not the first one of its walk, what that said."""
-        said = {"generation": self.moment.generation, "columns": self.moment.columns}
+        said = {"generation": self.snapshot.generation}
         if begun := self.position:
-            said |= {"version": begun.version, "rows": begun.rows, "changed_at": _instant(begun.changed)}
+            said |= {"version": begun.version, "stored_rows": begun.rows, "changed_at": _instant(begun.changed)}
         return replace(found, **said)
 
     def _check_position(self):
@@ -94,56 +99,55 @@ class Page:
     def _check_whole(self, found, came):
         """Raises where rows that the walk began on are not all there as they were: only a merge changes rows in place, and
         where others take rows away, fewer than at the beginning are left below the walk's highest `_id`."""
-        if found.mode == Dataset.Mode.MERGE or found.rows - came != self.position.rows:
+        if found.mode == Dataset.Mode.MERGE or found.stored_rows - came != self.position.rows:
             raise VersionGone("Rows of these pages have changed since this walk began. Begin again without _cursor.")
 
     # Asking
 
     def _look(self, counts_what_came=False):
-        """Asks for the rows; answers the Moment that they are of, with the columns that the dataset has in it."""
+        """Asks for the rows; answers the Snapshot that they are of, and the columns that the ledger has in it."""
         self.rows, self._max_id, self._counted, self._has_more = [], None, None, False
         try:
             head, *rows = self._execute(*self._whole_statement(counts_what_came)) or [None]
         except errors.ProgrammingError as problem:
             return self._without_rows(problem)
-        found, (self._max_id, came, self._counted) = self._read_head(head)
+        found, columns, (self._max_id, came, self._counted) = self._read_head(head)
         if self._has_moved(found):
             if not counts_what_came:
                 return self._look(counts_what_came=True)
             self._check_whole(found, came)
         self._has_more = len(rows) > self.query.limit
         self.rows = rows[: self.query.limit]
-        return found
+        return found, columns
 
     def _without_rows(self, problem):
-        """The Moment in which there is no such table, or it has no such columns."""
+        """The Snapshot in which there is no such table, or it has no such columns."""
         parameters = Parameters()
         [head] = self._execute(self._head(parameters), parameters) or [None]
-        found, _ = self._read_head(head)
-        if not self._is_as_guessed(found):
-            return found  # asked again, it will be
+        found, columns, _ = self._read_head(head)
+        if not self._is_as_guessed(found, columns):
+            return found, columns  # asked again, it will be
         if not isinstance(problem, (errors.UndefinedTable, errors.InvalidSchemaName)):
             raise problem
         if self.position:
             raise VersionGone(
                 "The rows this walk began on have been replaced and dropped since. Begin again without _cursor."
             )
-        return replace(found, has_table=False)
+        return replace(found, has_table=False), columns
 
     def _read_head(self, row):
         if row is None or row[0] is not None:
             raise NotFound("This dataset has just been deleted.")
         generation, version, rows, columns, changed_at, through, *more = orjson.loads(row[1])
         found = replace(
-            self.moment,
+            self.snapshot,
             generation=generation,
             version=version,
-            rows=rows,
-            columns=columns,
+            stored_rows=rows,
             changed_at=datetime.fromisoformat(changed_at) if changed_at else None,
             complete_through=date.fromisoformat(through) if through else None,
         )
-        return found, more
+        return found, columns, more
 
     def _execute(self, composed, parameters):
         with self.connection.cursor() as cursor:
@@ -155,9 +159,10 @@ class Page:
         """(the statement, its parameters): the head, which is the row without `_id`; then the rows, one more than wanted, to
         know whether there is a next page. What came since the walk began is counted only on demand: for its sake PostgreSQL
         would plan the statement anew each time."""
-        asked, types, table, parameters = self.query, self.moment.types, self.moment.table, Parameters()
+        asked, types, parameters = self.query, self._types(), Parameters()
+        table, layout = self._relation(parameters), self.query.layout
         kinds = tuple(types[name] for name in asked.select)
-        names, written, blank = _columns(asked.select, kinds, asked.safe, asked.decimals, self.as_json)
+        names, written, blank = _columns(asked.select, kinds, layout.safe, layout.decimals, self.as_json)
         picked = sql.SQL("SELECT _id, {} FROM {}{}{} LIMIT {}{}").format(
             names,
             table,
@@ -168,12 +173,10 @@ class Page:
         )
         top = came = counted = NULL
         if self.position is None:
-            top = sql.SQL("(SELECT max(_id) FROM {})").format(table)
+            top = self.snapshot.highest_id()
         elif counts_what_came:
-            came = sql.SQL("(SELECT count(*) FROM {} WHERE _id > {})").format(
-                table, parameters.add(self.position.max_id, "bigint")
-            )
-        if asked.filters and asked.count == "exact":
+            came = self.snapshot.count_behind(self.position.max_id, parameters)
+        if self._has_to_count() == "exact":
             counted = sql.SQL("(SELECT count(*) {})").format(self._counted_rows(parameters))
         head = self._head(parameters, sql.SQL(", ").join([top, came, counted]), blank)
         # Only the rows that were picked are written out, not all that were sorted.
@@ -184,18 +187,23 @@ class Page:
         parameters.values |= snapshot.state_values(self.dataset, self.now)
         return sql.SQL(HEAD).format(more, blank)
 
+    def _relation(self, parameters):
+        return self.snapshot.relation(parameters, until=self.position.max_id if self.position else None)
+
     def _behind(self, parameters):
         """The conditions that keep the walk in its moment and behind the last row it has given."""
         position = self.position
         if position is None:
             return []
-        sort, types = self.query.sort, self.moment.types
+        sort, types = self.query.sort, self._types()
         values = []
         if sort:
             keys = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(one.column)) for one in sort)
-            values = self.connection.execute(
-                sql.SQL("SELECT {} FROM {} WHERE _id = %s").format(keys, self.moment.table), [position.last_id]
-            ).fetchone()
+            own = Parameters()
+            look = sql.SQL("SELECT {} FROM {} WHERE _id = {}").format(
+                keys, self._relation(own), own.add(position.last_id, "bigint")
+            )
+            values = next(iter(self._execute(look, own)), None)
             if values is None:
                 raise VersionGone("The row this walk had come to is gone. Begin again without _cursor.")
         return [
@@ -205,17 +213,25 @@ class Page:
 
     # How many there are
 
+    def _has_to_count(self):
+        """`exact` or `estimated` where rows have to be counted for it; nothing where the ledger knows or nobody asks. Where rows
+        are hidden nothing is estimated: the planner's figures are of all rows."""
+        asked, is_cut = self.query, self.snapshot.policy.hides_rows
+        if not (asked.filters or is_cut) or asked.count not in ("exact", "estimated"):
+            return ""
+        return "exact" if is_cut else asked.count
+
     def _count(self):
-        asked = self.query
-        if asked.count == "none":
+        if self.query.count == "none":
             return None
-        if not self.moment.has_table:
+        if not self.snapshot.has_table:
             return {"value": 0, "exact": True}
-        if not asked.filters:
-            return {"value": self.moment.rows, "exact": True}  # the ledger knows: no row need be counted
-        if not asked.count:
+        if not self.query.filters and self.snapshot.rows is not None:
+            return {"value": self.snapshot.rows, "exact": True}  # the ledger knows: no row need be counted
+        how = self._has_to_count()
+        if not how:
             return None
-        if asked.count == "exact":
+        if how == "exact":
             return {"value": self._counted, "exact": True}
         parameters = Parameters()
         explain = sql.SQL("EXPLAIN (FORMAT JSON) SELECT {}").format(self._counted_rows(parameters))
@@ -224,7 +240,9 @@ class Page:
 
     def _counted_rows(self, parameters):
         until = [sql.SQL("_id <= {}").format(parameters.add(self.position.max_id, "bigint"))] if self.position else []
-        return sql.SQL("FROM {}{}").format(self.moment.table, statement.where(self.query.filters, parameters, *until))
+        return sql.SQL("FROM {}{}").format(
+            self._relation(parameters), statement.where(self.query.filters, parameters, *until)
+        )
 
     # The way on
 
@@ -233,11 +251,11 @@ class Page:
         if self.position:
             return replace(self.position, last_id=last_id)
         return cursors.Position(
-            pk=self.moment.pk,
-            generation=self.moment.generation,
-            version=self.moment.version,
-            changed=_seconds(self.moment.changed_at),
-            rows=self.moment.rows,
+            pk=self.snapshot.pk,
+            generation=self.snapshot.generation,
+            version=self.snapshot.version,
+            changed=_seconds(self.snapshot.changed_at),
+            rows=self.snapshot.stored_rows,
             max_id=self._max_id,
             began=self.now.timestamp(),
             last_id=last_id,
@@ -245,8 +263,8 @@ class Page:
         )
 
     def _asked(self):
-        """What the cursor is bound to: filters and order. Columns, page size and format may change on the way."""
-        return query.Query(filters=self.query.filters, sort=self.query.sort).fingerprint()
+        """What the cursor is bound to: filters, order and policy. Columns, page size and format may change on the way."""
+        return query.Query(filters=self.query.filters, sort=self.query.sort).fingerprint(*self.snapshot.marks)
 
 
 HEAD = f"""
@@ -261,11 +279,11 @@ def _columns(names, kinds, safe, decimals, as_json):
     longest part of a page's statement by far, so it is put together once."""
     types = dict(zip(names, kinds, strict=True))
     if as_json:
-        listed = statement.listed(names, types, safe=safe, json=True, decimals=decimals)
+        listed = cells.listed(types, safe=safe, json=True, decimals=decimals)
         written, blank = sql.SQL("row_to_json((SELECT r FROM (SELECT {}) AS r))::text").format(listed), ""
     else:
         written = sql.SQL(", ").join(
-            sql.SQL("({})::text").format(statement.shown(name, types[name], safe=safe)) for name in names
+            sql.SQL("({})::text").format(cells.shown(name, kind, safe=safe)) for name, kind in types.items()
         )
         blank = ", NULL" * (len(names) - 1)
     plain = sql.SQL(", ").join(map(sql.Identifier, names))

@@ -18,16 +18,18 @@ from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from datasets.backfill import window
+from datasets.formats.format import Layout
 from datasets.problems import BadParameters, BadRequest, nearest, shown
 
 OPERATORS = ("ne", "gt", "gte", "lt", "lte", "in", "contains", "startswith", "isnull")
-CONTROLS = ("_select", "_sort", "_limit", "_header", "_bom", "_safe", "_dl", "_decimals", "_tz")
+LAYOUT = ("_header", "_bom", "_safe", "_decimals")
+CONTROLS = ("_select", "_sort", "_limit", *LAYOUT, "_dl", "_tz")
 PAGE_CONTROLS = (*CONTROLS, "_cursor", "_count")
-MOST_FILTERS = 50
-MOST_LISTED = 1000
-MOST_FIELDS = 200
+MAX_FILTERS = 50
+MAX_LISTED = 1000
+MAX_FIELDS = 200
 PAGE_ROWS = 1000
-MOST_PAGE_ROWS = 50_000
+MAX_PAGE_ROWS = 50_000
 
 ZONE_NAME = re.compile(r"[A-Za-z0-9_+\-/]{1,64}")
 NUMBER = re.compile(r"[+-]?(\d{1,60}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,3})?", re.ASCII)
@@ -63,12 +65,9 @@ class Query:
     offset: int = 0
     cursor: str = ""
     count: str = ""
-    header: bool = True
-    bom: bool = False
-    safe: bool = False
+    layout: Layout = Layout()
     download: bool = False
-    decimals: str = "number"
-    is_capped: bool = False  # the limit is the link's: there is no page behind it
+    is_capped: bool = False  # the limit is for all pages together, and this page reaches it
 
     @property
     def is_whole(self):
@@ -85,11 +84,11 @@ def pairs_of(raw):
     """(name, value) of each parameter of a raw query string, as WSGI hands it over."""
     try:
         text = raw.encode("latin-1").decode("utf-8")
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except UnicodeError:
         raise BadRequest("The query string is not UTF-8. Percent-encode what is not ASCII as UTF-8.") from None
     except ValueError:
-        raise BadRequest(f"The query string has more than {MOST_FIELDS} parameters.") from None
+        raise BadRequest(f"The query string has more than {MAX_FIELDS} parameters.") from None
     for name, value in pairs:
         if "\x00" in name or "\x00" in value:
             raise BadParameters([(shown(name), f"The parameter '{shown(name)}' holds a NUL character.")])
@@ -109,30 +108,6 @@ def comparing(columns, *, zone, now):
     return _Reader(columns, zone, now, ()).build
 
 
-def within(fixed, pairs, columns, *, zone, now, controls=CONTROLS):
-    """The Query of the parameters inside what a link is fixed to: its filters always hold, and other columns than its own
-    do not exist. Neither order nor format is a secret: there the parameters have the word, then the link."""
-    if not fixed:
-        return parse(pairs, columns, zone=zone, now=now, controls=controls)
-    base = parse(fixed, columns, zone=zone, now=now)
-    visible = [column for column in columns if column["name"] in base.select]
-    asked = parse(pairs, visible, zone=zone, now=now, controls=controls)
-    given = {name for name, _ in pairs}
-    limits = [limit for limit in (base.limit, asked.limit) if limit is not None]
-    return replace(
-        asked,
-        filters=base.filters + asked.filters,
-        select=asked.select if "_select" in given else base.select,
-        sort=asked.sort if "_sort" in given else base.sort,
-        limit=min(limits, default=None),
-        is_capped=base.limit is not None,
-        header=asked.header if "_header" in given else base.header,
-        bom=asked.bom if "_bom" in given else base.bom,
-        safe=asked.safe if "_safe" in given else base.safe,
-        decimals=asked.decimals if "_decimals" in given else base.decimals,
-    )
-
-
 class _Reader:
     def __init__(self, columns, zone, now, controls):
         self.types = {column["name"]: column["type"] for column in columns}
@@ -150,8 +125,8 @@ class _Reader:
                 settings[name] = value
         self.read_zone(settings.get("_tz"))
         filters = tuple(found for name, value in asked if (found := self.filter(name, value)))
-        if len(asked) > MOST_FILTERS:
-            self.complain("", f"At most {MOST_FILTERS} filters are taken.")
+        if len(asked) > MAX_FILTERS:
+            self.complain("", f"At most {MAX_FILTERS} filters are taken.")
         query = Query(
             filters=filters,
             select=self.select(settings.get("_select")),
@@ -159,11 +134,13 @@ class _Reader:
             limit=self.limit(settings.get("_limit")),
             cursor=settings.get("_cursor", ""),
             count=self.choice(settings, "_count", ("exact", "estimated", "none"), ""),
-            header=self.flag(settings, "_header", True),
-            bom=self.flag(settings, "_bom", False),
-            safe=self.flag(settings, "_safe", False),
+            layout=Layout(
+                header=self.flag(settings, "_header", True),
+                bom=self.flag(settings, "_bom", False),
+                safe=self.flag(settings, "_safe", False),
+                decimals=self.choice(settings, "_decimals", ("number", "string"), "number"),
+            ),
             download=self.flag(settings, "_dl", False),
-            decimals=self.choice(settings, "_decimals", ("number", "string"), "number"),
         )
         if self.wrong:
             codes = {code for _, _, code in self.wrong}
@@ -228,8 +205,8 @@ class _Reader:
             ) from None
         if not listed:
             raise ValueError("the list is empty.")
-        if len(listed) > MOST_LISTED:
-            raise ValueError(f"at most {MOST_LISTED} values can be listed.")
+        if len(listed) > MAX_LISTED:
+            raise ValueError(f"at most {MAX_LISTED} values can be listed.")
         if kind == "timestamptz":
             return Filter(column, kind, "any", tuple(self.build(column, kind, "eq", item) for item in listed))
         return Filter(column, kind, "in", tuple(self.value(kind, item) for item in listed))
@@ -325,7 +302,7 @@ class _Reader:
         return names
 
     def limit(self, text):
-        most = MOST_PAGE_ROWS if "_cursor" in self.controls else 10**15
+        most = MAX_PAGE_ROWS if "_cursor" in self.controls else 10**15
         if text is None:
             return PAGE_ROWS if "_cursor" in self.controls else None
         if not re.fullmatch(r"[0-9]{1,15}", text) or not 1 <= int(text) <= most:

@@ -1,6 +1,10 @@
-"""One consistent moment of a dataset: everything a reader is told and given comes from the same snapshot."""
+"""One consistent snapshot of a dataset, as a policy shows it: everything that a reader is told and given comes from here.
 
-from dataclasses import dataclass
+This is the only module that makes statements which read a dataset's table. Whoever wants rows, or anything computed from rows,
+asks for a Snapshot, which asks for a Policy; its `relation` is the table with what the policy hides taken out.
+"""
+
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 
@@ -8,59 +12,195 @@ from psycopg import errors, sql
 
 from connector.catalogue import index
 from datasets import facts
+from datasets.formats.format import Source
+from datasets.models import Dataset
+from datasets.rows import statement
+from datasets.rows.policy import Layer, Policy
+from datasets.rows.statement import Literals
 from datasets.storage import read
+
+KEYS = ("name", "title", "type", "personal")
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What of a dataset is true in one snapshot."""
+class Snapshot:
+    """What of a dataset is true at one moment, for the reader that the policy is for."""
 
-    pk: int
-    slug: str
-    mode: str
+    dataset: Dataset = field(repr=False, compare=False)
+    policy: Policy
+    now: datetime  # what `today` means in the policy's rules
     generation: int
     version: int
-    rows: int
-    columns: tuple[dict, ...]  # all that is served, in order, system columns last
+    stored_rows: int  # whoever looks; `rows` is what may be told
+    stored_columns: tuple[
+        dict, ...
+    ]  # all that there are, in order, system columns last; `columns` are those to be seen
     changed_at: datetime | None
     complete_through: date | None = None
     has_table: bool = True
 
     @property
-    def table(self):
-        return read.table(self.pk, self.generation)
+    def pk(self):
+        return self.dataset.pk
 
-    @cached_property
-    def types(self):
-        return {column["name"]: column["type"] for column in self.columns}
+    @property
+    def slug(self):
+        return self.dataset.slug
+
+    @property
+    def mode(self):
+        return self.dataset.mode
 
     @property
     def label(self):
         return f"v{self.version}"
 
+    @property
+    def rows(self):
+        """How many rows the table has; None where the policy hides some."""
+        return self.policy.count(self.stored_rows)
 
-def served(dataset, columns=None):
-    """The columns that readers see: the table's own, or as long as there is no table the catalogue's; then the system's."""
+    @cached_property
+    def zone(self):
+        """The time zone in which the dataset's days are counted."""
+        return facts.zone(self.dataset)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        return self.policy.bind(self.stored_columns, zone=lambda: self.zone, now=self.now)
+
+    @cached_property
+    def columns(self):
+        """The columns to be seen, in order: {"name", "title", "type", "personal"}."""
+        return self.layers[-1].columns if self.layers else self.stored_columns
+
+    @cached_property
+    def types(self):
+        """{name: type} of the columns to be seen, and of those that the top rule's own order needs."""
+        found = dict(self.layers[-1].types) if self.layers else {}
+        kept = {one.column: found[one.column] for one in self.sort}
+        return kept | {column["name"]: column["type"] for column in self.columns}
+
+    @property
+    def sort(self):
+        """The order that holds where a reader names none."""
+        return self.layers[-1].sort if self.layers else ()
+
+    @property
+    def marks(self):
+        """What tells what one policy shows from what another does, for ETags and cursors; empty where everything is shown."""
+        return self.layers
+
+    @property
+    def barrier(self):
+        """Whether a statement that others write has to be kept from looking at rows before the policy has."""
+        return self.policy.hides_rows or any(layer.transformed for layer in self.layers)
+
+    # SQL
+
+    def relation(self, values, *, until=None):
+        """What is read from, to stand behind FROM: the table, or the subqueries that leave what the policy shows of it.
+
+        Its columns are `types` and `_id`. `values` takes what stands in the policy's conditions. With `until` rows of a higher
+        `_id` had not come yet when a walk began, so that a rule's first rows stay the same.
+        """
+        found = read.table(self.pk, self.generation)
+        last = len(self.layers) - 1
+        for place, layer in enumerate(self.layers):
+            edge = [] if until is None or place else [sql.SQL("_id <= {}").format(values.add(until, "bigint"))]
+            found = _left_by(layer, found, values, edge, keeps_order=place == last)
+        return found
+
+    def highest_id(self):
+        """The `_id` of the last row that has come, seen or not: where a walk ends. For cursors, never to be told."""
+        return sql.SQL("(SELECT max(_id) FROM {})").format(read.table(self.pk, self.generation))
+
+    def count_behind(self, last_id, values):
+        """How many rows have come behind this `_id`, seen or not: whether a walk is still whole. Never to be told."""
+        return sql.SQL("(SELECT count(*) FROM {} WHERE _id > {})").format(
+            read.table(self.pk, self.generation), values.add(last_id, "bigint")
+        )
+
+    def source(self, query):
+        """The rows that the query asks for, for a format to write."""
+        types = {name: self.types[name] for name in query.select}
+        if not self.has_table:
+            return Source(types, None, name=self.slug, changed_at=self.changed_at)
+        ordered = self._select(query, statement.order(query.sort, self.types, always=query.limit is not None))
+        unordered = ordered if query.limit is not None else self._select(query, sql.SQL(""))
+        return Source(types, ordered, unordered, name=self.slug, changed_at=self.changed_at)
+
+    def _select(self, query, order):
+        values = Literals()
+        return sql.SQL("SELECT {} FROM {}{}{}{}").format(
+            sql.SQL(", ").join(map(sql.Identifier, query.select)),
+            self.relation(values),
+            statement.where(query.filters, values),
+            order,
+            sql.SQL(" LIMIT {}").format(sql.Literal(query.limit)) if query.limit is not None else sql.SQL(""),
+        )
+
+    def view(self):
+        """A statement that gives all that is to be seen; without a table, no rows."""
+        if self.has_table:
+            types = {column["name"]: column["type"] for column in self.columns}
+            order = statement.order(self.sort, self.types, always=False)
+            return sql.SQL("SELECT {} FROM {}{}").format(
+                sql.SQL(", ").join(map(sql.Identifier, types)), self.relation(Literals()), order
+            )
+        nothing = sql.SQL(", ").join(
+            sql.SQL("NULL::{} AS {}").format(sql.SQL(column["type"]), sql.Identifier(column["name"]))
+            for column in self.columns
+        )
+        return sql.SQL("SELECT {} WHERE false").format(nothing)
+
+
+def _left_by(layer, below, values, edge, *, keeps_order):
+    """The subquery of what a layer leaves of what is below it, with `_id` always."""
+    changed, types = dict(layer.transformed), dict(layer.types)
+    names = [column["name"] for column in layer.columns]
+    if keeps_order:
+        names += [one.column for one in layer.sort if one.column not in names]
+    chosen = [sql.SQL("_id")]
+    for name in names:
+        column = sql.Identifier(name)
+        how = changed.get(name)
+        chosen.append(sql.SQL("{} AS {}").format(how.expression(column), column) if how else column)
+    first = sql.SQL("")
+    if layer.limit is not None:
+        first = sql.SQL("{} LIMIT {}").format(statement.order(layer.sort, types), sql.Literal(layer.limit))
+    return sql.SQL("(SELECT {} FROM {}{}{}) AS seen").format(
+        sql.SQL(", ").join(chosen), below, statement.where(layer.filters, values, *edge), first
+    )
+
+
+def stored(dataset, columns=None):
+    """All columns there are: the table's own, or as long as there is no table the catalogue's; then the system's."""
     columns = columns if columns is not None else dataset.columns
-    if not columns:
-        try:
-            columns = [column.as_json() for column in index.effective(dataset.report, dataset.options).columns]
-        except KeyError:
-            columns = []
-    keys = ("name", "title", "type")
-    return tuple({key: column[key] for key in keys} for column in (*columns, *read.SYSTEM_COLUMNS))
+    if not columns or "personal" not in columns[0]:
+        declared = _declared(dataset)
+        personal = {column["name"] for column in declared if column["personal"]}
+        columns = [column | {"personal": column["name"] in personal} for column in columns] or declared
+    return tuple({key: column[key] for key in KEYS} for column in (*columns, *read.SYSTEM_COLUMNS))
 
 
-def glance(dataset):
-    """The moment as Django's models have just read it: enough for HEAD, 304 and the check of parameters."""
-    return Moment(
-        pk=dataset.pk,
-        slug=dataset.slug,
-        mode=dataset.mode,
+def _declared(dataset):
+    try:
+        return [column.as_json() for column in index.effective(dataset.report, dataset.options).columns]
+    except KeyError:
+        return []
+
+
+def glance(dataset, policy, *, now):
+    """The snapshot as Django's models have just read it: enough for HEAD, 304 and the check of parameters."""
+    return Snapshot(
+        dataset=dataset,
+        policy=policy,
+        now=now,
         generation=dataset.generation,
         version=dataset.version,
-        rows=dataset.rows,
-        columns=served(dataset),
+        stored_rows=dataset.rows,
+        stored_columns=stored(dataset),
         changed_at=dataset.changed_at,
     )
 
@@ -73,8 +213,8 @@ def state_values(dataset, now):
     return facts.through_values(dataset, now) | {"id": dataset.pk}
 
 
-def snapshot(connection, dataset, *, now):
-    """Opens a read-only snapshot on the connection and answers what is true in it; None when the dataset is gone.
+def take(connection, dataset, policy, *, now):
+    """Opens a read-only transaction on the connection and answers what is true in it; None when the dataset is gone.
 
     A statement in it may take as long as it takes. The table is locked (against nothing but being rebuilt) before the
     snapshot is taken: a column that becomes text rewrites the table, and to an older snapshot a rewritten table looks empty.
@@ -82,7 +222,7 @@ def snapshot(connection, dataset, *, now):
     wanted = dataset.generation
     while True:
         has_table = _begin(connection, read.table(dataset.pk, wanted))
-        found = _read(connection, dataset, now, has_table)
+        found = _read(connection, glance(dataset, policy, now=now), has_table)
         if found is None or found.generation == wanted:
             return found
         connection.rollback()
@@ -101,22 +241,44 @@ def _begin(connection, table):
         return False
 
 
-def _read(connection, dataset, now, has_table):
+def _read(connection, seen, has_table):
     row = connection.execute(
-        f"SELECT {STATE} FROM datasets_dataset AS d WHERE id = %(id)s", state_values(dataset, now)
+        f"SELECT {STATE} FROM datasets_dataset AS d WHERE id = %(id)s", state_values(seen.dataset, seen.now)
     ).fetchone()
     if row is None:
         return None
     generation, version, rows, columns, changed_at, through = row
-    return Moment(
-        pk=dataset.pk,
-        slug=dataset.slug,
-        mode=dataset.mode,
+    return replace(
+        seen,
         generation=generation,
         version=version,
-        rows=rows,
-        columns=served(dataset, columns),
+        stored_rows=rows,
+        stored_columns=stored(seen.dataset, columns),
         changed_at=changed_at,
         complete_through=through,
         has_table=has_table,
     )
+
+
+def columns_of_generation(connection, dataset, generation):
+    """All columns of the table of this generation, for a walk that began on it."""
+    with connection.cursor() as cursor:
+        columns = read.describe(cursor, dataset.pk, generation)
+    marks = {column["name"]: column["personal"] for column in stored(dataset)}
+    return stored(dataset, [column | {"personal": marks.get(column["name"], False)} for column in columns])
+
+
+# Several datasets in one transaction
+
+
+def with_table(connection, datasets):
+    """The keys of those whose table is there, as the ledger was read."""
+    names = {f"{read.SCHEMA}.{read.table_name(each.pk, each.generation)}": each.pk for each in datasets}
+    there = connection.execute("SELECT n FROM unnest(%s::text[]) AS n WHERE to_regclass(n) IS NOT NULL", [list(names)])
+    return {names[name] for (name,) in there.fetchall()}
+
+
+def lock(datasets):
+    """The statement that keeps these tables from being rebuilt, for a transaction's beginning; nothing for none."""
+    tables = sql.SQL(", ").join(read.table(each.pk, each.generation) for each in datasets)
+    return sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(tables) if datasets else sql.SQL("")

@@ -21,9 +21,6 @@ CASTS = {
 WHOLE = sql.SQL("bigint")
 SIGNS = {"gt": sql.SQL(">"), "gte": sql.SQL(">="), "lt": sql.SQL("<"), "lte": sql.SQL("<=")}
 COMPOUND = ("all", "any", "not", "untrue", "always", "never")
-FORMULA = (
-    "^[[:space:]]*[-=+@\uff0b\uff0d\uff1d\uff20]|^[\t\r\n]"  # what spreadsheets take for a formula, wide twins too
-)
 
 
 class Parameters:
@@ -49,38 +46,11 @@ class Parameters:
         return sql.SQL("{}::{}").format(sql.Placeholder(name), cast)
 
 
-# What is selected
+class Literals(Parameters):
+    """Takes values as Parameters does and writes them into the statement: COPY and views take no parameters."""
 
-
-def shown(name, kind, *, safe=False, json=False, decimals="number"):
-    """The column as it is written in a file: instants in ISO 8601 with Z, true and false, text as it is or made safe.
-
-    Of many ways to write an instant, date and time side by side are the cheapest (session in UTC; storage keeps no infinity).
-    """
-    column = sql.Identifier(name)
-    if kind == "timestamptz":
-        return sql.SQL("{0}::date || 'T' || {0}::time || 'Z'").format(column)
-    if kind == "boolean":
-        return column if json else sql.SQL("{}::text").format(column)
-    if kind == "numeric" and json and decimals == "string":
-        return sql.SQL("{}::text").format(column)
-    if kind == "text" and safe:
-        return sql.SQL("CASE WHEN {0} ~ {1} THEN '''' || {0} ELSE {0} END").format(column, sql.Literal(FORMULA))
-    return column
-
-
-def selected(query, types, *, json=False):
-    """The select list of the query's columns, each under its own name."""
-    return listed(query.select, types, safe=query.safe, json=json, decimals=query.decimals)
-
-
-def listed(names, types, *, safe=False, json=False, decimals="number"):
-    """The select list of these columns, each under its own name."""
-    written = []
-    for name in names:
-        column, own = shown(name, types[name], safe=safe, json=json, decimals=decimals), sql.Identifier(name)
-        written.append(own if column == own else sql.SQL("{} AS {}").format(column, own))
-    return sql.SQL(", ").join(written)
+    def _place(self, value, cast):
+        return sql.SQL("{}::{}").format(sql.Literal(value), cast)
 
 
 # Which rows

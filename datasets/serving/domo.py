@@ -14,12 +14,13 @@ from psycopg import sql
 
 from datasets.access import tokens
 from datasets.access.lookup import SEALED, find_dataset
+from datasets.access.policies import policy_of
+from datasets.formats.cells import shown as written
+from datasets.formats.index import FORMATS
 from datasets.formats.text import AS_IT_IS
 from datasets.problems import BadParameters, BadRequest, shown
-from datasets.rows import query
-from datasets.rows.snapshot import served
-from datasets.rows.statement import shown as written
-from datasets.serving.export import FILES, answer
+from datasets.rows import query, snapshot
+from datasets.serving.export import answer
 from datasets.serving.http.problems import endpoint
 from datasets.serving.sql.answers import Table
 from datasets.serving.sql.answers import answer as answer_sql
@@ -62,14 +63,14 @@ def listing(request):
     key = SORTS.get(sort.removeprefix("-"), SORTS["name"])
     found = found.order_by(key, "pk").reverse() if sort.startswith("-") else found.order_by(key, "pk")
     offset, limit = _whole(given, "offset", 0, 10**9), _whole(given, "limit", MOST, MOST)
-    return _json([_described(dataset, with_schema=False) for dataset in found[offset : offset + limit]])
+    return _json([_described(caller, dataset, with_schema=False) for dataset in found[offset : offset + limit]])
 
 
 @endpoint("GET")
 def described(request, name):
     """/v1/datasets/{id}: one dataset with its schema."""
     caller, _ = _asked(request)
-    return _json(_described(find_dataset(caller, name), with_schema=True))
+    return _json(_described(caller, find_dataset(caller, name), with_schema=True))
 
 
 @endpoint("GET")
@@ -80,7 +81,7 @@ def data(request, name):
     dataset = find_dataset(caller, name)
     rest = [(key, value) for key, value in pairs if key not in ("includeHeader", "fileName", "_header")]
     response = answer(
-        request, caller, dataset, FILES["csv"], [*rest, ("_header", given.get("includeHeader") or "false")]
+        request, caller, dataset, FORMATS["csv"], [*rest, ("_header", given.get("includeHeader") or "false")]
     )
     if file_name := re.sub(r"[^A-Za-z0-9_.-]+", "_", given.get("fileName", ""))[:100]:
         response["Content-Disposition"] = f'attachment; filename="{file_name}"'
@@ -92,7 +93,7 @@ def execute(request, name):
     """/v1/datasets/query/execute/{id}: one SELECT over the dataset, which it calls `table`; {"sql": …} in the body."""
     caller, given = _asked(request)
     dataset = find_dataset(caller, name)
-    file = Rows("json", "application/json", source=str(dataset.uuid))
+    file = Rows("json", "JSON", "application/json", source=str(dataset.uuid))
     return answer_sql(
         request, caller, _statement(request), file, list(given.items()), dataset=dataset, slug=dataset.slug
     )
@@ -117,20 +118,21 @@ class Rows(Table):
 
     source: str = ""
     sizes: list = field(default_factory=list)  # rows of each batch that went out
+    width: list = field(default_factory=list)  # the one number of columns, once it is known
 
-    def start(self, query):
+    def start(self, source, layout):
         always = {"dataSourceId": self.source, "maxLength": -1, "minLength": -1, "periodIndex": 0}
-        names = [name for name, _ in self.columns]
-        metadata = [{"type": QUERY_TYPES.get(kind, "STRING")} | always for _, kind in self.columns]
-        head = {"datasource": self.source, "columns": names, "metadata": metadata}
+        metadata = [{"type": QUERY_TYPES.get(kind, "STRING")} | always for kind in source.types.values()]
+        head = {"datasource": self.source, "columns": source.names, "metadata": metadata}
+        self.width.append(len(source.types))
         return f'{json.dumps(head)[:-1]}, "rows": [\n'.encode()
 
-    def statement(self, query, moment, parameters):
+    def statement(self, source, layout):
         values = sql.SQL(", ").join(
-            sql.SQL("to_json({})").format(written(name, moment.types[name], json=True)) for name in query.select
+            sql.SQL("to_json({})").format(written(name, kind, json=True)) for name, kind in source.types.items()
         )
-        return sql.SQL("COPY (SELECT array_to_json(ARRAY[{}]) FROM {}) TO STDOUT {}").format(
-            values, moment.table, AS_IT_IS
+        return sql.SQL("COPY (SELECT array_to_json(ARRAY[{}]) FROM ({}) AS r) TO STDOUT {}").format(
+            values, source.select, AS_IT_IS
         )
 
     def join(self, rows, first):
@@ -138,7 +140,7 @@ class Rows(Table):
         return super().join(rows, first)
 
     def end(self, is_empty):
-        tail = {"numRows": sum(self.sizes), "numColumns": len(self.columns), "fromcache": False}
+        tail = {"numRows": sum(self.sizes), "numColumns": sum(self.width), "fromcache": False}
         return f"\n], {json.dumps(tail)[1:]}".encode()
 
 
@@ -155,19 +157,20 @@ def _whole(given, name, default, most):
     return min(int(text), most)
 
 
-def _described(dataset, *, with_schema):
-    columns = served(dataset)
+def _described(caller, dataset, *, with_schema):
+    seen = snapshot.glance(dataset, policy_of(caller, dataset), now=timezone.now())
+    columns = seen.columns
     found = {
         "id": str(dataset.uuid),
         "name": dataset.name,
         "description": dataset.description,
-        "rows": dataset.rows,
+        "rows": seen.rows,
         "columns": len(columns),
         "owner": {"id": dataset.owner_id, "name": dataset.owner.username},
         "createdAt": _instant(dataset.created_at),
         "updatedAt": _instant(dataset.updated_at),
         "dataCurrentAt": _instant(dataset.changed_at),
-        "pdpEnabled": False,
+        "pdpEnabled": not seen.policy.is_open,
     }
     if with_schema:
         found["schema"] = {

@@ -9,9 +9,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.access import access_log, tokens
+from datasets.formats.index import FORMATS
 from datasets.serving.http.response_format import absolute
 from datasets.views.dataset import page_of
-from datasets.views.find import find_dataset
+from datasets.views.find import find_dataset, look
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,15 @@ def _context(request, dataset):
         "odata": absolute(request, reverse("odata")),
     }
     snippets = [Snippet(one.key, one.title, one.about, one.lines.format(**words)) for one in SNIPPETS]
-    return page_of(request, dataset, "dataset-api", snippets=snippets, base=base, readers=access_log.latest(dataset))
+    return page_of(
+        request,
+        dataset,
+        "dataset-api",
+        snippets=snippets,
+        base=base,
+        format_names=list(FORMATS),
+        readers=access_log.latest(dataset, look(request, dataset).policy),
+    )
 
 
 @require_GET

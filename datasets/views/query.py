@@ -11,12 +11,10 @@ from datasets.access.export_slots import PLACES
 from datasets.access.tokens import Caller
 from datasets.models import Dataset
 from datasets.problems import NotFound, Problem
-from datasets.rows import snapshot
 from datasets.serving.sql import sandbox, saved
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
-SUFFIXES = (("csv", "CSV"), ("xlsx", "Excel"), ("parquet", "Parquet"), ("json", "JSON"))
 FIRST = "SELECT _day, count(*) AS rows\nFROM table\nGROUP BY _day\nORDER BY _day DESC"
 
 
@@ -29,11 +27,10 @@ def query(request, slug):
     caller = Caller(request.user)
     context = page_of(request, dataset, "dataset-query")
     context |= {
-        "columns": snapshot.served(dataset),
+        "columns": context["seen"].columns,
         "sql": FIRST,
         "query_name": "",
         "problem": None,
-        "suffixes": SUFFIXES,
     }
     context["others"] = Dataset.objects.of(request.user).exclude(pk=dataset.pk).order_by("slug")[:200]
     if kept := _kept(caller, request.GET.get("saved", "")):

@@ -130,7 +130,7 @@ def test_columns_are_named_as_excel_names_them(place, letters):
 
 
 def test_more_rows_than_a_sheet_holds_are_refused_and_csv_is_named(client, orders, bearer, monkeypatch):
-    monkeypatch.setattr(xlsx, "MOST_ROWS", 1499)
+    monkeypatch.setattr(xlsx, "MAX_ROWS", 1499)
 
     whole = get(client, "orders_us/export.xlsx", bearer)
     filtered = get(client, "orders_us/export.xlsx?amazon_order_id__startswith=113", bearer)

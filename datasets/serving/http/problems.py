@@ -16,6 +16,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from datasets.formats.format import CannotHold
 from datasets.problems import BadRequest, Forbidden, MethodNotAllowed, NotFound, Problem, TooLarge, Unavailable
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 PATHS = re.compile(r"^/+(api|odata|v1|oauth)(/|$)")  # what programs read; people's pages keep their own error pages
 ODATA = re.compile(r"^/+odata(/|$)")
 ODATA_JSON = "application/json;odata.metadata=minimal"
+WAYS_OUT = {  # of what a format cannot hold
+    "too_many_rows": "Ask for export.csv, which has no limit, or for fewer rows with a filter or _limit.",
+    "too_long_for_excel": "Ask for export.csv, which holds it whole, or leave the column out with _select.",
+}
 NOBODY_HOME = (
     OperationalError,
     InterfaceError,
@@ -77,6 +82,8 @@ def of_exception(problem):
     """The Problem that says this exception to a program, or None where it is a bug of ours."""
     if isinstance(problem, Problem):
         return problem
+    if isinstance(problem, CannotHold):
+        return BadRequest(f"{problem.detail} {WAYS_OUT.get(problem.code, '')}".strip(), code=problem.code)
     if isinstance(problem, Http404):
         return NotFound("There is nothing here for you.")
     if isinstance(problem, RequestDataTooBig):

@@ -49,7 +49,7 @@ def asked(options, columns, *, zone, now, page_rows=PAGE_ROWS):
     top = _whole("$top", options.get("$top"))
     found = query.Query(
         filters=_filters(options.get("$filter"), types, query.comparing(columns, zone=zone, now=now)),
-        select=tuple(wanted) or ("_day",),  # the table is never asked for no column at all
+        select=tuple(wanted) or (next(iter(names)),),  # the table is never asked for no column at all
         sort=_sort(options.get("$orderby"), types),
         limit=page_rows if top is None else min(top, page_rows),
         offset=0 if "$skiptoken" in options else _whole("$skip", options.get("$skip")) or 0,

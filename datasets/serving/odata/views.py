@@ -2,20 +2,18 @@
 
 import json
 import re
-from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from django.utils import timezone
 from psycopg import errors
 
-from datasets import facts
 from datasets.access import access_log, tokens
 from datasets.access.lookup import SLUG, find_dataset
+from datasets.access.policies import policy_of
 from datasets.problems import BadParameters, BadRequest, NotFound, VersionGone, shown
-from datasets.rows import cursors, query
+from datasets.rows import cursors, query, snapshot
 from datasets.rows.page import Page
 from datasets.rows.pool import PAGE_SECONDS, pool
-from datasets.rows.snapshot import served
 from datasets.serving.http.response_format import absolute
 from datasets.serving.odata import metadata, options
 from datasets.serving.odata.answers import ROOT, NotOffered, answer, endpoint
@@ -42,8 +40,12 @@ def describe(request):
     for name, value in _pairs(request):
         if name != "$format" or value.lower() not in ("xml", "application/xml"):
             raise NotOffered(f"$metadata takes no {shown(name)}={shown(value)}; it is always XML.")
-    known = caller.datasets().only("slug", "columns", "report", "options").order_by("slug")
-    text = metadata.document((dataset.slug, served(dataset)) for dataset in known)
+    known, now = (
+        caller.datasets().only("slug", "columns", "report", "options", "owner").order_by("slug"),
+        timezone.now(),
+    )
+    seen = (snapshot.glance(dataset, policy_of(caller, dataset), now=now) for dataset in known)
+    text = metadata.document((each.slug, each.columns) for each in seen)
     return answer(text, "application/xml;charset=utf-8")
 
 
@@ -52,9 +54,9 @@ def entities(request, name):
     """GET /odata/v4/{dataset}: one page of rows."""
     caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request))
-    page = _page(request, dataset, wanted)
+    page = _page(request, caller, dataset, wanted)
     access_log.note(request, caller, dataset, "OData")
-    seen, names = page.moment, page.names
+    seen, names = page.snapshot, page.names
     chosen = f"({','.join(names)})" if wanted.get("$select") and page.selected is not None else ""
     head = {"@odata.context": f"{_context(request)}#{seen.slug}{chosen}"}
     if page.query.count == "exact":
@@ -70,9 +72,9 @@ def entities(request, name):
 @endpoint
 def count(request, name):
     """GET /odata/v4/{dataset}/$count: how many rows meet $filter, as plain text."""
-    _, dataset = _dataset(request, name)
+    caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request), ("$filter",))
-    page = _page(request, dataset, wanted | {"$count": "true", "$top": "0"})
+    page = _page(request, caller, dataset, wanted | {"$count": "true", "$top": "0"})
     return answer(str(page.count["value"]), "text/plain;charset=utf-8")
 
 
@@ -99,22 +101,23 @@ class ODataPage(Page):
 
     CURSOR = "$skiptoken"
 
-    def __init__(self, connection, dataset, wanted, position, now, page_rows):
+    def __init__(self, connection, dataset, policy, wanted, position, now, page_rows):
         self.wanted, self.page_rows = wanted, page_rows
-        super().__init__(connection, dataset, (), position, now, as_json=True)
+        super().__init__(connection, dataset, policy, (), position, now, as_json=True)
 
-    def _seen(self, found):
-        return replace(found, columns=(*found.columns, options.ID))
+    def _types(self):
+        return self.snapshot.types | {options.ID["name"]: options.ID["type"]}
 
-    def _parse(self, caller, pairs, dataset):
+    def _parse(self, pairs, defaults):
+        columns = (*self.snapshot.columns, options.ID)
         found, self.selected = options.asked(
-            self.wanted, self.moment.columns, zone=facts.zone(dataset), now=self.now, page_rows=self.page_rows
+            self.wanted, columns, zone=self.snapshot.zone, now=self.now, page_rows=self.page_rows
         )
-        self.names = options.selected_columns(self.selected, self.moment.columns)
+        self.names = options.selected_columns(self.selected, columns)
         return found
 
 
-def _page(request, dataset, wanted):
+def _page(request, caller, dataset, wanted):
     position = None
     if "$skiptoken" in wanted:
         try:
@@ -123,10 +126,12 @@ def _page(request, dataset, wanted):
             raise BadParameters(
                 [("$skiptoken", "$skiptoken: this is not one that was handed out here. Begin without it.")]
             ) from None
-    page_rows = min(_page_size(request) or options.PAGE_ROWS, query.MOST_PAGE_ROWS)
+    page_rows = min(_page_size(request) or options.PAGE_ROWS, query.MAX_PAGE_ROWS)
     try:
         with pool().connection() as connection:
-            return ODataPage(connection, dataset, wanted, position, timezone.now(), page_rows)
+            return ODataPage(
+                connection, dataset, policy_of(caller, dataset), wanted, position, timezone.now(), page_rows
+            )
     except VersionGone:
         raise VersionGone("The rows of these pages have changed since the first one was read. Begin again.") from None
     except errors.QueryCanceled:
@@ -150,7 +155,7 @@ def _next(request, page, wanted):
     if "$top" in kept:
         kept["$top"] = str(int(kept["$top"]) - len(page.rows))
     asked = urlencode(kept | {"$skiptoken": page.cursor}, quote_via=quote, safe="$:")
-    return absolute(request, f"{ROOT}{page.moment.slug}?{asked}")
+    return absolute(request, f"{ROOT}{page.snapshot.slug}?{asked}")
 
 
 def _context(request):

@@ -13,38 +13,29 @@ from datasets.access import access_log, tokens
 from datasets.access.export_slots import PLACES, take_everywhere
 from datasets.access.lookup import find_dataset
 from datasets.formats.copy_to_stdout import CopyOut, ReaderLeft
-from datasets.formats.text import Json
+from datasets.formats.index import BY_MEDIA_TYPE, FORMATS
+from datasets.formats.text import JsonLines
 from datasets.problems import BadParameters, BadRequest, NotFound, TooLarge, WrongContentType, nearest, shown
 from datasets.rows import query
 from datasets.rows.pool import pool
-from datasets.rows.statement import Parameters
-from datasets.serving.export import FILES, STALLED_SECONDS, Stream, _socket_of
 from datasets.serving.http import encodings
 from datasets.serving.http.problems import endpoint
+from datasets.serving.http.stream import Stream
 from datasets.serving.http.validators import is_known, with_validators, without_body
 from datasets.serving.sql import refusals, sandbox, saved
 
 SHAPE = ("_limit", "_header", "_bom", "_safe", "_dl", "_decimals")
 CONTROLS = ("sql", "_format", *SHAPE)
-ACCEPTED = {
-    "text/csv": "csv",
-    "text/tab-separated-values": "tsv",
-    "application/x-ndjson": "ndjson",
-    "application/vnd.apache.parquet": "parquet",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-}
 CLOCK = re.compile(r"now|today|yesterday|tomorrow|current_\w+|local\w*|\w*timestamp\w*|age|\\", re.IGNORECASE)
 MOST_BODY = 1_000_000
 
 
 @dataclass(frozen=True)
-class Table(Json):
+class Table(JsonLines):
     """JSON for programs that ask: the columns with their types, then the rows."""
 
-    columns: tuple = ()
-
-    def start(self, query):
-        columns = [{"name": name, "type": kind} for name, kind in self.columns]
+    def start(self, source, layout):
+        columns = [{"name": name, "type": kind} for name, kind in source.types.items()]
         return f'{{"columns": {json.dumps(columns)}, "rows": [\n'.encode()
 
     def join(self, rows, first):
@@ -54,7 +45,7 @@ class Table(Json):
         return b"\n]}\n"
 
 
-ANSWERS = FILES | {"json": Table("json", "application/json")}
+ANSWERS = FORMATS | {"json": Table("json", "JSON", "application/json")}
 
 
 @endpoint("GET", "POST")
@@ -72,12 +63,14 @@ def ask(request, slug=None, suffix=None):
 
 @endpoint("GET")
 def saved_query(request, slug, suffix):
-    """GET or HEAD /api/v1/queries/{slug}/export.{csv,tsv,json,ndjson,xlsx,parquet}"""
+    """GET or HEAD /api/v1/queries/{slug}/export.{name of a format}"""
     caller, pairs = tokens.reader(request)
     kept = saved.find(caller, slug)
-    file = FILES.get(suffix)
+    file = FORMATS.get(suffix)
     if file is None:
-        raise NotFound(f"There is no export.{shown(suffix)}.{nearest(suffix, FILES)} There are: {', '.join(FILES)}.")
+        raise NotFound(
+            f"There is no export.{shown(suffix)}.{nearest(suffix, FORMATS)} There are: {', '.join(FORMATS)}."
+        )
     return answer(request, caller, kept.sql, file, pairs, dataset=kept.dataset, slug=kept.slug, controls=SHAPE)
 
 
@@ -94,7 +87,7 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
         return with_validators(without_body(304), _Seen(sandbox.changed_at(tables)), etag)
 
     give_back = PLACES.take(caller.key)
-    stream = Answering(asked, file, encoding, request, give_back)
+    stream = Answering(file, asked, encoding, request, give_back)
     try:
         stream.open(caller, tables, known, text, has_table=dataset is not None, slug=slug, now=now)
     except ReaderLeft:
@@ -105,16 +98,16 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
         raise
     if request.method != "HEAD":
         for each in {table.dataset.pk: table.dataset for table in tables}.values():
-            access_log.note(request, caller, each, f"query.{file.suffix}")
+            access_log.note(request, caller, each, f"query.{file.name}")
     response = StreamingHttpResponse(stream) if request.method != "HEAD" else without_body()
-    response["Content-Type"] = stream.file.type_for(stream.query)
+    response["Content-Type"] = file.content_type(asked.layout)
     kind = "attachment" if asked.download else "inline"
-    response["Content-Disposition"] = f'{kind}; filename="{slug}_{now:%Y-%m-%d}.{file.suffix}"'
+    response["Content-Disposition"] = f'{kind}; filename="{slug}_{now:%Y-%m-%d}.{file.name}"'
     if encoding is not encodings.Identity:
         response["Content-Encoding"] = encoding.name
     response["Accept-Ranges"] = "none"
     if may_know:
-        return with_validators(response, stream.moment, _etag(text, tables, caller, asked, file, encoding))
+        return with_validators(response, stream, _etag(text, tables, caller, asked, file, encoding))
     response["Cache-Control"] = "no-store"
     return response
 
@@ -122,45 +115,38 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
 class Answering(Stream):
     """An export's body over what a statement gives."""
 
-    def __init__(self, asked, file, encoding, request, give_back):
-        super().__init__(None, asked, file, encoding, request)
-        self._give_back = give_back
+    changed_at = None
+
+    def __init__(self, file, asked, encoding, request, give_back):
+        super().__init__(file, asked.layout, encoding, request)
+        self.asked, self._give_back = asked, give_back
 
     def open(self, caller, tables, known, text, *, has_table, slug, now):
         """Everything that can go wrong goes wrong here, while an error can still be said: the rows are collected by then."""
-        limits = sandbox.Limits.of_settings()
+        limits, self.name = sandbox.Limits.of_settings(), slug
         self._connection = pool().getconn()
         try:
-            self._ask(sandbox.Sandbox(self._connection, caller, tables, known, limits, now), text, has_table, slug)
+            self._ask(sandbox.Sandbox(self._connection, caller, tables, known, limits, now), text, has_table)
         except psycopg.Error as error:
             raise refusals.of_error(error, limits) from None
 
-    def _ask(self, box, text, has_table, slug):
+    def _ask(self, box, text, has_table):
         box.open()
         take_everywhere(self._connection, box.caller.key)
         columns = box.take(text, has_table=has_table)
         box.check(text)
-        types = box.shape(columns, packed=self.file.is_packed, limit=self.query.limit)
-        self.moment = sandbox.Answer(slug=slug, types=types, changed_at=box.changed_at)
-        self.query = replace(self.query, select=tuple(types), limit=None)
-        if isinstance(self.file, Table):
-            self.file = replace(self.file, columns=tuple(types.items()))
+        types = box.shape(columns, packed=self.file.is_packed, limit=self.asked.limit)
+        self.changed_at = box.changed_at
         if self._request.method == "HEAD":
             self.close()
         else:
-            self._run()
+            self._run(sandbox.source_of(types, name=self.name, changed_at=self.changed_at))
 
-    def _run(self):
-        reader = _socket_of(self._request)
-        if reader is not None:
-            reader.settimeout(STALLED_SECONDS)
-        if self.file.is_packed:
-            self._copy = self._packed = _Begun(self.file.pack(self._connection, self.query, self.moment, reader))
-            if self._packed.is_done:
-                self._connection.rollback()
-        else:
-            statement = self.file.statement(self.query, self.moment, Parameters())
-            self._copy = _Peeked(CopyOut(self._connection, statement.as_bytes(self._connection), reader))
+    def _begun(self, statement, reader):
+        return _Peeked(CopyOut(self._connection, statement, reader))
+
+    def _first_of_packed(self, packed):
+        return _Begun(packed)
 
 
 class _Peeked:
@@ -244,7 +230,7 @@ def _file(request, pairs, suffix):
     wished = suffix or next((value for name, value in pairs if name == "_format"), None)
     if wished is None:
         kinds = [part.partition(";")[0].strip().lower() for part in request.headers.get("Accept", "").split(",")[:20]]
-        wished = next((ACCEPTED[kind] for kind in kinds if kind in ACCEPTED), "json")
+        wished = next((BY_MEDIA_TYPE[kind].name for kind in kinds if kind in BY_MEDIA_TYPE), "json")
     if wished in ANSWERS:
         return ANSWERS[wished]
     sentence = f"There is no format '{shown(wished)}'.{nearest(wished, ANSWERS)} There are: {', '.join(ANSWERS)}."
@@ -271,7 +257,7 @@ class _Seen:
 
 def _etag(text, tables, caller, asked, file, encoding):
     told = repr(
-        (text, sandbox.states(tables), caller.fixed, replace(asked, download=False), file.suffix, type(file).__name__)
+        (text, sandbox.states(tables), caller.fixed, replace(asked, download=False), file.name, type(file).__name__)
     )
     mark = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:24]
     return f'"q-{mark}{"" if encoding is encodings.Identity else "-" + encoding.name}"'

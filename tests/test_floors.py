@@ -22,7 +22,7 @@ FLOORS = (
     ),
     ("connector.spapi", "connector.catalogue", "connector.embedded"),
     ("connector.accounts",),
-    ("datasets.models",),
+    ("datasets.models", "datasets.personal"),
     ("datasets.backfill",),
     ("datasets.facts", "datasets.tasks"),
     ("datasets.rows",),

@@ -10,8 +10,7 @@ from functools import cached_property
 
 from psycopg import errors, sql
 
-from connector.catalogue import index
-from datasets import facts
+from datasets import facts, personal
 from datasets.formats.format import Source
 from datasets.models import Dataset
 from datasets.rows import statement
@@ -177,18 +176,11 @@ def _left_by(layer, below, values, edge, *, keeps_order):
 def stored(dataset, columns=None):
     """All columns there are: the table's own, or as long as there is no table the catalogue's; then the system's."""
     columns = columns if columns is not None else dataset.columns
-    if not columns or "personal" not in columns[0]:
-        declared = _declared(dataset)
-        personal = {column["name"] for column in declared if column["personal"]}
-        columns = [column | {"personal": column["name"] in personal} for column in columns] or declared
+    if not columns:
+        columns = personal.declared(dataset)
+    elif "personal" not in columns[0]:  # written down before the mark was kept; the next landing writes it
+        columns = personal.marked(dataset, columns)
     return tuple({key: column[key] for key in KEYS} for column in (*columns, *read.SYSTEM_COLUMNS))
-
-
-def _declared(dataset):
-    try:
-        return [column.as_json() for column in index.effective(dataset.report, dataset.options).columns]
-    except KeyError:
-        return []
 
 
 def glance(dataset, policy, *, now):
@@ -264,8 +256,7 @@ def columns_of_generation(connection, dataset, generation):
     """All columns of the table of this generation, for a walk that began on it."""
     with connection.cursor() as cursor:
         columns = read.describe(cursor, dataset.pk, generation)
-    marks = {column["name"]: column["personal"] for column in stored(dataset)}
-    return stored(dataset, [column | {"personal": marks.get(column["name"], False)} for column in columns])
+    return stored(dataset, personal.marked(dataset, columns))
 
 
 # Several datasets in one transaction

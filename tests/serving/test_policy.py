@@ -347,10 +347,11 @@ def test_a_cursor_holds_only_for_the_policy_that_it_was_given_under(signed_in, w
 
 
 def test_two_policies_have_two_etags(signed_in, world, rules):
-    open_to_all = [signed_in.head(f"{WHERE}/{file}")["ETag"] for file in ("export.csv", "rows.json")]
+    files = ("export.csv", "rows.json", "query.csv?sql=SELECT title FROM table")
+    open_to_all = [signed_in.head(f"{WHERE}/{file}")["ETag"] for file in files]
     rules(RULE)
 
-    assert not set(open_to_all) & {signed_in.head(f"{WHERE}/{file}")["ETag"] for file in ("export.csv", "rows.json")}
+    assert not set(open_to_all) & {signed_in.head(f"{WHERE}/{file}")["ETag"] for file in files}
 
 
 def test_words_about_rows_are_for_those_who_see_all_of_them(signed_in, world, rules):

@@ -12,6 +12,7 @@ from django.utils import timezone
 from datasets.access import access_log, tokens
 from datasets.access.export_slots import PLACES, take_everywhere
 from datasets.access.lookup import find_dataset
+from datasets.access.policies import look
 from datasets.formats.copy_to_stdout import CopyOut, ReaderLeft
 from datasets.formats.index import BY_MEDIA_TYPE, FORMATS
 from datasets.formats.text import JsonLines
@@ -82,7 +83,7 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
     tables, known = sandbox.named(caller, text, dataset)
     encoding = encodings.chosen("" if file.is_packed else request.headers.get("Accept-Encoding", ""))
     may_know = request.method in ("GET", "HEAD") and not CLOCK.search(text + caller.fixed)
-    etag = _etag(text, tables, caller, asked, file, encoding)
+    etag = _etag(text, tables, caller, asked, file, encoding, now)
     if may_know and is_known(request, etag):
         return with_validators(without_body(304), _Seen(sandbox.changed_at(tables)), etag)
 
@@ -107,7 +108,7 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
         response["Content-Encoding"] = encoding.name
     response["Accept-Ranges"] = "none"
     if may_know:
-        return with_validators(response, stream, _etag(text, tables, caller, asked, file, encoding))
+        return with_validators(response, stream, _etag(text, tables, caller, asked, file, encoding, now))
     response["Cache-Control"] = "no-store"
     return response
 
@@ -255,9 +256,10 @@ class _Seen:
     changed_at: object
 
 
-def _etag(text, tables, caller, asked, file, encoding):
+def _etag(text, tables, caller, asked, file, encoding, now):
+    shown_of = [look(caller, table.dataset, now=now).marks for table in tables]
     told = repr(
-        (text, sandbox.states(tables), caller.fixed, replace(asked, download=False), file.name, type(file).__name__)
+        (text, sandbox.states(tables), shown_of, replace(asked, download=False), file.name, type(file).__name__)
     )
     mark = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:24]
     return f'"q-{mark}{"" if encoding is encodings.Identity else "-" + encoding.name}"'

@@ -10,7 +10,7 @@ from django.db.models import F
 from datasets.problems import shown
 
 NOTED_EVERY = 60.0  # seconds
-MOST_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 
 _noted = {}  # (dataset, reader): when this process wrote it down
 _lock = threading.Lock()
@@ -22,7 +22,7 @@ def note(request, caller, dataset, what):
     with _lock:
         if now - _noted.get(key, -NOTED_EVERY) < NOTED_EVERY:
             return
-        if len(_noted) >= MOST_REMEMBERED:
+        if len(_noted) >= MAX_REMEMBERED:
             _noted.clear()
         _noted[key] = now
     values = {

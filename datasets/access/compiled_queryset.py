@@ -12,7 +12,7 @@ from django.db.models.query import get_related_populators
 PREPARE_AFTER = 5  # times that a connection has been asked, as psycopg has it
 
 
-class Prepared:
+class CompiledQueryset:
     """`build` makes a sliced queryset of its arguments; the marks stand for these while it is compiled, and no two are alike."""
 
     def __init__(self, build, *marks):

@@ -1,7 +1,7 @@
 """How many exports may run at once: of one caller and in all, over all web processes; and in each process fewer than it has
 threads, so that pages always find one free.
 
-Over all processes a place is an advisory lock of the export's own transaction: whatever ends that, a kill too, gives it back.
+Over all processes a slot is an advisory lock of the export's own transaction: whatever ends that, a kill too, gives it back.
 """
 
 import threading
@@ -15,7 +15,7 @@ IN_ONE_PROCESS = 8
 COME_BACK_SECONDS = 5
 
 
-class Places:
+class ExportSlots:
     """Counts who streams in this process. Take one before opening anything, give it back exactly once."""
 
     def __init__(self):
@@ -23,7 +23,7 @@ class Places:
         self._taken = Counter()
 
     def take(self, who):
-        """A place for this caller; raises TooMany. Call what it returns to give the place back."""
+        """A slot for this caller; raises TooMany. Call what it returns to give the slot back."""
         with self._lock:
             if self._taken[who] >= settings.EXPORTS_PER_CALLER:
                 raise too_many_of_yours()
@@ -48,11 +48,11 @@ class Places:
             return self._taken.total()
 
 
-PLACES = Places()
+EXPORT_SLOTS = ExportSlots()
 
 
 def take_everywhere(connection, who):
-    """A place among those of all processes, until the connection's transaction ends; raises TooMany."""
+    """A slot among those of all processes, until the connection's transaction ends; raises TooMany."""
     numbers = {
         "own": f"exports of {who}",
         "most_own": settings.EXPORTS_PER_CALLER,

@@ -17,7 +17,7 @@ from datasets.problems import TooMany
 
 WINDOW = 60.0  # seconds that an empty bucket takes to refill
 PARTS = 100  # a process holds at most this part of a bucket
-MOST_HELD = 10_000  # callers that a process remembers
+MAX_HELD = 10_000  # callers that a process remembers
 
 
 class Shares:
@@ -38,7 +38,7 @@ class Shares:
         share = max(1, most // PARTS)
         if share > 1 and not draw(key, most, share):
             with self._lock:
-                if len(self._held) >= MOST_HELD:
+                if len(self._held) >= MAX_HELD:
                     self._held.clear()  # what was in it is lost to those callers: a hundredth of a minute's
                 self._held[key] = (share - 1, now + WINDOW)
             return 0.0

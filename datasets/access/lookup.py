@@ -6,7 +6,7 @@ import uuid
 from django.db import DEFAULT_DB_ALIAS
 
 from connector.accounts.models import User
-from datasets.access.compiled_queryset import Prepared
+from datasets.access.compiled_queryset import CompiledQueryset
 from datasets.access.tokens import Caller
 from datasets.models import AccessToken
 from datasets.problems import NotFound, shown
@@ -44,7 +44,7 @@ def _known_by(field, mark, limited):
         known = caller.datasets().select_related("account").defer(*SEALED).order_by()
         return known.filter(**{field: value})[:1]
 
-    return Prepared(build, -1, -2, mark)
+    return CompiledQueryset(build, -1, -2, mark)
 
 
 BY_SLUG = {limited: _known_by("slug", "a_slug", limited) for limited in (False, True)}

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from connector.accounts.models import Account
 from datasets.access import limits
-from datasets.access.compiled_queryset import Prepared
+from datasets.access.compiled_queryset import CompiledQueryset
 from datasets.models import AccessToken, Dataset
 from datasets.problems import BadParameters, Forbidden, Unauthenticated, nearest, shown
 from datasets.rows import query
@@ -205,7 +205,7 @@ def _by_token(text, kind, shape, request, now):
     return found
 
 
-BY_ID = Prepared(
+BY_ID = CompiledQueryset(
     lambda key, kind: AccessToken.objects.select_related("owner").only(*LOOKED_AT).filter(token_id=key, kind=kind)[:1],
     "the id",
     "the kind",

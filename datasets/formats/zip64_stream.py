@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 LEVEL = 1  # a quarter of the bytes for a tenth of the time
 DEFLATED = 8
-MOST = 0xFFFFFFFF
+MAX_32_BITS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Part:
 
     @property
     def is_large(self):
-        return max(self.packed, self.size) >= MOST
+        return max(self.packed, self.size) >= MAX_32_BITS
 
 
 class Packed:
@@ -70,7 +70,7 @@ def _dos(at):
 
 def _facts(part, stamp):
     """What header and directory both say, and the field for large sizes."""
-    packed, size = (MOST, MOST) if part.is_large else (part.packed, part.size)
+    packed, size = (MAX_32_BITS, MAX_32_BITS) if part.is_large else (part.packed, part.size)
     extra = struct.pack("<HHQQ", 1, 16, part.size, part.packed) if part.is_large else b""
     version = 45 if part.is_large else 20
     said = struct.pack("<HHHHHLLLHH", version, 0, DEFLATED, *stamp, part.crc, packed, size, len(part.name), len(extra))
@@ -96,7 +96,7 @@ def _entry(part, stamp, offset):
 
 def _end(count, length, offset):
     large = b""
-    if offset >= MOST:
+    if offset >= MAX_32_BITS:
         large = b"PK\x06\x06" + struct.pack("<QHHLLQQQQ", 44, 45, 45, 0, 0, count, count, length, offset)
         large += b"PK\x06\x07" + struct.pack("<LQL", 0, offset + length, 1)
-    return large + b"PK\x05\x06" + struct.pack("<HHHHLLH", 0, 0, count, count, length, min(offset, MOST), 0)
+    return large + b"PK\x05\x06" + struct.pack("<HHHHLLH", 0, 0, count, count, length, min(offset, MAX_32_BITS), 0)

@@ -18,8 +18,6 @@ from datasets.rows.policy import Layer, Policy
 from datasets.rows.statement import Literals
 from datasets.storage import read
 
-KEYS = ("name", "title", "type", "personal")
-
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -180,7 +178,7 @@ def stored(dataset, columns=None):
         columns = personal.declared(dataset)
     elif "personal" not in columns[0]:  # written down before the mark was kept; the next landing writes it
         columns = personal.marked(dataset, columns)
-    return tuple({key: column[key] for key in KEYS} for column in (*columns, *read.SYSTEM_COLUMNS))
+    return (*columns, *read.SYSTEM_COLUMNS)
 
 
 def glance(dataset, policy, *, now):

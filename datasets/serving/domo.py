@@ -28,7 +28,7 @@ from datasets.serving.sql.answers import answer as answer_sql
 TYPES = {"bigint": "LONG", "numeric": "DECIMAL", "date": "DATE", "timestamptz": "DATETIME"}  # others: STRING
 QUERY_TYPES = TYPES | {"numeric": "DOUBLE"}
 SORTS = {"name": Lower("name"), "lastUpdated": "changed_at"}
-MOST = 50
+MAX_LISTED = 50
 WITHOUT_END = 365 * 86400  # seconds: what we say of a token that never expires
 
 
@@ -62,7 +62,7 @@ def listing(request):
     sort = given.get("sort", "")
     key = SORTS.get(sort.removeprefix("-"), SORTS["name"])
     found = found.order_by(key, "pk").reverse() if sort.startswith("-") else found.order_by(key, "pk")
-    offset, limit = _whole(given, "offset", 0, 10**9), _whole(given, "limit", MOST, MOST)
+    offset, limit = _whole(given, "offset", 0, 10**9), _whole(given, "limit", MAX_LISTED, MAX_LISTED)
     return _json([_described(caller, dataset, with_schema=False) for dataset in found[offset : offset + limit]])
 
 

@@ -9,7 +9,7 @@ from psycopg import errors
 
 from datasets import facts
 from datasets.access import access_log, tokens
-from datasets.access.export_slots import PLACES, take_everywhere
+from datasets.access.export_slots import EXPORT_SLOTS, take_everywhere
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
 from datasets.formats.copy_to_stdout import ReaderLeft
@@ -73,7 +73,7 @@ class Export(Stream):
 
     def open(self, caller, dataset, policy, pairs, now):
         """Everything that can go wrong goes wrong here, while an error can still be said."""
-        self._give_back = PLACES.take(caller.key)
+        self._give_back = EXPORT_SLOTS.take(caller.key)
         try:
             self._connection = pool().getconn()
             self._begin(caller, dataset, policy, pairs, now)

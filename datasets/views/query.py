@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from datasets.access.export_slots import PLACES
+from datasets.access.export_slots import EXPORT_SLOTS
 from datasets.access.tokens import Caller
 from datasets.models import Dataset
 from datasets.problems import NotFound, Problem
@@ -64,7 +64,7 @@ def forget(request, slug, query):
 
 
 def _answer(caller, text, dataset):
-    give_back = PLACES.take(caller.key)
+    give_back = EXPORT_SLOTS.take(caller.key)
     try:
         return sandbox.preview(caller, text, dataset, timezone.now())
     finally:

@@ -70,6 +70,19 @@ def test_a_mark_stays_when_the_catalogue_drops_the_report(dataset):
     assert marks(dataset) == MARKED
 
 
+def test_rows_that_were_there_before_the_mark_are_marked_by_the_migration(dataset):
+    from importlib import import_module
+
+    from django.apps import apps
+
+    dataset.columns = [{key: column[key] for key in ("name", "title", "type")} for column in dataset.columns]
+    dataset.save()
+
+    import_module("datasets.migrations.0007_personal_columns").mark(apps, None)
+
+    assert marks(dataset) == MARKED
+
+
 def test_columns_that_were_written_down_without_marks_are_marked_for_readers(dataset):
     from django.utils import timezone
 

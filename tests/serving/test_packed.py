@@ -12,7 +12,7 @@ import pytest
 from openpyxl.utils.escape import unescape  # openpyxl itself does so only for shared strings
 from pyarrow import parquet
 
-from datasets.access.export_slots import PLACES
+from datasets.access.export_slots import EXPORT_SLOTS
 from datasets.formats import parquet as our_parquet
 from datasets.formats import xlsx, zip64_stream
 from tests.serving import shop
@@ -140,7 +140,7 @@ def test_more_rows_than_a_sheet_holds_are_refused_and_csv_is_named(client, order
     assert whole.json()["code"] == filtered.json()["code"] == "too_many_rows"
     assert "export.csv" in whole.json()["detail"]
     assert get(client, "orders_us/export.xlsx?_limit=1499", bearer).status_code == 200
-    assert PLACES.taken() == 0
+    assert EXPORT_SLOTS.taken() == 0
 
 
 @pytest.mark.parametrize(("text", "status"), [("x" * 32_767, 200), ("x" * 32_768, 400), ("🛒" * 16_384, 400)])
@@ -261,7 +261,7 @@ def test_a_reader_who_leaves_gives_everything_back(client, orders, bearer, suffi
 
     leave(start(client, f"orders_us/export.{suffix}", bearer))
 
-    assert PLACES.taken() == 0
+    assert EXPORT_SLOTS.taken() == 0
 
 
 def test_an_instant_stands_in_utc(client, make, bearer):

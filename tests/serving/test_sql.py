@@ -388,12 +388,12 @@ def test_head_checks_the_statement_and_makes_no_row(client, orders, bearer):
 
 
 def test_connections_and_places_are_given_back(ask):
-    from datasets.access.export_slots import PLACES
+    from datasets.access.export_slots import EXPORT_SLOTS
     from datasets.rows.pool import pool
 
     for sql in ("SELECT 1", "SELECT 1/0", "SELEC", "SELECT * FROM nothing", "SELECT pg_sleep(1)") * 5:
         ask(sql)
 
-    assert PLACES.taken() == 0
+    assert EXPORT_SLOTS.taken() == 0
     stats = pool().get_stats()
     assert stats["pool_available"] == stats["pool_size"]

@@ -16,7 +16,7 @@ from datasets.rows import query
 from datasets.serving.api.openapi import described
 from datasets.serving.http.problems import NOBODY_HOME, of_exception, response_of
 
-DEEPEST = 50  # nested brackets in a body
+MAX_DEPTH = 50  # nested brackets in a body
 
 
 class Strict(Schema):
@@ -73,7 +73,7 @@ def _once(pairs):
 
 
 def _check(value, depth):
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         raise BadRequest("The body is nested too deeply.")
     if isinstance(value, str) and "\x00" in value:
         raise BadRequest("The body holds a NUL character.")

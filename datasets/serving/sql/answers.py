@@ -10,7 +10,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from datasets.access import access_log, tokens
-from datasets.access.export_slots import PLACES, take_everywhere
+from datasets.access.export_slots import EXPORT_SLOTS, take_everywhere
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import look
 from datasets.formats.copy_to_stdout import CopyOut, ReaderLeft
@@ -28,7 +28,7 @@ from datasets.serving.sql import refusals, sandbox, saved
 SHAPE = ("_limit", "_header", "_bom", "_safe", "_dl", "_decimals")
 CONTROLS = ("sql", "_format", *SHAPE)
 CLOCK = re.compile(r"now|today|yesterday|tomorrow|current_\w+|local\w*|\w*timestamp\w*|age|\\", re.IGNORECASE)
-MOST_BODY = 1_000_000
+MAX_BODY = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
     if may_know and is_known(request, etag):
         return with_validators(without_body(304), _Seen(sandbox.changed_at(tables)), etag)
 
-    give_back = PLACES.take(caller.key)
+    give_back = EXPORT_SLOTS.take(caller.key)
     stream = Answering(file, asked, encoding, request, give_back)
     try:
         stream.open(caller, tables, known, text, has_table=dataset is not None, slug=slug, now=now)
@@ -203,8 +203,8 @@ def _sent(request):
     """What a POST says: JSON {"sql": …}, a form, or the bare statement."""
     if request.method != "POST":
         return []
-    if len(request.body) > MOST_BODY:
-        raise TooLarge(f"A body of at most {MOST_BODY:,} bytes is taken.")
+    if len(request.body) > MAX_BODY:
+        raise TooLarge(f"A body of at most {MAX_BODY:,} bytes is taken.")
     kind = request.content_type
     if kind in ("application/sql", "text/plain"):
         try:

@@ -32,8 +32,8 @@ SECONDS = 30
 ROWS = 1_000_000
 MEMORY = "32MB"  # of one sort or hash; what is more goes to temporary files
 TEMPORARY = "2GB"  # of all temporary files, where we may limit them
-MOST_TEXT = 100_000  # characters
-MOST_DATASETS = 50
+MAX_TEXT = 100_000  # characters
+MAX_DATASETS = 50
 TRIES = 5
 
 KINDS = {
@@ -85,8 +85,8 @@ def named(caller, text, dataset=None):
     said = sql_text.names(text)
     known = list(caller.datasets().order_by().values_list("slug", flat=True))
     wanted = [slug for slug in known if slug in said]
-    if len(wanted) > MOST_DATASETS:
-        raise refusals.Refused(f"A statement may name {MOST_DATASETS} datasets, and this one names {len(wanted)}.")
+    if len(wanted) > MAX_DATASETS:
+        raise refusals.Refused(f"A statement may name {MAX_DATASETS} datasets, and this one names {len(wanted)}.")
     found = caller.datasets().filter(slug__in=wanted).select_related("account").order_by("pk")
     tables = [Table(each.slug, each) for each in found]
     if dataset is not None:
@@ -98,9 +98,9 @@ def named(caller, text, dataset=None):
 def check_text(text):
     if not text.strip():
         raise refusals.Refused("A statement is needed.", hint="For example: SELECT * FROM my_dataset LIMIT 10")
-    if len(text) > MOST_TEXT:
+    if len(text) > MAX_TEXT:
         raise refusals.Refused(
-            f"The statement has {len(text):,} characters, and {MOST_TEXT:,} are taken.", status=413, code="too_large"
+            f"The statement has {len(text):,} characters, and {MAX_TEXT:,} are taken.", status=413, code="too_large"
         )
     if "\x00" in text:
         raise refusals.Refused("The statement holds a NUL character.", position=text.index("\x00") + 1)

@@ -4,7 +4,7 @@ import pytest
 
 from connector.accounts.models import User
 from datasets.access import tokens
-from datasets.access.compiled_queryset import Prepared
+from datasets.access.compiled_queryset import CompiledQueryset
 from datasets.access.lookup import find_dataset
 from datasets.models import Dataset
 from datasets.problems import NotFound
@@ -51,4 +51,4 @@ def test_a_rule_that_looks_at_more_than_it_is_given_fails_loudly(mine):
         return found.filter(slug=slug)[:1]
 
     with pytest.raises(User.DoesNotExist):
-        Prepared(build, -1, "a_slug").first(mine.owner_id, "prepared")
+        CompiledQueryset(build, -1, "a_slug").first(mine.owner_id, "prepared")

@@ -18,7 +18,8 @@ from psycopg import sql
 
 from datasets.problems import BadParameters, Forbidden
 from datasets.rows import query
-from datasets.rows.query import Filter, Sort
+from datasets.rows.filters import Filter
+from datasets.rows.query import Sort
 
 BROKEN = (
     "What you may see of this dataset is said by columns that it does not have as they were. Nothing is shown until its owner"

@@ -11,7 +11,8 @@ from datasets.access.export_slots import EXPORT_SLOTS
 from datasets.access.tokens import Caller
 from datasets.models import Dataset
 from datasets.problems import NotFound, Problem
-from datasets.serving.sql import sandbox, saved
+from datasets.serving.sql import saved
+from datasets.serving.sql.preview import preview
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
@@ -66,7 +67,7 @@ def forget(request, slug, query):
 def _answer(caller, text, dataset):
     give_back = EXPORT_SLOTS.take(caller.key)
     try:
-        return sandbox.preview(caller, text, dataset, timezone.now())
+        return preview(caller, text, dataset, timezone.now())
     finally:
         give_back()
 

@@ -13,7 +13,8 @@ from odata_query.exceptions import ArgumentCountException, ODataException, Unkno
 from odata_query.grammar import ODataLexer, ODataParser
 
 from datasets.problems import BadParameters, nearest, shown
-from datasets.rows.query import MAX_FILTERS, MAX_LISTED, Filter
+from datasets.rows.filters import MAX_LISTED, Filter
+from datasets.rows.query import MAX_FILTERS
 from datasets.serving.odata.answers import NotOffered
 
 MAX_LETTERS = 20_000

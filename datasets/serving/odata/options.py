@@ -48,7 +48,7 @@ def asked(options, columns, *, zone, now, page_rows=PAGE_ROWS):
     wanted = names if selected is None else [name for name in selected if name != ROW_ID]
     top = _whole("$top", options.get("$top"))
     found = query.Query(
-        filters=_filters(options.get("$filter"), types, query.comparing(columns, zone=zone, now=now)),
+        filters=_filters(options.get("$filter"), types, query.comparing(zone=zone, now=now)),
         select=tuple(wanted) or (next(iter(names)),),  # the table is never asked for no column at all
         sort=_sort(options.get("$orderby"), types),
         limit=page_rows if top is None else min(top, page_rows),

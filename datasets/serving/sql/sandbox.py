@@ -21,11 +21,9 @@ from psycopg import errors, pq, sql
 
 from datasets.access.export_slots import take_everywhere
 from datasets.access.policies import policy_of
-from datasets.formats.cells import shown
 from datasets.formats.format import Source
 from datasets.problems import Unavailable
 from datasets.rows import snapshot
-from datasets.rows.pool import pool
 from datasets.serving.sql import allowed, reader, refusals, sql_text
 
 SECONDS = 30
@@ -270,36 +268,6 @@ class Sandbox:
     def _ours(self, statement):
         """A statement of our own making, with no place for values in it."""
         self.connection.execute(statement)
-
-
-@dataclass(frozen=True)
-class Preview:
-    """The first rows of an answer, as text."""
-
-    columns: tuple  # (name, type)
-    rows: tuple
-    is_whole: bool
-
-
-def preview(caller, text, dataset, now, most=100):
-    """What a person sees of the answer; raises Refused."""
-    check_text(text)
-    tables, known = named(caller, text, dataset)
-    limits = Limits.of_settings()
-    with pool().connection() as connection:
-        box = Sandbox(connection, caller, tables, known, limits, now)
-        try:
-            box.open()
-            columns = box.take(text, has_table=dataset is not None)
-            box.check(text)
-            types = box.shape(columns, packed=True, limit=most + 1)
-            cells = sql.SQL(", ").join(sql.SQL("({})::text").format(shown(name, kind)) for name, kind in types.items())
-            rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(cells, ANSWER)).fetchall()
-        except psycopg.Error as error:
-            raise refusals.of_error(error, limits) from None
-        finally:
-            connection.rollback()
-    return Preview(tuple(types.items()), tuple(rows[:most]), len(rows) <= most)
 
 
 def states(tables):

@@ -1,6 +1,7 @@
 # make demo    try it: everything on this machine, on simulated data
 # make run     the same against Amazon itself
-# make test    all tests          make test ARGS="tests/backfill -x"
+# make test    all tests          make test ARGS="tests/backfill -x"   make test ARGS="-m 'not slow'"   make test CLOCK=2026-12-31T23:50:00Z
+# make clocks  all tests under each of twelve clocks: turns of years, leap days, changes to and from daylight saving time
 # make faults  kills, cut COMMITs, dead brokers and malformed answers by the thousand
 # make probe   the API under thousands of generated requests, and sqlmap
 # make check   format, lint, migrations, deploy checks, dependency audit
@@ -10,6 +11,7 @@ PYTHON ?= python3
 PORT ?= 8000
 DATA_DIR ?= data
 ARGS ?=
+CLOCK ?=
 export PORT DATA_DIR
 # Compiled modules are kept: the second start takes half the time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -17,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PRODUCT = .venv/.installed-requirements.txt
 TOOLS = .venv/.installed-requirements-dev.txt
 
-.PHONY: demo run test faults probe bench check install
+.PHONY: demo run test clocks faults probe bench check install
 .DELETE_ON_ERROR:
 
 demo: $(PRODUCT)
@@ -27,8 +29,14 @@ run: $(PRODUCT)
 	@exec .venv/bin/python manage.py serve
 
 # Tests keep their state in a temporary folder, whatever DATA_DIR says. Half of them wait for a server rather than for a core.
+# CLOCK names the instant at which all of them, and every server that they start, believe to be.
+PYTEST = -m pytest --create-db -n 3 --dist worksteal
 test: $(TOOLS)
-	@exec .venv/bin/python -m pytest --create-db -n 3 --dist worksteal $(ARGS)
+	@exec .venv/bin/python $(if $(CLOCK),-m tests.clock $(CLOCK)) $(PYTEST) $(ARGS)
+
+# Takes twelve times as long as make test: once a week is enough.
+clocks: $(TOOLS)
+	@exec .venv/bin/python -m tests.clocks $(PYTEST) $(ARGS)
 
 # The long form of tests/faults: 1,000 kills and 1,000 cut COMMITs over the three modes, every network write, 200 kills of an
 # installation's parts, 100 dead brokers, 200 replaces, 10,000 malformed answers; some hours. Each number can be set: make faults FAULTS_KILLS=50 ARGS="-k kills".

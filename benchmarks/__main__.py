@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from benchmarks.ground import PROJECT
 from benchmarks.one import measure
 
-ALL = ("ingest", "dlt_compare", "modes", "serving", "quota", "scheduler", "recovery")
+ALL = ("ingest", "dlt_compare", "modes", "serving", "compression", "quota", "scheduler", "recovery")
 PAGE = PROJECT / "docs" / "performance.md"
 BEGIN, END = "<!-- the last run -->", "<!-- end of the last run -->"
 

@@ -3,13 +3,19 @@
     python -m benchmarks.client drain HOST:PORT PATH HEADERS          reads it all: seconds, seconds to the first byte, bytes
     python -m benchmarks.client pages HOST:PORT PATHS HEADERS N S     N connections for S seconds: requests/s, p50, p99 in ms, bytes
     python -m benchmarks.client sip   HOST:PORT PATH HEADERS N        N slow readers, until stdin ends; says when all are under way
+    python -m benchmarks.client walk  HOST:PORT PATH HEADERS PIDS     every page of OData, plain and by gzip in turns: seconds, bytes and
+                                                                      the CPU seconds of these processes, of each
     python -m benchmarks.client echo  BYTES                           a server that answers at once: the client's own ceiling
 
 PATHS is a file with one path a line; HEADERS is JSON (for `sip` a list: each reader takes the next one).
 """
 
+import gzip
+import http.client
 import json
+import os
 import random
+import re
 import select
 import socket
 import sys
@@ -131,6 +137,36 @@ def sip(where, path, headers, readers):
     sys.stdin.read()
 
 
+def walk(where, path, headers, pids):
+    sums = {"identity": [0.0, 0, 0.0], "gzip": [0.0, 0, 0.0]}
+    link, number = http.client.HTTPConnection(where, timeout=600), 0
+    while path:
+        for coding in sorted(sums, reverse=number % 2):
+            before, began = cpu_seconds(pids), time.perf_counter()
+            link.request("GET", path, headers=headers | {"Accept-Encoding": coding})
+            answer = link.getresponse()
+            body = answer.read()
+            spent = (time.perf_counter() - began, len(body), cpu_seconds(pids) - before)
+            assert answer.status == 200 and (answer.headers["Content-Encoding"] or "identity") == coding, answer.headers
+            sums[coding] = [total + part for total, part in zip(sums[coding], spent, strict=True)]
+            if coding == "gzip":
+                body = gzip.decompress(body)
+            found = re.search(rb'"@odata\.nextLink":"([^"]+)"', body[-4000:])
+            following = found and found[1].decode().partition(where)[2]
+        path, number = following, number + 1
+    print(*sums["identity"], *sums["gzip"])
+
+
+def cpu_seconds(pids):
+    """User and system time of these processes so far."""
+    spent = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        spent += int(fields[11]) + int(fields[12])
+    return spent / os.sysconf("SC_CLK_TCK")
+
+
 def echo(size):
     answer = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode() + b"x" * size
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -166,6 +202,9 @@ def main(what, *arguments):
         pages(where, paths, json.loads(headers), int(connections), float(seconds))
     elif what == "sip":
         sip(arguments[0], arguments[1], json.loads(arguments[2]), int(arguments[3]))
+    elif what == "walk":
+        where, path, headers, pids = arguments
+        walk(where, path, json.loads(headers), list(map(int, pids.split(","))))
     elif what == "echo":
         echo(int(arguments[0]))
 

@@ -73,7 +73,7 @@ def run(ground):
 
 def _columns():
     from connector.catalogue import index
-    from connector.catalogue.report import safe_names
+    from connector.catalogue.names import safe_names
 
     known = {column.name: column.type for column in index.get("create_and_download_report").columns}
     names = safe_names(files.ALL_ORDERS)

@@ -6,6 +6,7 @@ from django.apps import apps
 ENTRIES = (
     # name, task, every, period, seconds after which a message is no longer worth taking
     ("Tick: start what is due, wake what waits", "datasets.tasks.tick", 3, "seconds", 30),
+    ("Profiles: count what columns hold where rows have changed", "datasets.tasks.profiles", 2, "minutes", 100),
     ("Housekeeping: drop what nobody needs", "datasets.tasks.housekeeping", 1, "hours", 1800),
 )
 

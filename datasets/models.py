@@ -6,10 +6,11 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
-from django.db.models import Exists, F, Q, Sum
+from django.db.models import Case, DurationField, Exists, F, Q, Sum, Value, When
 from django.db.models.functions import Now
 
 from connector.accounts.models import Account
+from datasets import retries
 
 RUN_LENGTH = timedelta(hours=24)  # Domo's rule: a run goes on for at most a day, the next one goes on from the days
 MOST_INTERRUPTIONS = 3  # of workers at a request, one after the other without getting on
@@ -129,8 +130,9 @@ class Dataset(models.Model):
             first_day=None,
             last_day=None,
         )
-        # A replay has lost the answers it was to land, and would end with nothing: it asks now, as any run.
-        self.runs.open().filter(trigger=Run.Trigger.REPLAY).update(trigger=Run.Trigger.MANUAL)
+        Day.objects.filter(dataset=self).lift_waits(forget=True)  # what failed was another question
+        # A replay or a file has lost what it was to land, and would end with nothing: it asks now, as any run.
+        self.runs.open().filter(trigger__in=Run.ASKS_NOTHING).update(trigger=Run.Trigger.MANUAL)
         for request in self.requests.filter(state__in=Request.OPEN):
             request.let_go()
 
@@ -165,6 +167,9 @@ class Run(models.Model):
         SCHEDULE = "schedule"
         RELOAD = "reload"
         REPLAY = "replay"
+        FILE = "file"  # rows of a file that a person uploaded
+
+    ASKS_NOTHING = (Trigger.REPLAY, Trigger.FILE)  # they land what is there
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="runs")
     generation = models.PositiveIntegerField()  # the table this run lands into
@@ -308,6 +313,14 @@ class Request(models.Model):
     )  # answers that were of no use, in all: FATAL, a dead token, a broken document
     in_hand = models.BooleanField(default=False)  # a worker is at it; what a dead worker leaves behind
     interruptions = models.PositiveIntegerField(default=0)  # workers that died at it without getting on
+    failing_since = models.DateTimeField(null=True)  # the first of the failures in a row: Amazon did not answer it
+    answered_at = models.DateTimeField(null=True)  # when Amazon last answered it: evidence for others that fail
+    proof_asked_at = models.DateTimeField(null=True)  # when it last made a call only to see whether Amazon answers
+    part_of = models.BigIntegerField(null=True)  # the request whose days are asked for in parts, since the whole failed
+    is_parked = models.BooleanField(default=False)  # a part that failed and waits for what becomes of the others
+    lacking = ArrayField(
+        models.CharField(max_length=2), default=list, db_default=[]
+    )  # marketplaces that are left out of the question, since Amazon refuses them
     strays = models.BigIntegerField(default=0)  # rows that Amazon sent from outside the window
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -342,7 +355,8 @@ class Request(models.Model):
 
     def got_on(self, **moved):
         """A step is done: what Amazon gave is kept, and whatever went wrong before is forgotten."""
-        self.keep(**{"not_before": None, "attempts": 0, "interruptions": 0, "in_hand": False, "message": ""} | moved)
+        fresh = {"not_before": None, "attempts": 0, "failing_since": None, "interruptions": 0, "in_hand": False}
+        self.keep(**fresh | {"message": ""} | moved)
 
     def intend(self, *, asked_at, from_at, until_at):
         """About to ask: written down first, so that an answer which gets lost can be looked for at Amazon."""
@@ -352,20 +366,25 @@ class Request(models.Model):
         """Amazon said no, or was not asked: there is no answer to look for."""
         self.keep(asked_at=None)
 
-    def wait(self, until, *, message, attempts=None):
+    def wait(self, until, *, message, attempts=None, failing_since=None):
         """Nothing to do before `until`."""
         self.keep(
             not_before=until,
             message=message,
             in_hand=False,
             attempts=self.attempts if attempts is None else attempts,
+            failing_since=failing_since or self.failing_since,
         )
 
-    def start_over(self, until, *, message):
+    def start_over(self, until, *, message, part_of=None):
         """Asked anew, as if it had never been: what Amazon gave for it is of no more use."""
         self.keep(
             state=self.State.PLANNED,
             first_day=self.first_day,
+            part_of=part_of or self.part_of,
+            is_parked=False,
+            attempts=0,
+            failing_since=None,
             amazon_id="",
             document_id="",
             cursor={},
@@ -377,6 +396,20 @@ class Request(models.Model):
             failures=self.failures + 1,
         )
 
+    def park(self, message):
+        """It has failed, and is neither asked again nor given up before the other parts of its whole are over."""
+        self.keep(is_parked=True, not_before=None, message=message, in_hand=False)
+
+    def ask_in_parts(self, cursor, *, message):
+        """Amazon refused the question as a whole: it is asked in another way, which the cursor tells."""
+        self.keep(
+            state=self.State.PLANNED, cursor=cursor, asked_at=None, not_before=None, message=message, in_hand=False
+        )
+
+    def adopt(self, amazon_id, *, at):
+        """Amazon makes this report for the very same question already."""
+        self.got_on(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={"polls": 0})
+
     def fetch_again(self, until, *, message):
         """Amazon's document was of no use and is fetched once more."""
         self.keep(state=self.State.READY, not_before=until, message=message, in_hand=False, failures=self.failures + 1)
@@ -386,10 +419,15 @@ class Request(models.Model):
         self.keep(state=self.State.COLLECTED, not_before=None, message="")
 
     @transaction.atomic
-    def fail(self, message, *, run):
-        """Given up, with the reason; its days fail with it, and what was already in stays readable."""
-        self.keep(state=self.State.FAILED, message=message, in_hand=False)
-        self._fail_days(self.days, message, run)
+    def fail(self, message, *, run, waits=True, unanswered=False):
+        """Given up, with the reason; its days fail with it, and what was already in stays readable.
+
+        Unless it is told otherwise each day waits for its next try, the longer the more often it has failed (`retries`).
+        `unanswered`: since it never got an answer, not for what the answer was.
+        """
+        since = self.failing_since if unanswered else None
+        self.keep(state=self.State.FAILED, message=message, in_hand=False, is_parked=False, failing_since=since)
+        self._fail_days(self.days, message, run, waits)
 
     @transaction.atomic
     def fail_day(self, day, message, *, run):
@@ -398,8 +436,9 @@ class Request(models.Model):
         self._fail_days(self.days.filter(pk=day.pk), message, run)
 
     @staticmethod
-    def _fail_days(days, message, run):
+    def _fail_days(days, message, run, waits=True):
         failed = {"request": None, "message": message, "attempts": F("attempts") + 1, "run": run}
+        failed["not_before"] = Day.next_try() if waits else None
         days.filter(state=Day.State.ASKED).update(state=Day.State.FAILED, **failed)
         days.filter(again=True).update(**failed)
 
@@ -440,6 +479,15 @@ class DayQuerySet(models.QuerySet):
     def unasked(self):
         return self.to_bring_in().filter(request=None)
 
+    def waiting(self, now):
+        """Days that have failed and whose next try is still to come."""
+        return self.filter(Q(state=Day.State.FAILED) | Q(again=True), not_before__gt=now)
+
+    def lift_waits(self, *, forget=False):
+        """What has failed is tried again by the next run, however short ago it was; forgotten, as if it had never failed."""
+        waiting = self.exclude(not_before=None, attempts=0)
+        waiting.update(not_before=None, **({"attempts": 0} if forget else {}))
+
     def total_rows(self):
         return self.aggregate(total=Sum("rows"))["total"] or 0
 
@@ -466,14 +514,17 @@ class Day(models.Model):
     )  # the run that last touched it
     rows = models.BigIntegerField(default=0)
     checksum = models.CharField(max_length=64, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-    not_before = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)  # that failed, in a row and over all runs
+    not_before = models.DateTimeField(null=True)  # of a day that failed: when its next try is due
     message = models.TextField(blank=True)
     again = models.BooleanField(default=False)  # its rows are in and stay readable, and it is to be read once more
     read_until = models.DateTimeField(
         null=True
     )  # Amazon was asked up to here; before the day's end the day is still open
     landed_at = models.DateTimeField(null=True)
+    lacking = ArrayField(
+        models.CharField(max_length=2), default=list, db_default=[]
+    )  # marketplaces that Amazon refused when the day was read
 
     objects = DayQuerySet.as_manager()
 
@@ -486,11 +537,22 @@ class Day(models.Model):
         """The condition for a day that is yet to come in, or to be read once more."""
         return Q(state__in=[cls.State.WANTED, cls.State.ASKED]) | Q(again=True)
 
-    def mark_landed(self, *, run, rows, checksum, read_until, note):
+    def waits(self, now):
+        """Whether it has failed and its next try is still to come."""
+        return self.not_before is not None and self.not_before > now and (self.again or self.state == self.State.FAILED)
+
+    @staticmethod
+    def next_try():
+        """When a day that fails this moment is tried again, by the count of its failures before: an expression for an update."""
+        waits = [Value(wait / settings.SPAPI_RATE_FACTOR) for wait in retries.DISTANCES]
+        counted = [When(attempts=before, then=wait) for before, wait in enumerate(waits[:-1])]
+        return Now() + Case(*counted, default=waits[-1], output_field=DurationField())
+
+    def mark_landed(self, *, run, rows, checksum, read_until, note, lacking=()):
         """The day is in, with rows or empty by Amazon's word. A replay lands what was read before: the day is no fresher by it."""
         self.state = self.State.LANDED if rows else self.State.EMPTY
         self.run, self.rows, self.checksum, self.read_until, self.message = run, rows, checksum, read_until, note
-        self.again, self.request, self.attempts = False, None, 0
+        self.again, self.request, self.attempts, self.not_before, self.lacking = False, None, 0, None, list(lacking)
         if run.trigger != Run.Trigger.REPLAY:
             self.landed_at = Now()
         self.save()
@@ -516,6 +578,47 @@ class Change(models.Model):
         names = self.totals_before | self.totals_after
         pairs = [(name, self.totals_before.get(name), self.totals_after.get(name)) for name in names]
         return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+class ColumnProfile(models.Model):
+    """What the columns of a dataset hold, counted over a sample of its newest days; made anew after a run that changed rows."""
+
+    dataset = models.OneToOneField(Dataset, on_delete=models.CASCADE, related_name="profile")
+    version = models.BigIntegerField()  # of the dataset, when the sample was taken
+    rows = models.BigIntegerField()  # of the sample
+    rows_total = models.BigIntegerField()  # of the dataset at that version
+    first_day = models.DateField(null=True)  # of the sample, both included; null where there was no row
+    last_day = models.DateField(null=True)
+    columns = models.JSONField()  # as tabular.profile gives them
+    made_at = models.DateTimeField()
+    message = models.TextField(blank=True)  # why there is no profile, for people
+
+
+class UploadedFileQuerySet(models.QuerySet):
+    def of(self, user):
+        """The files this person may see; a stranger's are as if they did not exist."""
+        return self.filter(owner=user)
+
+
+class UploadedFile(models.Model):
+    """A spreadsheet that a person has uploaded, read and kept as a table of texts."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploaded_files")
+    name = models.CharField(max_length=200)
+    sheet = models.CharField(max_length=200, blank=True)
+    rows = models.PositiveIntegerField()
+    columns = models.JSONField()  # [{"title", "filled", "examples"}]
+    notes = models.JSONField(default=list)  # sentences on what was odd about it
+    content = models.BinaryField()  # Parquet
+    uploaded_at = models.DateTimeField()
+
+    objects = UploadedFileQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self):
+        return self.name
 
 
 class AccessToken(models.Model):

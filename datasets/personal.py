@@ -4,7 +4,7 @@ from connector.catalogue import index
 
 
 def declared(dataset):
-    """The columns that the catalogue declares for the dataset's report, {"name", "type", "title", "personal"}; none for a report
+    """The columns that the catalogue declares for the dataset's report, {"name", "type", "title", "meaning", "personal"}; none for a report
     that it has dropped."""
     try:
         return [column.as_json() for column in index.effective(dataset.report, dataset.options).columns]

@@ -7,6 +7,7 @@ Problem                 status  code
   Forbidden              403    forbidden_scope, csrf_failed
   NotFound               404    not_found
   MethodNotAllowed       405    method_not_allowed
+  NotAcceptable          406    not_acceptable
   Conflict               409    already_running, in_use …
   VersionGone            410    version_gone
   TooLarge               413    too_large
@@ -70,6 +71,10 @@ class MethodNotAllowed(Problem):
     def __init__(self, allowed):
         allowed = ", ".join(allowed)
         super().__init__(f"Allowed here: {allowed}.", headers={"Allow": allowed})
+
+
+class NotAcceptable(Problem):
+    status, code, title = 406, "not_acceptable", "Not in this form"
 
 
 class Conflict(Problem):

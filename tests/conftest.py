@@ -15,10 +15,12 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import hypothesis
+import psycopg
 import pytest
 
-from connector import embedded
-from connector.embedded import children
+from connector.runtime.embedded import children
+from connector.runtime.embedded.services import left_to_us
+from tests import clock
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +38,14 @@ def own_broker(url, number):
     raise RuntimeError("Tests side by side need Redis: a RabbitMQ has no databases to keep them apart. Leave -n out.")
 
 
+def wait_for_no_disk(url):
+    """For a server of our own: what tests write need not outlive a loss of power. Those about that have a server of theirs."""
+    with psycopg.connect(url, autocommit=True) as link:
+        for setting in ("fsync", "full_page_writes"):
+            link.execute(f"ALTER SYSTEM SET {setting} = off")
+        link.execute("SELECT pg_reload_conf()")
+
+
 def start_services():
     """Runs before Django reads its settings: a temporary DATA_DIR, and embedded services where no URL names other ones."""
     folder = Path(tempfile.mkdtemp(prefix="backhaul-tests-"))
@@ -43,9 +53,18 @@ def start_services():
     (folder / "static").mkdir()
     os.environ |= {"DATA_DIR": str(folder), "STATIC_ROOT": str(folder / "static")}
     running = None
+    alone = (
+        "PYTEST_XDIST_WORKER" not in os.environ
+    )  # side by side, the servers are those of the process that started us
+    if alone and clock.is_moved() and (os.environ.get("DATABASE_URL") or os.environ.get("BROKER_URL")):
+        raise RuntimeError(
+            "Servers that others started go by the machine's clock. Leave DATABASE_URL and BROKER_URL out."
+        )
     if not (os.environ.get("DATABASE_URL") and os.environ.get("BROKER_URL")):
-        running = embedded.start(folder, holder="the tests")
-        os.environ.update(running.environment())
+        running = left_to_us(folder).start("the tests")
+        os.environ.update(ours := running.environment())
+        if "DATABASE_URL" in ours:
+            wait_for_no_disk(ours["DATABASE_URL"])
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         os.environ["BROKER_URL"] = own_broker(os.environ["BROKER_URL"], int(worker.removeprefix("gw")) + 1)
     os.environ["DJANGO_SETTINGS_MODULE"] = "connector.settings"
@@ -69,12 +88,22 @@ def stop_services():
         SERVICES.stop()
 
 
+# What these rooms promise depends on the version of PostgreSQL: they run again on the others that we support.
+INTEGRATION = {"accounts", "backfill", "faults", "serving", "storage"}
+SLOW = {
+    "embedded",
+    "faults",
+    "journeys",
+}  # kills, whole installations and the browser; elsewhere files and tests say so themselves
+
+
 def pytest_collection_modifyitems(items):
-    """What these rooms promise depends on the version of PostgreSQL: they run again on the others that we support."""
-    rooms = {"accounts", "backfill", "faults", "serving", "storage"}
     for item in items:
-        if rooms & set(item.path.relative_to(PROJECT).parts):
+        rooms = set(item.path.relative_to(PROJECT).parts)
+        if rooms & INTEGRATION:
             item.add_marker(pytest.mark.integration)
+        if rooms & SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -88,9 +117,54 @@ def plain_static_files():
         yield
 
 
+@pytest.fixture(autouse=True)
+def one_day():
+    """Midnight may pass during a test: it goes on counting from the day on which it began."""
+    from tests import days
+
+    days.begin()
+
+
+REBUILT = {"django_content_type", "auth_permission"}  # the same after every test, and costly to make again
+
+
+@pytest.fixture(scope="session", autouse=True)
+def light_flush():
+    """After a test with transactions of its own: what it wrote goes, what migrations made of Django's own stays."""
+    from django.apps import apps
+    from django.core.management.color import no_style
+    from django.db import connections
+    from django.test import TransactionTestCase
+
+    from connector import beat
+
+    def flush(case):
+        for name in case._databases_names(include_mirrors=False):
+            connection = connections[name]
+            tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+            emptied = [table for table in tables if table not in REBUILT]
+            connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), emptied))
+            beat.install(apps.get_app_config("django_celery_beat"), using=name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flush)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def light_passwords():
+    """Hashing takes long, as it should: with Argon2 as ever, but in these processes with the least work."""
+    from django.contrib.auth.hashers import Argon2PasswordHasher
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, least in {"time_cost": 1, "memory_cost": 8, "parallelism": 1}.items():
+            patch.setattr(Argon2PasswordHasher, name, least)
+        yield
+
+
 @lru_cache
 def sealed_password(name):
-    """Hashing a password takes long, as it should; each is hashed once a session."""
+    """Each is hashed once a session."""
     from django.contrib.auth.hashers import make_password
 
     return make_password(f"{name}'s long password")

@@ -3,9 +3,11 @@
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from connector.accounts import looks
 from connector.accounts.models import Application
 from connector.accounts.sealing import CannotOpen
-from connector.env import Misconfigured
+from connector.runtime.env import Misconfigured
+from connector.spapi.errors import Doubted, SecretRejected
 
 NAME = "This installation's application"
 
@@ -52,6 +54,17 @@ def in_step(application):
     if stored != settings.LWA_CLIENT_SECRET:
         application.mark_ready(settings.LWA_CLIENT_SECRET)
     return application
+
+
+def refused(application, problem, *, took, tells_person=False):
+    """Amazon does not take the secret: what to raise or show for it. Only a second look marks the application, with which all
+    its accounts pause; a worker waits for that (Doubted), a person is told at once (SecretRejected)."""
+    try:
+        looks.judge(looks.of_secret(application), problem, took=took, is_final=not application.is_ready)
+    except Doubted as doubted:
+        return SecretRejected(application.doubt, **problem.facts) if tells_person else doubted
+    application.mark_needs_secret()
+    return SecretRejected(application.message, **problem.facts)
 
 
 def choices(user):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from connector.accounts import applications, clients, sellers
+from connector.accounts import applications, clients, refusals, sellers
 from connector.spapi.errors import SpapiError
 
 
@@ -20,8 +20,18 @@ def examine(account):
     try:
         token(force_refresh=True)
     except SpapiError as problem:
-        return [Finding("Token", False, problem.message)]
+        return [Finding("Token", False, refusals.words(problem))]
+    account.look_at_marketplaces_again()
     findings = [Finding("Token", True, "Amazon gives out an access token: the consent and the secret are good.")]
+    findings += [
+        Finding(
+            one.country,
+            False,
+            f"Amazon has refused it for {one.what} since {one.since:%-d %b %Y} ({one.words}). The next run of a dataset asks "
+            "once more.",
+        )
+        for one in account.refused_marketplaces.all()
+    ]
     if not account.is_seller:
         return [
             *findings,

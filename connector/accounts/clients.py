@@ -6,7 +6,6 @@ workers make one call. What was decided there (a new token, a consent that is lo
 transaction does. So never ask Amazon inside a transaction that has changed the account: it would wait for itself.
 """
 
-import os
 import time
 from contextlib import contextmanager
 
@@ -14,47 +13,81 @@ import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.models import F
-from django.db.models.functions import Extract, Now
+from django.db.models.functions import Now
 
-from connector.accounts import applications
-from connector.accounts.models import Account, QuotaPlace
+from connector.accounts import applications, clocks, endpoints, looks, quota, refusals
+from connector.accounts.models import Account
 from connector.spapi import tokens
 from connector.spapi.client import Client
-from connector.spapi.errors import ConsentLost, SecretRejected, SpapiError, Unreachable
-from connector.spapi.marketplaces import REGIONS
-from connector.spapi.operations import OPERATIONS
-from connector.spapi.quota import Limit, Quota
+from connector.spapi.errors import (
+    ConsentLost,
+    Doubted,
+    Forbidden,
+    SecretRejected,
+    SignInRefused,
+    SpapiError,
+    Unreachable,
+)
 
 OWN = "accounts-own"  # the alias of the short connections of this file
 LOCK_PATIENCE = 25  # seconds; a little longer than the sign-in service is waited for
 COME_BACK = 15.0
 
 
-def client_for(account):
-    """A client in this account's name. Marks the account or its application when Amazon turns them away, and re-raises.
+class PatientClient(Client):
+    """A client for work that can wait: nothing is forbidden to its account before Amazon has said so twice (`looks`)."""
 
-    Who stands in line for Amazon's quota with others sets the client's `place`; whoever does not goes first.
+    account = None
+
+    def call(self, name, path=None, query=None, body=None):
+        subject = looks.of_call(self.account, name, query or {}, body or {})
+        is_second = looks.ready(subject)
+        began = time.monotonic()
+        try:
+            answer = super().call(name, path, query, body)
+        except SignInRefused:
+            raise  # the access token has judged that
+        except Forbidden as problem:
+            looks.judge(subject, problem, took=time.monotonic() - began)
+            raise
+        if is_second:
+            looks.clear(subject)
+        return answer
+
+
+def client_for(account):
+    """A client in this account's name, for work that can wait.
+
+    Marks the account or its application when Amazon turns them away a second time, and re-raises; the first time, and
+    while the second look is not due, it raises Doubted. Who stands in line for Amazon's quota with others sets the
+    client's `place`; whoever does not goes first.
     """
     applications.in_step(account.application)
-    return client_with(AccessToken(account.pk), account)
+    client = client_with(AccessToken(account.pk), account, of=PatientClient)
+    client.account = account
+    return client
 
 
-def client_with(access_token, account):
-    """A client with a source of tokens of its own, for an account that is not saved yet."""
+def client_with(access_token, account, of=Client):
+    """A client with a source of tokens of its own, for an account that is not saved yet, or for a person who waits for the answer."""
+
+    meter = clocks.Meter(account.region)
 
     def take(call):
-        found = _quota("take", limits_of(account, call.operation, call.kind), call.place)
-        call.taken = found
-        return found.wait
+        call.taken = quota.take(account, call)
+        call.taken_at = time.monotonic()
+        return call.taken.wait
 
-    return Client(
-        settings.SPAPI_ENDPOINTS.get(account.region) or REGIONS[account.region],
+    def date(call, date, sent, received):
+        meter.heard(date, sent=sent, received=received, taken_at=call.taken_at, database_at=call.taken.at)
+
+    return of(
+        endpoints.of_region(account.region),
         access_token,
         take,
-        on_throttled=lambda call, seconds: _quota("drain", limits_of(account, call.operation, call.kind), seconds),
-        on_answered=lambda call, rate, is_well: _quota(
-            "answered", limits_of(account, call.operation, call.kind), call.taken, rate, is_well=is_well
-        ),
+        on_throttled=lambda call, seconds: quota.drain(account, call, seconds),
+        on_answered=lambda call, rate, is_well: quota.answered(account, call, rate, is_well=is_well),
+        on_date=date,
         document_hosts=settings.SPAPI_DOCUMENT_HOSTS,
     )
 
@@ -67,7 +100,7 @@ class AccessToken:
 
     def __init__(self, account_id, *, asked_by_person=False):
         self._account_id = account_id
-        self._asked_by_person = asked_by_person  # who may want to try again what Amazon has refused before
+        self._asked_by_person = asked_by_person  # who wants an answer now, also to what Amazon has refused before
         self._token = None
         self._until = 0.0
 
@@ -94,7 +127,7 @@ class AccessToken:
                 if not whatever_is_stored and self._read(OWN, refused):
                     return  # somebody else got it while this one waited
                 self._forget(account, refused)
-                failure = self._ask(account)
+                failure = self._not_yet(account) or self._ask(account)
                 if failure is None:
                     self._read(OWN)
         except OperationalError as problem:
@@ -126,26 +159,60 @@ class AccessToken:
             raise SecretRejected(account.application.message)
         return account
 
+    def _not_yet(self, account):
+        """Doubted while a refusal waits for its second look: no worker asks Amazon before it is due."""
+        try:
+            if not self._asked_by_person:
+                for subject in self._subjects(account):
+                    looks.ready(subject)
+        except Doubted as doubted:
+            return doubted
+        return None
+
     @staticmethod
-    def _ask(account):
+    def _subjects(account):
+        return looks.of_consent(account), looks.of_secret(account.application), looks.of_sign_in(account)
+
+    def _ask(self, account):
         """Stores what Amazon's sign-in service answers; a failure is given back, so that what was noted is kept."""
+        began = time.monotonic()
+        failure = self._exchange(account)
+        if failure is None:
+            looks.clear(*self._subjects(account))
+            return None
+        return self._judge(account, failure, took=time.monotonic() - began)
+
+    @staticmethod
+    def _exchange(account):
+        """Asks; a new token is stored, a failure given back."""
         application = account.application
         try:
             found = tokens.refresh(
                 application.client_id, application.client_secret, account.refresh_token, url=settings.LWA_TOKEN_URL
             )
-        except ConsentLost as problem:
-            account.mark_needs_consent(problem.message)
-            return problem
-        except SecretRejected as problem:
-            application.mark_needs_secret()
-            return SecretRejected(application.message, code=problem.code)
         except SpapiError as problem:
             return problem
         account.mark_answered(found.refresh_token, found.access_token, found.expires_in)
         if not application.is_ready:
             application.mark_ready()
         return None
+
+    def _judge(self, account, failure, took):
+        """What is final of a refusal, and what waits for a second look. A person's check is the last word on the person's own
+        account; the application may be that of many."""
+        by_person = self._asked_by_person
+        if isinstance(failure, SecretRejected):
+            return applications.refused(account.application, failure, took=took, tells_person=by_person)
+        try:
+            if isinstance(failure, ConsentLost):
+                looks.judge(looks.of_consent(account), failure, took=took, is_final=by_person or account.needs_consent)
+                account.mark_needs_consent(refusals.words(failure))
+                return ConsentLost(account.message, **failure.facts)
+            if isinstance(failure, SignInRefused):
+                looks.judge(looks.of_sign_in(account), failure, took=took, is_final=by_person)
+        except Doubted as doubted:
+            return doubted
+        return failure
 
 
 @contextmanager
@@ -159,63 +226,3 @@ def own_connection():
     finally:
         own.close()
         del connections[OWN]
-
-
-# Request quota
-
-
-def limits_of(account, operation, kind=""):
-    """What a call counts against: Amazon counts by application, selling partner and operation, and beyond that as the
-    operation declares. The narrowest comes last."""
-    application, own = account.application.client_id, f"{account.quota_name}:{operation.name}"
-    wide, narrow = [], []
-    for limit in operation.further_for(kind):
-        whose = own if limit.of == "account" else f"{account.region}:{operation.name}"
-        found = Limit(f"{application}:{whose}:{limit.kind or 'all'}", limit.rate, limit.burst)
-        (narrow if limit.kind else wide).append(found)
-    return [*wide, Limit(f"{application}:{own}", operation.rate, operation.burst, stated=True), *narrow]
-
-
-def quota_left(account, operation, kind=""):
-    """(seconds until the next call of this operation may be made, calls that may be made at once); takes nothing."""
-    return _quota("peek", limits_of(account, OPERATIONS[operation], kind))
-
-
-def quota_seconds(account, operation, calls, kind=""):
-    """Seconds until the last of so many calls of this operation may be made, if nobody else makes any."""
-    return _quota("seconds_for", limits_of(account, OPERATIONS[operation], kind), calls)
-
-
-def quota_line(account, operation, kind="", *, but=""):
-    """How many others than `but` stand in line for a call of this operation."""
-    buckets = [limit.bucket for limit in limits_of(account, OPERATIONS[operation], kind)]
-    waiting = QuotaPlace.objects.filter(bucket__in=buckets, until__gt=Extract(Now(), "epoch")).exclude(who=but)
-    return waiting.values("who").distinct().count()
-
-
-def _quota(verb, *facts, **more):
-    """One statement on this process's own connection; once more on a new one if the old one had died."""
-    for last in (False, True):
-        try:
-            return getattr(Quota(_quota_connection, settings.SPAPI_RATE_FACTOR), verb)(*facts, **more)
-        except psycopg.OperationalError as problem:
-            _connections.clear()
-            if last:
-                raise OperationalError(*problem.args) from problem
-
-
-_connections = {}
-
-
-def _quota_connection():
-    """In autocommit, so that a taken request stays taken whatever becomes of the caller's transaction; and without waiting
-    for the disk, as a crash may give a second's worth of quota back."""
-    facts = connections[DEFAULT_DB_ALIAS].get_connection_params()
-    mine = (os.getpid(), facts["dbname"])
-    found = _connections.get(mine)
-    if found is None or found.closed:
-        facts = {name: value for name, value in facts.items() if name not in ("context", "cursor_factory")}
-        _connections.clear()  # also those of the process that this one was forked from: they are left alone, not closed
-        found = _connections[mine] = psycopg.connect(**facts, autocommit=True)
-        found.execute("SET synchronous_commit = off")
-    return found

@@ -5,6 +5,7 @@ checked, while Amazon cannot be reached.
 """
 
 import secrets
+import time
 from itertools import chain, count
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from connector.accounts import clients, sellers
+from connector.accounts import applications, clients, sellers
 from connector.accounts.entries import (
     PARTNER_ID,
     read_application,
@@ -137,14 +138,14 @@ def _why_not(user, session_key, state):
 
 
 def _exchange(consent, code):
-    application = consent.application
+    application, began = consent.application, time.monotonic()
     try:
         return tokens.exchange_code(
             application.client_id, application.client_secret, code, callback_url(), url=settings.LWA_TOKEN_URL
         )
     except SecretRejected as problem:
-        application.mark_needs_secret()
-        raise ConsentRefused(f"{application.message} Nothing was saved.") from problem
+        refusal = applications.refused(application, problem, took=time.monotonic() - began, tells_person=True)
+        raise ConsentRefused(f"{refusal.message} Nothing was saved.") from problem
     except (ConsentLost, Refused) as problem:
         raise ConsentRefused(
             f"Amazon did not take the code that came back: it lives 5 minutes and works once. {START_AGAIN}"
@@ -237,6 +238,7 @@ def replace_token(account, refresh_token, *, now):
 
 def _try(application, refresh_token):
     """What Amazon gives for the token, and a note; no access token while Amazon cannot be asked."""
+    began = time.monotonic()
     try:
         found = tokens.refresh(
             application.client_id, application.client_secret, refresh_token, url=settings.LWA_TOKEN_URL
@@ -248,9 +250,10 @@ def _try(application, refresh_token):
         )
         raise ConnectRefused({"refresh_token": sentence}) from problem
     except SecretRejected as problem:
-        raise ConnectRefused(_rejected(application)) from problem
+        raise ConnectRefused(_rejected(application, problem, began)) from problem
     except Refused as problem:
-        raise ConnectRefused({"refresh_token": f"{problem.message} Nothing was saved."}) from problem
+        sentence = f"{problem.fact} Nothing was saved. Check the application's settings in Amazon's developer console."
+        raise ConnectRefused({"refresh_token": sentence}) from problem
     except ComeBackLater:
         note = "Not yet checked: Amazon's sign-in service could not be reached. It is checked with the first request."
         return tokens.Tokens("", refresh_token, 0), note
@@ -334,6 +337,7 @@ def _keep(application, *, checked):
 
 def _prove(application):
     """Asks Amazon for a token of the application itself: whether it may have one or not, only a wrong secret is told so."""
+    began = time.monotonic()
     try:
         tokens.client_credentials(
             application.client_id,
@@ -342,7 +346,7 @@ def _prove(application):
             url=settings.LWA_TOKEN_URL,
         )
     except SecretRejected as problem:
-        raise ConnectRefused(_rejected(application)) from problem
+        raise ConnectRefused(_rejected(application, problem, began)) from problem
     except (ConsentLost, Refused):
         return
     except ComeBackLater as problem:
@@ -353,8 +357,8 @@ def _prove(application):
         ) from problem
 
 
-def _rejected(application):
+def _rejected(application, problem, began):
     if not application.is_stored:
         return {"client_secret": "Amazon does not take this client id with this secret. Nothing was saved. Check both."}
-    application.mark_needs_secret()
-    return {"client_id": f"{application.message} Nothing was saved."}
+    refusal = applications.refused(application, problem, took=time.monotonic() - began, tells_person=True)
+    return {"client_id": f"{refusal.message} Nothing was saved."}

@@ -1,11 +1,11 @@
-"""What has had its day: consents and one-time links past use, old tries to sign in, ended sessions, lost places in line."""
+"""What has had its day: consents and one-time links past use, old tries to sign in, ended sessions, lost places in line, old refusals."""
 
 from datetime import timedelta
 
 from django.contrib.sessions.models import Session
 
 from connector.accounts import throttle
-from connector.accounts.models import Consent, LoginAttempt, LoginLink, QuotaPlace
+from connector.accounts.models import Consent, FirstLook, LoginAttempt, LoginLink, QuotaPlace
 
 KEPT = timedelta(days=1)  # so that somebody who comes back late is still told why it is too late
 
@@ -15,4 +15,5 @@ def sweep(now):
     LoginLink.objects.over(now - KEPT).delete()
     LoginAttempt.objects.filter(tried_at__lt=now - throttle.WHILE).delete()
     QuotaPlace.objects.filter(until__lt=(now - KEPT).timestamp()).delete()
+    FirstLook.objects.filter(first_at__lt=now - KEPT).delete()
     Session.objects.filter(expire_date__lt=now).delete()

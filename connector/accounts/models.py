@@ -11,11 +11,13 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.urls import reverse
 
+from connector.accounts import looks
 from connector.accounts.sealing import Fresh, SealedField, tail
 from connector.spapi import marketplaces
 
 CONSENT_LIFE = timedelta(minutes=10)
 LINK_LIFE = timedelta(hours=24)
+LOOK_AGAIN = timedelta(days=1)  # after which a refused marketplace is asked for once more
 FRESH = 0.8  # of an access token's life; from then on the next caller gets a new one
 
 
@@ -133,6 +135,14 @@ class Application(models.Model):
         return "Enter the current secret under Accounts, Applications."
 
     @property
+    def doubt(self):
+        """For a person who has just met a refusal that nothing has confirmed yet."""
+        return (
+            f"Amazon did not take the client secret of {self.name} just now. Where it was replaced or has run out: {self.cure} "
+            "Nothing is paused unless Amazon refuses it once more, at least a minute from now."
+        )
+
+    @property
     def secret_tail(self):
         return tail(self, "client_secret")
 
@@ -157,6 +167,7 @@ class Application(models.Model):
             self.client_secret = client_secret
             fields.append("client_secret")
         self.save(update_fields=fields)
+        looks.clear(looks.of_secret(self))
 
 
 class AccountQuerySet(models.QuerySet):
@@ -264,6 +275,8 @@ class Account(models.Model):
         self._keep(access_token, expires_in)
         fields = ["refresh_token", "access_token", "access_fresh_until", "state", "message", "authorized_at"]
         self.save(update_fields=None if self._state.adding else [*fields, "selling_partner_id", "marketplaces"])
+        self.look_at_marketplaces_again()
+        looks.clear(looks.of_consent(self), looks.of_sign_in(self))
         self.refresh_from_db(fields=["access_fresh_until"])
 
     def mark_answered(self, refresh_token, access_token, expires_in):
@@ -285,6 +298,10 @@ class Account(models.Model):
         self._keep("", 0)
         self.save(update_fields=["state", "message", "access_token", "access_fresh_until"])
 
+    def look_at_marketplaces_again(self):
+        """The account was repaired or checked: what Amazon refused of it is tried again by the next run."""
+        self.refused_marketplaces.update(looked_at=None)
+
     def add_marketplaces(self, countries):
         """The seller takes part in more of them now. The home one stays first."""
         self.marketplaces = [*self.marketplaces, *countries]
@@ -297,6 +314,54 @@ class Account(models.Model):
     def _keep(self, access_token, expires_in):
         self.access_token = access_token
         self.access_fresh_until = Now() + timedelta(seconds=FRESH * expires_in) if access_token else None
+
+
+class RefusedMarketplace(models.Model):
+    """A marketplace that Amazon does not answer for, among others of the account that it does answer for."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="refused_marketplaces")
+    marketplace = models.CharField(max_length=2)  # Amazon's country code
+    what = models.CharField(max_length=200)  # the report type, or the operation
+    words = models.TextField()  # Amazon's own
+    since = models.DateTimeField(db_default=Now())
+    looked_at = models.DateTimeField(null=True)  # when Amazon was last asked; None: the next run is to ask
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "marketplace", "what"], name="one_refusal_of_a_marketplace")
+        ]
+        ordering = ["marketplace", "what"]
+
+    def __str__(self):
+        return f"{self.marketplace} for {self.what}"
+
+    @property
+    def country(self):
+        return marketplaces.by_country(self.marketplace).name
+
+    @classmethod
+    def remember(cls, account, marketplace, what, words):
+        """Amazon has refused it just now; `since` stays when it was known before."""
+        cls.objects.update_or_create(
+            account=account, marketplace=marketplace, what=what, defaults={"words": words, "looked_at": Now()}
+        )
+
+    def is_due(self, now):
+        """Whether Amazon is to be asked for it again."""
+        return self.looked_at is None or self.looked_at <= now - LOOK_AGAIN
+
+    def take(self):
+        """Whether this worker is the one to ask for it now."""
+        mine = RefusedMarketplace.objects.filter(pk=self.pk, looked_at=self.looked_at)
+        return bool(mine.update(looked_at=Now()))
+
+    def give_back(self):
+        """Amazon could not be asked: the next worker tries."""
+        RefusedMarketplace.objects.filter(pk=self.pk).update(looked_at=self.looked_at)
+
+    def note(self, words):
+        """Refused once more."""
+        RefusedMarketplace.objects.filter(pk=self.pk).update(words=words)
 
 
 class Consent(models.Model):
@@ -322,7 +387,7 @@ class Consent(models.Model):
 
 
 class Quota(models.Model):
-    """One leaky bucket (GCRA) per limit of Amazon's, shared by all workers; written by connector.spapi.quota."""
+    """One leaky bucket (GCRA) per limit of Amazon's, shared by all workers; written by connector.accounts.buckets."""
 
     bucket = models.TextField(
         primary_key=True
@@ -342,7 +407,7 @@ class Quota(models.Model):
 
 
 class QuotaPlace(models.Model):
-    """Who stands in line for a bucket, edges before history and then by how long; written by connector.spapi.quota."""
+    """Who stands in line for a bucket, edges before history and then by how long; written by connector.accounts.buckets."""
 
     pk = models.CompositePrimaryKey("bucket", "who")
     bucket = models.TextField()
@@ -356,3 +421,31 @@ class QuotaPlace(models.Model):
 
     def __str__(self):
         return f"{self.who} for {self.bucket}"
+
+
+class FirstLook(models.Model):
+    """Amazon refused once what would stop all of somebody's data; written by connector.accounts.looks."""
+
+    subject = models.TextField(primary_key=True)  # whose what, as `looks` names it
+    first_at = models.DateTimeField()
+    fact = models.TextField()  # what Amazon did, for those who wait for the second look
+
+    class Meta:
+        db_table = "first_look"
+
+    def __str__(self):
+        return f"{self.subject} at {self.first_at:%Y-%m-%d %H:%M}"
+
+
+class ServerClock(models.Model):
+    """How far a clock of Amazon's is from the database's; written by connector.accounts.clocks."""
+
+    host = models.TextField(primary_key=True)
+    ahead = models.FloatField()  # seconds; less than 0 where Amazon's clock is behind
+    measured_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "server_clock"
+
+    def __str__(self):
+        return f"{self.host} {self.ahead:+.0f} s"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from connector.accounts import refusals
 from connector.spapi import marketplaces as amazon
 from connector.spapi.errors import SpapiError
 
@@ -40,7 +41,7 @@ def look(account, client):
     try:
         answer = client.call("getMarketplaceParticipations")
     except SpapiError as problem:
-        return Seen(problem=problem.message)
+        return Seen(problem=refusals.words(problem))
     entries = answer.json.get("payload") if isinstance(answer.json, dict) else answer.json
     countries, stores = [], []
     for entry in entries or ():

@@ -1,9 +1,13 @@
 """Amazon's brand analytics: reports as JSON documents, of one marketplace each, whose bounds are dates."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
+from connector.catalogue import outline
 from connector.catalogue.options import Option
-from connector.catalogue.report import Aligned, Column, Days, Document, Records, safe_name
+from connector.catalogue.report import Document, Report
+from connector.catalogue.report_types import ReportType
+from connector.catalogue.windows import Aligned, Days
 
 MARKETPLACE = Option(
     "marketplaces",
@@ -47,130 +51,63 @@ REPORT_PERIOD = Option(
     help="What one figure covers. A report of this kind may hold millions of rows.",
 )
 
-# A name alone is a count; % marks a rate or an average, $ an amount of money, and * what Amazon also tells for businesses.
-_SALES_BY_DATE = """
-    $orderedProductSales* unitsOrdered* totalOrderItems* $averageSalesPerOrderItem* %averageUnitsPerOrderItem*
-    $averageSellingPrice* unitsRefunded %refundRate claimsGranted $claimsAmount $shippedProductSales unitsShipped
-    ordersShipped
-"""
-_TRAFFIC_BY_DATE = """
-    browserPageViews* mobileAppPageViews* pageViews* browserSessions* mobileAppSessions* sessions* %buyBoxPercentage*
-    %orderItemSessionPercentage* %unitSessionPercentage* averageOfferCount averageParentItems feedbackReceived
-    negativeFeedbackReceived %receivedNegativeFeedbackRate
-"""
-_SALES_BY_ASIN = "unitsOrdered* $orderedProductSales* totalOrderItems*"
-_TRAFFIC_BY_ASIN = """
-    browserSessions* mobileAppSessions* sessions* %browserSessionPercentage* %mobileAppSessionPercentage*
-    %sessionPercentage* browserPageViews* mobileAppPageViews* pageViews* %browserPageViewsPercentage*
-    %mobileAppPageViewsPercentage* %pageViewsPercentage* %buyBoxPercentage* %unitSessionPercentage*
-"""
+
+def _analytics(report_type: str, title: str, shape: str, answers: Mapping[str, str], **more) -> ReportType:
+    """Amazon may need a day and more to bring the figures together; whoever asks sooner gets a report that fails."""
+    source = _document(report_type, shape, answers)
+    return ReportType(title=title, source=source, lag=timedelta(days=1), regional=False, **more)
 
 
-def measures(parent, words):
-    """The columns of one object of figures, named after the figures alone."""
-    found = []
-    for word in words.split():
-        name = word.strip("$%*")
-        for source in (name, name + "B2B") if word.endswith("*") else (name,):
-            column, path = safe_name(source.replace("B2B", "_b2b")), f"{parent}.{source}"
-            if word.startswith("$"):
-                found.append(Column(f"{column}_amount", "numeric", "", f"{path}.amount"))
-                found.append(Column(f"{column}_currency", "text", "", f"{path}.currencyCode"))
-            else:
-                found.append(Column(column, "numeric" if word.startswith("%") else "bigint", "", path))
-    return tuple(found)
+def _document(report_type: str, shape: str, answers: Mapping[str, str]) -> Document:
+    rows = outline.read(shape, proof="reportSpecification")
+    return Document(report_type, rows, "json", answers=answers, by_dates=True, most_marketplaces=1)
 
-
-_BY_DATE = (
-    Column("date", "date", "", "date"),
-    *measures("salesByDate", _SALES_BY_DATE),
-    *measures("trafficByDate", _TRAFFIC_BY_DATE),
-)
-_START, _END = "reportSpecification.dataStartTime", "reportSpecification.dataEndTime"
-_BY_ASIN = (
-    Column("start_date", "date", "", _START),
-    Column("end_date", "date", "", _END),
-    Column("parent_asin", "text", "", "parentAsin"),
-    Column("child_asin", "text", "", "childAsin"),
-    Column("sku", "text", "", "sku"),
-    *measures("salesByAsin", _SALES_BY_ASIN),
-    *measures("trafficByAsin", _TRAFFIC_BY_ASIN),
-)
 
 _SALES_AND_TRAFFIC = "GET_SALES_AND_TRAFFIC_REPORT"
 _ASKED = {DATE_GRANULARITY.name: "dateGranularity", ASIN_GRANULARITY.name: "asinGranularity"}
-_PROOF = "reportSpecification.reportOptions"
 
 
-def _of_sales_and_traffic(path, *head):
-    records = Records(path, head=head, proof=_PROOF)
-    return Document(_SALES_AND_TRAFFIC, "json", records=records, answers=_ASKED, by_dates=True, most_marketplaces=1)
-
-
-def _one_at_a_time(report):
+def _one_at_a_time(report: Report) -> Days | Aligned:
     """The rows of an ASIN bear no date: each period needs a report of its own."""
     window = report.window
-    return Days(1, over=True) if isinstance(window, Days) else Aligned(window.unit)
+    return Aligned(window.unit) if isinstance(window, Aligned) else Days(1, completed_only=True)
 
 
-_SEARCH_TERMS = "GET_BRAND_ANALYTICS_SEARCH_TERMS_REPORT"
+_BY_ASIN = {
+    "source": _document(_SALES_AND_TRAFFIC, "sales_and_traffic_by_asin", _ASKED),
+    "day_column": None,
+    "window": _one_at_a_time,
+}
 
-TYPES = {
-    _SALES_AND_TRAFFIC: {
-        "title": "Sales and traffic",
-        "options": (ROWS, DATE_GRANULARITY, ASIN_GRANULARITY, MARKETPLACE),
-        "source": _of_sales_and_traffic("salesAndTrafficByDate"),
-        "columns": _BY_DATE,
-        "day_column": "date",
-        "window": Days(30, over=True),
-        "settling_days": 3,
-        "variants": {
+TYPES = (
+    _analytics(
+        _SALES_AND_TRAFFIC,
+        "Sales and traffic",
+        "sales_and_traffic_by_date",
+        _ASKED,
+        options=(ROWS, DATE_GRANULARITY, ASIN_GRANULARITY, MARKETPLACE),
+        day_column="date",
+        window=Days(30, completed_only=True),
+        variants={
             DATE_GRANULARITY.name: {"WEEK": {"window": Aligned("week", 4)}, "MONTH": {"window": Aligned("month")}},
-            ROWS.name: {
-                "by_asin": {
-                    "source": _of_sales_and_traffic("salesAndTrafficByAsin", _START, _END),
-                    "columns": _BY_ASIN,
-                    "day_column": None,
-                    "window": _one_at_a_time,
-                }
-            },
+            ROWS.name: {"by_asin": _BY_ASIN},
         },
-    },
-    _SEARCH_TERMS: {
-        "title": "Brand analytics: search terms",
-        "options": (REPORT_PERIOD, MARKETPLACE),
-        "source": Document(
-            _SEARCH_TERMS,
-            "json",
-            records=Records("dataByDepartmentAndSearchTerm", head=(_START, _END), proof=_PROOF),
-            answers={REPORT_PERIOD.name: "reportPeriod"},
-            by_dates=True,
-            most_marketplaces=1,
-        ),
-        "columns": (
-            Column("start_date", "date", "", _START),
-            Column("end_date", "date", "", _END),
-            Column("department_name", "text", "", "departmentName"),
-            Column("search_term", "text", "", "searchTerm"),
-            Column("search_frequency_rank", "bigint", "", "searchFrequencyRank"),
-            Column("clicked_asin", "text", "", "clickedAsin"),
-            Column("click_share_rank", "bigint", "", "clickShareRank"),
-            Column("click_share", "numeric", "", "clickShare"),
-            Column("conversion_share", "numeric", "", "conversionShare"),
-        ),
-        "day_column": None,
-        "window": Aligned("week"),
-        "settling_days": 0,
-        "variants": {
+    ),
+    _analytics(
+        "GET_BRAND_ANALYTICS_SEARCH_TERMS_REPORT",
+        "Brand analytics: search terms",
+        "search_terms",
+        {REPORT_PERIOD.name: "reportPeriod"},
+        options=(REPORT_PERIOD, MARKETPLACE),
+        day_column=None,
+        window=Aligned("week"),
+        settling_days=0,
+        variants={
             REPORT_PERIOD.name: {
-                "DAY": {"window": Days(1, over=True)},
+                "DAY": {"window": Days(1, completed_only=True)},
                 "MONTH": {"window": Aligned("month")},
                 "QUARTER": {"window": Aligned("quarter")},
             }
         },
-    },
-}
-
-# Amazon may need a day and more to bring the figures together; whoever asks sooner gets a report that fails.
-for entry in TYPES.values():
-    entry |= {"lag": timedelta(days=1), "regional": False, "channel_column": None}
+    ),
+)

@@ -1,46 +1,49 @@
 """Create and Download Report: one entry of the picker for all report types, each of which brings its own questions."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from connector.catalogue import analytics, flat_files, xml_orders
-from connector.catalogue.flat_files import ALL_ORDERS, MARKETPLACES, QUOTE
+from connector.catalogue.flat_files import MARKETPLACES, QUOTE
 from connector.catalogue.options import Option
-from connector.catalogue.report import Days, Report
+from connector.catalogue.report import Report
+from connector.catalogue.report_types import ReportType
 
-TYPES = flat_files.TYPES | xml_orders.TYPES | analytics.TYPES
+TYPES = (*flat_files.TYPES, *xml_orders.TYPES, *analytics.TYPES)
 
 REPORT_TYPE = Option(
     "report_type",
     "Report Type",
-    choices=tuple((name, entry["title"]) for name, entry in TYPES.items()),
+    choices=tuple((each.name, each.title) for each in TYPES),
     required=True,
 )
 FORMS = {"flat_file": (REPORT_TYPE, QUOTE, MARKETPLACES), "xml": (REPORT_TYPE, MARKETPLACES), "json": (REPORT_TYPE,)}
 
 
-def _variant(entry):
-    """What a report type changes about the entry; its own options stand behind the choice of the type."""
-    changes = {name: value for name, value in entry.items() if name != "title"}
-    return changes | {"options": (*FORMS[entry["source"].reader], *entry.get("options", ()))}
+def _made_of(report: Report, kind: ReportType) -> dict[str, Any]:
+    """The fields of the report that the type changes; its own options stand behind the choice of the type.
+
+    A file of the whole region whose rows name no sales channel cannot be cut to marketplaces, so nobody is asked for them.
+    """
+    asked = FORMS[kind.source.reader]
+    if kind.regional and kind.channel_column is None:
+        asked = tuple(option for option in asked if option is not MARKETPLACES)
+    wished = kind.changes | {"options": (*asked, *kind.options)}
+    return {name: value for name, value in wished.items() if value != getattr(report, name)}
 
 
-CREATE_AND_DOWNLOAD = Report(
+_PLAIN = Report(
     key="create_and_download_report",
     title="Create and Download Report",
     group="Reports",
     audience=("seller",),
     summary="Reports that Amazon builds on request: orders item by item without buyer data, sales and traffic, search terms.",
-    source=next(iter(TYPES.values()))["source"],
-    options=FORMS["flat_file"],
-    window=Days(30),
     reach_days=730,
-    lag=timedelta(minutes=30),
-    settling_days=3,
     cooldown=timedelta(minutes=30),
-    day_column="purchase_date",
-    columns=ALL_ORDERS,
     modes=("append", "replace"),
-    regional=True,
-    channel_column="sales_channel",
-    variants={REPORT_TYPE.name: {name: _variant(entry) for name, entry in TYPES.items()}},
+    **TYPES[0].changes | {"options": FORMS["flat_file"]},
+)
+CREATE_AND_DOWNLOAD = replace(
+    _PLAIN, variants={REPORT_TYPE.name: {each.name: _made_of(_PLAIN, each) for each in TYPES}}
 )

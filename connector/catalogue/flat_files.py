@@ -1,7 +1,11 @@
 """Reports that Amazon builds as tab-separated documents."""
 
+from functools import partial
+
+from connector.catalogue import outline
 from connector.catalogue.options import Option
-from connector.catalogue.report import Column, Document, safe_name
+from connector.catalogue.report import Document
+from connector.catalogue.report_types import ReportType
 
 QUOTE = Option(
     "csv_report_quote_character",
@@ -19,46 +23,21 @@ MARKETPLACES = Option(
     also={"GB": "UK"},
 )
 
-# Types of the columns we know, by Amazon's own header; any other column arrives as text.
-_TYPES = {
-    "purchase-date": "timestamptz",
-    "last-updated-date": "timestamptz",
-    "quantity": "bigint",
-    "item-price": "numeric",
-    "item-tax": "numeric",
-    "shipping-price": "numeric",
-    "shipping-tax": "numeric",
-    "gift-wrap-price": "numeric",
-    "gift-wrap-tax": "numeric",
-    "item-promotion-discount": "numeric",
-    "ship-promotion-discount": "numeric",
-    "is-business-order": "boolean",
-}
 
-_ALL_ORDERS = """
-    amazon-order-id merchant-order-id purchase-date last-updated-date order-status fulfillment-channel sales-channel
-    order-channel ship-service-level product-name sku asin item-status quantity currency item-price item-tax
-    shipping-price shipping-tax gift-wrap-price gift-wrap-tax item-promotion-discount ship-promotion-discount ship-city
-    ship-state ship-postal-code ship-country promotion-ids is-business-order purchase-order-number price-designation
-"""
+def flat_file(report_type: str, title: str, day_column: str | None, *, shape: str = "", **more) -> ReportType:
+    """A flat file whose columns stand in `shapes/REPORT_TYPE.txt`, or under the name of `shape` where types share one.
 
+    A column that is not named there arrives as text.
+    """
+    document = Document(report_type, outline.read(shape or report_type), quote=QUOTE.name)
+    return ReportType(title=title, source=document, day_column=day_column, **more)
 
-def columns(headers):
-    return tuple(Column(safe_name(name), _TYPES.get(name, "text"), name, name) for name in headers.split())
-
-
-ALL_ORDERS = columns(_ALL_ORDERS)
 
 # One row of Amazon's file is an order's item, but the file need not hold the item's id: no key is sure, so no merge.
-TYPES = {
-    "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL": {
-        "title": "All orders by order date",
-        "day_column": "purchase_date",
-    },
-    "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL": {
-        "title": "All orders by last update",
-        "day_column": "last_updated_date",
-    },
-}
-for report_type, entry in TYPES.items():
-    entry["source"] = Document(report_type, quote=QUOTE.name)
+_all_orders = partial(flat_file, shape="all_orders", channel_column="sales_channel")
+
+TYPES = (
+    _all_orders("GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL", "All orders by order date", "purchase_date"),
+    _all_orders("GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL", "All orders by last update", "last_updated_date"),
+    flat_file("GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA", "FBA customer returns", "return_date"),
+)  # fmt: skip

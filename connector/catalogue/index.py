@@ -1,8 +1,10 @@
-"""All reports. To add one: a row in its group's file, a sample, a line in the docs."""
+"""All reports. To add one: a row in its group's file, its columns, a sample, a line in the docs (see docs/developers.md)."""
 
 import difflib
+from collections.abc import Mapping, Sequence
 
 from connector.catalogue import create_and_download, orders, sellers
+from connector.catalogue.report import Report
 
 REPORTS = (*orders.REPORTS, *sellers.REPORTS, create_and_download.CREATE_AND_DOWNLOAD)
 
@@ -17,7 +19,7 @@ class Invalid(ValueError):
         self.sentences = sentences
 
 
-def get(key):
+def get(key: str) -> Report:
     """The report of this key; KeyError names the nearest one there is."""
     if isinstance(key, str) and key in _BY_KEY:
         return _BY_KEY[key]
@@ -25,12 +27,12 @@ def get(key):
     raise KeyError(f"There is no report '{str(key)[:60]}'. The nearest one is '{near[0]}'.")
 
 
-def effective(key, answers):
+def effective(key: str, answers: Mapping) -> Report:
     """The report as these answers make it: its request, columns and the column that a row's day is read from."""
     return get(key).varied(answers)
 
 
-def check_answers(key, answers, marketplaces=None):
+def check_answers(key: str, answers: Mapping, marketplaces: Sequence[str] | None = None) -> dict[str, object]:
     """The answers as they are kept, defaults filled in; Invalid with a sentence for each option that is wrong.
 
     `marketplaces` are the country codes of the account, where one is chosen already.
@@ -38,7 +40,8 @@ def check_answers(key, answers, marketplaces=None):
     if not isinstance(answers, dict):
         raise Invalid({"options": "The options must be an object of names and answers."})
     report = get(key)
-    cleaned, wrong = {}, {}
+    cleaned: dict[str, object] = {}
+    wrong: dict[str, str] = {}
     settled = set()
     while name := next((name for name in report.variants if name not in settled), None):
         settled.add(name)  # these answers decide which further options there are

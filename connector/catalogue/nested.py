@@ -12,7 +12,7 @@ class Number(str):
 
 
 class Rows:
-    """Flattens records into lists of text in the order of `titles`, which are paths.
+    """Flattens records of a shape into lists of text in the order of `titles`, which are paths.
 
     Called with a record, gives (values, others) for each row: `others` are the paths that no title knows, None where
     there are none. The first `most` of such paths are gathered in `unknown`, in the order in which they came.

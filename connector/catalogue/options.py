@@ -2,11 +2,11 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 KINDS = ("choice", "choices", "text", "flag", "marketplaces")
-MOST_LISTED = 12  # choices that a sentence can name
+MAX_LISTED = 12  # choices that a sentence can name
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Option:
     also: Mapping = field(default_factory=dict)
 
     @property
-    def values(self):
+    def values(self) -> tuple[str, ...]:
         return tuple(value for value, _ in self.choices)
 
-    def clean(self, value, offered=None):
+    def clean(self, value: object, offered: Sequence[str] | None = None) -> object:
         """The answer as it is kept; ValueError with a sentence for the person who gave it.
 
         `offered` are the country codes of the account, for an option of marketplaces.
@@ -40,7 +40,7 @@ class Option:
             raise ValueError(f"{self.label}: an answer is needed.{self._allowed()}")
         return self.default
 
-    def as_json(self):
+    def as_json(self) -> dict[str, object]:
         return {
             "name": self.name,
             "label": self.label,
@@ -123,7 +123,7 @@ class Option:
         offered = {
             value: value if _folded(title) == _folded(value) else f"{title} ({value})" for value, title in self.choices
         }
-        if len(offered) <= MOST_LISTED:
+        if len(offered) <= MAX_LISTED:
             return f" Choose from {', '.join(offered.values())}."
         alike = {_folded(name): value for value, title in self.choices for name in (value, title)}
         found = difflib.get_close_matches(_folded(word), alike, n=6, cutoff=0.4)

@@ -10,7 +10,7 @@ MOST_JOINED = 200  # lines that one quoted value may run over
 QUOTES = {"double": '"', "single": "'", "null": None}
 
 
-def flat_file(text, quote="null", ragged=None, replaced=None):
+def flat_file(text, quote="null", ragged=None, replaced=None, repeated=None):
     """(titles, rows) of a tab-separated file; rows are lists with one string for each title.
 
     Amazon's own files quote nothing, and a lone quote is data. So a line that has as many values as there are titles is
@@ -18,7 +18,8 @@ def flat_file(text, quote="null", ragged=None, replaced=None):
     character may fence in tabs and line breaks, which is believed where the fence closes, the values are then as many
     as the titles, and no line but the first is a row by that count: two rows must never become one. A line that fits in no way is handed to
     `ragged(line number, values)` instead of shifting columns. `replaced(line number)` hears of NUL characters, which
-    no database keeps and which become U+FFFD.
+    no database keeps and which become U+FFFD. A line that repeats the header, as where files were joined, is no row, and
+    `repeated(line number)` hears of it.
     """
     lines = _Lines(text, ragged, replaced)
     mark = QUOTES[quote]
@@ -29,7 +30,18 @@ def flat_file(text, quote="null", ragged=None, replaced=None):
     titles = [unfenced(cell, mark).strip() for cell in cells]
     while titles and not titles[-1]:
         titles.pop()
-    return unique(titles), _rows(lines, len(titles), _tail(lines, len(titles), len(cells)), mark)
+    rows = _rows(lines, len(titles), _tail(lines, len(titles), len(cells)), mark)
+    return unique(titles), _without_header(rows, titles, lines, repeated)
+
+
+def _without_header(rows, titles, lines, repeated):
+    first = titles[0] if titles else None
+    for row in rows:
+        if row[0] == first and row == titles:
+            if repeated:
+                repeated(lines.number)
+            continue
+        yield row
 
 
 def unique(titles):

@@ -1,52 +1,33 @@
 """What a report is: one declaration from which picker, form, request, window plan, columns and key all come."""
 
-import hashlib
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
+from connector.catalogue import pages
+from connector.catalogue.names import made_different, safe_name
+from connector.catalogue.number_date_format import PLAIN, NumberDateFormat
 from connector.catalogue.options import Option
+from connector.catalogue.shape import Column, Shape
+from connector.catalogue.values import amount_and_currency, joined, text_only
 from connector.catalogue.windows import Aligned, Days, NoWindow
-from connector.catalogue.written import PLAIN, Written
 
-TYPES = ("text", "bigint", "numeric", "boolean", "date", "timestamptz")
-LONGEST_NAME = 59  # PostgreSQL keeps 63 bytes; the rest is for suffixes of ours
-_LETTERS = str.maketrans(
-    {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ı": "i"}
-)
 MODES = ("append", "replace", "merge")
-
-
-@dataclass(frozen=True)
-class Column:
-    """`source` says where Amazon keeps the value, `also` how it titles it in other languages.
-
-    `personal` marks what tells of a buyer.
-    """
-
-    name: str
-    type: str = "text"
-    title: str = ""
-    source: str = ""
-    personal: bool = False
-    also: tuple[str, ...] = ()
-
-    def as_json(self):
-        return {"name": self.name, "type": self.type, "title": self.title or self.name, "personal": self.personal}
+FOR_DOCUMENTS = (None, amount_and_currency, joined, text_only)  # these a reader of documents does in its own way
 
 
 @dataclass(frozen=True)
 class Pages:
     """An operation whose answer comes in pages.
 
-    `rows` makes tuples in the order of the report's columns out of one page. `query` holds what is always sent;
-    `after`, `before`, `marketplaces` and `answers` name the parameters for the window, the marketplaces and the options.
+    Personal columns of the shape are filled only `with_personal`. `query` holds what is always sent; `after`, `before`,
+    `marketplaces` and `answers` name the parameters for the window, the marketplaces and the options.
     """
 
     operation: str
-    rows: Callable[[dict], Iterable[tuple]]
+    shape: Shape
+    with_personal: bool = False
     query: Mapping = field(default_factory=dict)
     after: str = ""
     before: str = ""
@@ -58,8 +39,15 @@ class Pages:
     kind = "pages"
     is_report = False
 
-    def request(self, from_at, until_at, marketplace_ids, answers):
-        """The query of the first page."""
+    @cached_property
+    def rows(self) -> Callable[[dict | list], Iterable[tuple]]:
+        """Makes tuples in the order of the shape's columns out of one page."""
+        return pages.rows_of(self.shape, with_personal=self.with_personal)
+
+    def request(
+        self, from_at: datetime | None, until_at: datetime | None, marketplace_ids: Sequence[str], answers: Mapping
+    ) -> dict[str, object]:
+        """The query of the first page. The window is aware moments, [from, until)."""
         query = dict(self.query)
         if self.after and from_at:
             query[self.after] = moment(from_at)
@@ -74,50 +62,38 @@ class Pages:
 
 
 @dataclass(frozen=True)
-class Records:
-    """Where a JSON or XML document keeps its rows. Paths are dotted; those of XML begin with the root's name.
-
-    Each thing at `path` is a record. Where `each` names a list in it, that list's members are the rows, and the rest of the
-    record is repeated on each; so are the values at `head`, which stand outside of the records. The entries of a list in
-    `told_apart` become columns of their own, by the member that tells them apart: Component[Tax].Amount. The words
-    of a list in `joined` become one text. `proof` is where a document says with which report options it was made.
-    """
-
-    path: str
-    each: str = ""
-    head: tuple[str, ...] = ()
-    told_apart: Mapping = field(default_factory=dict)
-    joined: tuple[str, ...] = ()
-    proof: str = ""
-
-
-@dataclass(frozen=True)
 class Document:
     """A report that Amazon builds and leaves as a document.
 
-    `records` says where the rows of a JSON or XML document are. `quote` names the option that holds the quote character.
-    `options` are always sent; `answers` are options of ours and the report options that they become.
+    `reader` is flat_file, json or xml. `quote` names the option that holds the quote character. `options` are always
+    sent; `answers` are options of ours and the report options that they become.
     """
 
     report_type: str
+    shape: Shape
     reader: str = "flat_file"
-    records: Records | None = None
     quote: str = ""
     options: Mapping = field(default_factory=dict)
     answers: Mapping = field(default_factory=dict)
     by_dates: bool = False  # Amazon reads the bounds as dates, both included, and no time of day
-    most_marketplaces: int | None = (
-        None  # the first ones that were chosen, where Amazon does not answer for all at once
-    )
-    written: Written = PLAIN  # how numbers and dates are written
-    written_in: tuple[str, ...] = ()  # countries where they are written so; everywhere, where none is named
+    most_marketplaces: int | None = None  # the first ones chosen, where Amazon does not answer for all at once
+    format: NumberDateFormat = PLAIN  # how numbers and dates are written
+    format_countries: tuple[str, ...] = ()  # countries where they are written so; everywhere, where none is named
     burst: int = 15  # of createReport
 
     kind = "report"
     is_report = True
     page_rows = None
 
-    def request(self, from_at, until_at, marketplace_ids, answers):
+    def __post_init__(self):
+        if (self.reader == "flat_file") != (not self.shape.path):
+            raise ValueError(f"{self.report_type}: a flat file has no list of records, other documents have one.")
+        if self.shape.rest or any(field.take not in FOR_DOCUMENTS for field in self.shape.fields):
+            raise ValueError(f"{self.report_type}: json, * and by are for pages; a document's values are text.")
+
+    def request(
+        self, from_at: datetime | None, until_at: datetime | None, marketplace_ids: Sequence[str], answers: Mapping
+    ) -> dict[str, object]:
         """What the Reports API is to be asked for, as keyword arguments of connector.spapi.reports.create."""
         asked = {name: answers[option] for option, name in self.answers.items() if answers.get(option)}
         return {
@@ -128,13 +104,13 @@ class Document:
             "options": {name: str(value) for name, value in {**self.options, **asked}.items()},
         }
 
-    def reading(self, answers):
+    def reading(self, answers: Mapping) -> dict[str, str]:
         """The reader's own arguments."""
         return {"quote": answers.get(self.quote) or "double"} if self.quote else {"quote": "null"}
 
-    def writing(self, country):
+    def format_in(self, country: str) -> NumberDateFormat:
         """How numbers and dates are written for a marketplace of that country."""
-        return self.written if not self.written_in or country in self.written_in else PLAIN
+        return self.format if not self.format_countries or country in self.format_countries else PLAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,37 +123,59 @@ class Report:
     audience: tuple[str, ...]  # seller, vendor
     summary: str
     source: Pages | Document
-    columns: tuple[Column, ...]  # in the order of the rows; a document may bring more, which arrive as text
     options: tuple[Option, ...] = ()
     window: NoWindow | Days | Aligned = NoWindow()
     reach_days: int | None = None  # how far back Amazon goes
     lag: timedelta = timedelta(0)  # Amazon is asked for nothing younger
     settling_days: int = 0  # Amazon still changes days as young as this
+    published_after: timedelta = timedelta(days=14)  # of a period's end; what is not there by then never comes
     day_column: str | None = None  # a row belongs to the day of this moment
     zone: str = "marketplace"  # in which days are counted: the account's home marketplace, or an IANA name
-    key_columns: tuple[str, ...] = ()  # what makes a row unique; empty where nothing surely does
     version_column: str | None = None  # of two rows with one key, the higher one is the newer
     modes: tuple[str, ...] = MODES
-    forced_mode: str | None = None
     cooldown: timedelta = timedelta(0)  # after a failed report, Amazon wants this much time before the next
     regional: bool = False  # one request answers for all marketplaces of the account's region
-    channel_column: str | None = (
-        None  # the sales channel, where Amazon's answer holds other marketplaces than were asked for
-    )
+    channel_column: str | None = None  # the sales channel, where Amazon's answer holds other marketplaces too
     restricted: bool = False  # holds buyer data that Amazon gives to few
     retires_on: str | None = None  # the day on which Amazon switches it off
     offered: bool = True  # in the picker; datasets of a report that is not offered keep working
     variants: Mapping = field(default_factory=dict, repr=False)  # option -> value -> fields that this answer changes
 
+    def __post_init__(self):
+        known = {each.name for each in fields(self)}
+        for option, by_value in self.variants.items():
+            for value, changes in by_value.items():
+                if wrong := changes.keys() - known:
+                    raise ValueError(
+                        f"{self.key}: {option} = {value} changes {', '.join(sorted(wrong))}, which no report has."
+                    )
+
     @property
-    def has_dates(self):
+    def columns(self) -> tuple[Column, ...]:
+        """In the order of the rows; a document may bring more, which arrive as text."""
+        return self.source.shape.columns
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """What makes a row unique; empty where nothing surely does."""
+        return self.source.shape.key
+
+    @property
+    def forced_mode(self) -> str | None:
+        """The mode, where there is no choice."""
+        return self.modes[0] if len(self.modes) == 1 else None
+
+    @property
+    def has_dates(self) -> bool:
         return not isinstance(self.window, NoWindow)
 
-    def request(self, from_at, until_at, marketplace_ids, answers):
+    def request(
+        self, from_at: datetime | None, until_at: datetime | None, marketplace_ids: Sequence[str], answers: Mapping
+    ) -> dict[str, object]:
         """What to send: a query for pages, keyword arguments for reports.create. Pure."""
         return self.source.request(from_at, until_at, marketplace_ids, answers)
 
-    def varied(self, answers):
+    def varied(self, answers: Mapping) -> "Report":
         """This report as the answers make it. An answer may bring further options that vary it in their turn."""
         report, settled = self, set()
         while name := next((name for name in report.variants if name not in settled), None):
@@ -192,21 +190,21 @@ class Report:
                 report = replace(report, **changes)
         return report
 
-    def names_of(self, titles):
+    def names_of(self, titles: Sequence[str]) -> list[str]:
         """The columns' names for the titles of a document, in order and all different.
 
         A declared column is known by its source and by its titles in other languages; any other title is made safe.
         """
-        known = {}
+        known: dict[str, str] = {}
         for column in self.columns:
             for title in (column.source, *column.also):
                 known.setdefault(title.strip().casefold(), column.name)
-        return _different([known.get(title.strip().casefold()) or safe_name(title) for title in titles])
+        return made_different([known.get(title.strip().casefold()) or safe_name(title) for title in titles])
 
-    def option(self, name):
+    def option(self, name: str) -> Option:
         return next(option for option in self.options if option.name == name)
 
-    def as_json(self):
+    def as_json(self) -> dict[str, object]:
         """For GET /api/v1/reports."""
         return {
             "key": self.key,
@@ -228,7 +226,7 @@ class Report:
             "variants": list(self._variants_as_json()),
         }
 
-    def _variants_as_json(self):
+    def _variants_as_json(self) -> Iterable[dict[str, object]]:
         """What an answer makes of the report, where it brings other options or columns."""
         for option, by_value in self.variants.items():
             for value in by_value:
@@ -243,42 +241,9 @@ class Report:
                     }
 
 
-def moment(at: datetime):
+def moment(at: datetime) -> str:
     """A moment as Amazon writes it: 2026-01-31T08:00:00Z."""
     return (
         at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds" if at.microsecond else "seconds")
         + "Z"
     )
-
-
-def safe_name(title):
-    """A column name that SQL, URLs and OData all take: [a-z][a-z0-9_]*, no double underscore, at most 59 bytes.
-
-    A title without a Latin letter or digit gets a name made of its hash, so that it stays the same in every file.
-    """
-    plain = unicodedata.normalize("NFKD", title.translate(_LETTERS)).encode("ascii", "ignore").decode()
-    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain)
-    name = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
-    if not name:
-        return "column_" + hashlib.sha256(title.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    if not name[0].isalpha():
-        name = "c_" + name
-    return name[:LONGEST_NAME].rstrip("_")
-
-
-def safe_names(titles):
-    """Safe names for all titles, in order and all different; the first bearer of a name keeps it."""
-    return _different([safe_name(title) for title in titles])
-
-
-def _different(wished):
-    taken, names = set(), []
-    for wish in wished:
-        name, number = wish, 1
-        while name in taken or (number > 1 and name in wished):
-            number += 1
-            suffix = f"_{number}"
-            name = wish[: LONGEST_NAME - len(suffix)].rstrip("_") + suffix
-        taken.add(name)
-        names.append(name)
-    return names

@@ -42,8 +42,7 @@ _DECODE = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=
 
 def json_records(text, records, replaced):
     """(record, head) for each record of a JSON document."""
-    wanted = (*records.head, records.proof) if records.proof else records.head
-    head = _json_head(text, wanted) if wanted else {}
+    head = json_head(text, records.head) if records.head else {}
     reader = _Json(text, replaced)
     for record in reader.at(records.path.split(".")):
         yield record, head
@@ -52,8 +51,11 @@ def json_records(text, records, replaced):
         raise _broken(f"has no {records.path}")
 
 
-def _json_head(text, paths):
-    """{path: text} of values outside of the records; they may stand before the records or behind them."""
+def json_head(text, paths):
+    """{path: text} of values outside of the records, wherever they stand; the text is back at its beginning afterwards.
+
+    Objects and lists are JSON text; a path that the document does not have is left out or empty.
+    """
     wanted = {path: path.split(".")[0] for path in paths}
     head, roots = {}, set(wanted.values())
     reader = _Json(text, lambda: None)
@@ -229,12 +231,16 @@ def declared_charset(head):
 def xml_records(text, records, replaced):
     """(record, head) for each record of an XML document. Attributes and elements are members alike; text of both is text."""
     head = _xml_head(text, records, replaced) if records.head else {}
-    reader = _Xml(records.path.split("."))
+    reader, count = _Xml(records.path.split(".")), 0
     for block in _clean_blocks(text, replaced):
         for record in reader.feed(block):
+            count += 1
             yield record, head
     for record in reader.end():
+        count += 1
         yield record, head
+    if reader.others and not count:
+        raise _broken(f"has no {records.path} but a {reader.others}")
 
 
 def _xml_head(text, records, replaced):
@@ -284,6 +290,7 @@ class _Xml:
         self._steps = steps
         self._path, self._records, self._open = [], [], []
         self._size = 0
+        self.others = ""  # the first element that stands where records should
         self._parser = parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
@@ -321,11 +328,18 @@ class _Xml:
         self._path.append(name)
         if len(self._path) > _DEEPEST:
             raise _broken("is nested too deeply")
+        if not self.others and self._is_beside_records():
+            self.others = name
         if self._open or self._path == self._steps:
             if not self._open:
                 self._size = 0
             self._grow(_AN_ELEMENT + len(name) + sum(map(len, attributes.values())))
             self._open.append((dict(attributes), []))
+
+    def _is_beside_records(self):
+        """Whether this stands where a record should. Directly below the root a header may stand beside the records."""
+        above = self._steps[:-1]
+        return len(above) > 1 and self._path[:-1] == above and self._path[-1] != self._steps[-1]
 
     def _text(self, text):
         if self._open:

@@ -7,6 +7,7 @@ import sys
 import threading
 from datetime import UTC, datetime
 
+from .sampled import FOLDER
 from .server import Server
 from .simulator import Simulator
 
@@ -18,6 +19,7 @@ def main():
         now=options.now,
         redirect_uris=options.redirect_uri,
         folder=options.data_dir,
+        samples=options.samples,
         rate_factor=options.rate_factor,
         processing_seconds=options.processing_seconds,
     )
@@ -51,6 +53,7 @@ def _parser():
     parser.add_argument("--now", type=_instant, help="freeze time at this ISO 8601 instant")
     parser.add_argument("--redirect-uri", action="append", default=[], help="registered for the default application")
     parser.add_argument("--data-dir", type=_folder, help="keep reports there, so that they outlive the process")
+    parser.add_argument("--samples", type=_folder, default=FOLDER, help="where the samples of flat files are")
     return parser
 
 

@@ -62,7 +62,7 @@ class _Json:
         return BY_ID[report.marketplace_ids[0]]
 
     def _days_over(self, simulator, report):
-        """The days of the report that are over and not too old."""
+        """The completed days of the report that are not too old."""
         now, place = report.created, self._marketplace(report)
         today, oldest = local_day(now, place.zone), local_day(years_before(now, 2), place.zone)
         first, last = self._span(report)

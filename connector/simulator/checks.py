@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from .answers import invalid
+from .answers import Refusal, invalid
 from .marketplaces import REGION_OF
 
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
@@ -25,6 +25,15 @@ def date_time(text, name):
         except (ValueError, OverflowError):
             pass
     raise invalid(f"Invalid value for {name}: must be a date-time in ISO 8601 format, as 2026-01-31T00:00:00Z.")
+
+
+def is_date_time(text):
+    """Whether `date_time` takes it."""
+    try:
+        date_time(text, "")
+    except Refusal:
+        return False
+    return True
 
 
 def words(text, name, allowed=None, most=None):

@@ -64,7 +64,7 @@ def _content(simulator, request, report):
     report_type = REPORT_TYPES[report.type]
     charset, label = report_type.charset(report)
     columns = list(report_type.columns(simulator))
-    if columns and (fault.get("kind") in spoil.TABLE_KINDS or "cell" in fault):
+    if columns and (fault.get("kind") in spoil.TABLE_KINDS or {"cell", "cells"} & fault.keys()):
         columns, rows = spoil.table(fault, columns, list(report_type.rows(simulator, report)))
         text = report_type.write(report, rows, columns)
     else:
@@ -74,6 +74,8 @@ def _content(simulator, request, report):
     if fault.get("kind") == "charset":
         charset, label = fault["charset"], fault.get("label", fault["charset"])
     plain = text.encode(charset, "replace")
+    for old, new in fault.get("bytes", {}).items() if fault.get("kind") == "charset" else ():
+        plain = plain.replace(old.encode(charset), bytes.fromhex(new))
     if fault.get("kind") == "bom":
         plain = b"\xef\xbb\xbf" + plain
     if fault.get("kind") == "not_compressed":

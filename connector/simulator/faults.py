@@ -11,16 +11,19 @@ more it meets every such request. It is narrowed by:
     paging       only requests that carry a page token
     match        only requests whose query, JSON body or form has these values, or the report or document that they
                  are about (so {"dataStartTime": …} meets one report from createReport to its document)
+    covers       only requests whose window holds this moment, as 2026-01-31T12:00:00Z: what is wrong with one day is
+                 wrong with every window around it
 
 The first rule that applies is met. Kinds, and what they take:
 
     instead of an answer   429 (drain, header), 400, 404, 408, 413, 415, 500, 502, 503, 504, expired_token (for_good: so
                            have all access tokens that were given out until then),
-                           revoked_token, forbidden, token_died, too_big, html (status), redirect (location),
+                           revoked_token, forbidden, marketplace (marketplaces: the ids that are refused, whatever others
+                           are named beside them; status 400 or 403), token_died, too_big, html (status), redirect (location),
                            empty_body, body (body: in base64, status, content_type); for `token`: invalid_grant, invalid_client, unauthorized_client
     to a page              repeat_token, endless, same_page, empty_page, empty_payload, repeat_rows (changed: the moment
                            of their update), shuffled, truncated_json, invalid_json, unknown_fields, nul,
-                           lone_surrogate, row_missing (at)
+                           lone_surrogate, row_missing (at), without_field (field: of each row; value: in its place)
     before an answer       late (seconds): it is taken, and carried out only then
     on the way             cut (bytes or at, reset), no_answer, wrong_length (by), drip (seconds, bytes), delay (seconds),
                            bad_chunks, many_headers (number), big_header (bytes)
@@ -34,8 +37,8 @@ import json
 import threading
 from random import Random
 
-from . import spoil
-from .answers import Answer, denied, errors, html, invalid, json_answer
+from . import checks, spoil
+from .answers import Answer, Refusal, denied, errors, html, invalid, json_answer
 from .reports import OUTCOMES
 
 STATUSES = {
@@ -55,6 +58,7 @@ INSTEAD = (
     "expired_token",
     "revoked_token",
     "forbidden",
+    "marketplace",
     "token_died",
     "too_big",
     "html",
@@ -79,6 +83,7 @@ PAGE = (
     "nul",
     "lone_surrogate",
     "row_missing",
+    "without_field",
 )
 DELIVERY = ("cut", "no_answer", "wrong_length", "drip", "delay", "bad_chunks", "many_headers", "big_header")
 KINDS = (*INSTEAD, "late", *PAGE, *DELIVERY, *OUTCOMES, *spoil.KINDS)
@@ -97,6 +102,11 @@ OPERATIONS = (
     "getReportDocument",
 )
 PAGE_TOKENS = ("paginationToken", "nextToken")
+WINDOWS = (
+    ("createdAfter", "createdBefore"),
+    ("lastUpdatedAfter", "lastUpdatedBefore"),
+    ("dataStartTime", "dataEndTime"),
+)
 
 
 class Faults:
@@ -117,6 +127,8 @@ class Faults:
             raise ValueError(f"unknown kind {rule.get('kind')!r}; there are {', '.join(KINDS)}")
         if rule.setdefault("operation", "*") not in OPERATIONS:
             raise ValueError(f"unknown operation {rule['operation']!r}; there are {', '.join(OPERATIONS)}")
+        if "covers" in rule and not checks.is_date_time(rule["covers"]):
+            raise ValueError("covers must be a moment in ISO 8601 format, as 2026-01-31T12:00:00Z")
         with self._lock:
             rule = {**rule, "id": self._next, "met": 0, "fired": 0}
             self._next += 1
@@ -162,12 +174,32 @@ def _concerns(rule, request):
         return False
     if rule["kind"] == "too_big" and int(sent.get("maxResultsPerPage") or 100) <= rule.get("most", 50):
         return False
+    if rule["kind"] == "marketplace" and not _marketplaces(request) & set(rule.get("marketplaces", ())):
+        return False
     for name, wanted in rule.get("match", {}).items():
         if name not in sent:
             sent = {**request.about, **_body(request), **sent}
         if sent.get(name) != wanted:
             return False
-    return True
+    return "covers" not in rule or _covers(rule["covers"], {**request.about, **_body(request), **sent})
+
+
+def _covers(moment, sent):
+    """Whether the window that is asked for holds the moment; what has no window of its own does not."""
+    for start, end in WINDOWS:
+        if sent.get(start) and sent.get(end):
+            try:
+                first, last = (checks.date_time(sent[name], name) for name in (start, end))
+            except Refusal:
+                return False  # the request itself will be told so
+            return first <= checks.date_time(moment, "covers") < last
+    return False
+
+
+def _marketplaces(request):
+    """The ids that the request names."""
+    named = _body(request).get("marketplaceIds") or request.values().get("marketplaceIds", "").split(",")
+    return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
 
 
 def _body(request):
@@ -203,6 +235,8 @@ def instead(request):
         if "header" in fault:
             answer.headers["x-amzn-RateLimit-Limit"] = str(fault["header"])
         return answer
+    if kind == "marketplace":
+        return (denied() if fault.get("status", 400) == 403 else invalid(fault.get("details", ""))).answer
     return {
         "expired_token": denied("The access token you provided has expired."),
         "revoked_token": denied("The access token you provided is revoked, malformed or invalid."),
@@ -267,6 +301,11 @@ def spoil_page(request, answer, memory):
         content[rows_name] = rows[::-1]
     elif kind == "row_missing" and rows:
         del rows[spoil.place(request.fault, len(rows))]
+    elif kind == "without_field":
+        for row in rows:
+            row.pop(request.fault["field"], None)
+            if "value" in request.fault:
+                row[request.fault["field"]] = request.fault["value"]
     elif kind == "unknown_fields":
         content["aFieldOfTomorrow"] = {"deep": [1, None, "x"]}
         for row in rows:

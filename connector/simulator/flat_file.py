@@ -125,6 +125,11 @@ def _moment(seconds):
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
+def charset(partner):
+    """(Python's name, what the storage host calls it) of the flat files for a partner."""
+    return ("cp932", "Shift_JIS") if partner.region == "FE" else ("utf-8", "UTF-8")
+
+
 def write(rows, columns):
     """The whole file as text, header first; rows are mappings."""
     written = ["\t".join(columns)]

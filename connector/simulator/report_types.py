@@ -1,10 +1,15 @@
-"""The report types made here, and what each puts in its document."""
+"""The report types made here, and what each puts in its document.
+
+Makers are written by hand where the truth of the rows matters: a test compares orders, sales and traffic with what the
+world has. Every other flat file is made from its sample, in a line.
+"""
 
 from dataclasses import dataclass
 
 from . import flat_file, xml_orders
 from .analytics import SalesAndTraffic, SearchTerms
 from .clock import DAY
+from .sampled import Sampled
 from .world import marketplaces_of
 
 
@@ -52,11 +57,10 @@ class AllOrders:
 
     def charset(self, report):
         """(Python's name, what the storage host calls it)."""
-        if self.as_xml:
-            return "iso8859-1", None
-        return ("cp932", "Shift_JIS") if report.partner.region == "FE" else ("utf-8", "UTF-8")
+        return ("iso8859-1", None) if self.as_xml else flat_file.charset(report.partner)
 
 
+_SAMPLED = (Sampled("GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA", by="return-date", later=9),)
 REPORT_TYPES = {
     "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL": AllOrders("created"),
     "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL": AllOrders("updated"),
@@ -64,4 +68,11 @@ REPORT_TYPES = {
     "GET_XML_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL": AllOrders("updated", as_xml=True),
     "GET_SALES_AND_TRAFFIC_REPORT": SalesAndTraffic(),
     "GET_BRAND_ANALYTICS_SEARCH_TERMS_REPORT": SearchTerms(),
+    **{each.report_type: each for each in _SAMPLED},
 }
+
+
+def find(simulator, name):
+    """The report type of this name; None where there is none, or its sample is not here."""
+    found = REPORT_TYPES.get(name)
+    return None if isinstance(found, Sampled) and not found.is_here(simulator) else found

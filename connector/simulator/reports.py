@@ -9,7 +9,7 @@ from pathlib import Path
 from . import checks, partners
 from .answers import Answer, Refusal, errors, invalid, json_answer
 from .clock import DAY, iso
-from .report_types import REPORT_TYPES
+from .report_types import REPORT_TYPES, find
 
 STATUSES = ("CANCELLED", "DONE", "FATAL", "IN_PROGRESS", "IN_QUEUE")
 KEPT_DAYS = 90
@@ -188,7 +188,7 @@ def create_report(simulator, request, caller):
     if content_type != "application/json":
         raise Refusal(errors(415, "UnsupportedMediaType", "The entity of the request is in a format not supported."))
     body = _body(request)
-    report_type = REPORT_TYPES.get(body.get("reportType"))
+    report_type = find(simulator, body.get("reportType"))
     if report_type is None:
         raise invalid(f"Invalid reportType: {body.get('reportType')!r}.")
     ids = body.get("marketplaceIds")

@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def head(self, answer, length):
         lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}"]
-        headers = {"Date": self.date_time_string(), **answer.headers}
+        headers = {"Date": self.date_time_string(self.server.simulator.clock.now()), **answer.headers}
         if answer.body or answer.content_type != "application/json":
             headers["Content-Type"] = answer.content_type
         if length is not None:

@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 
-from . import consent, control, documents, faults, operations, orders, participations, reports, tokens
+from . import consent, control, documents, faults, operations, orders, participations, reports, sampled, tokens
 from .answers import Refusal, denied, errors, html, invalid
 from .applications import Applications
 from .buckets import Buckets
@@ -32,9 +32,10 @@ REGIONS = ("na", "eu", "fe")
 class Simulator:
     """Everything one Amazon knows: its clock, world, applications, consents, reports and switched-on faults."""
 
-    def __init__(self, seed=1, now=None, redirect_uris=(), folder=None, **settings):
+    def __init__(self, seed=1, now=None, redirect_uris=(), folder=None, samples=sampled.FOLDER, **settings):
         self.clock = Clock(now)
         self.world = World(seed)
+        self.samples = samples
         self.signer = Signer(seed)
         self._settings = settings
         self.settings = Settings(**settings)

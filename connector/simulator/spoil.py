@@ -5,15 +5,17 @@ A fault of one of these kinds on `downloadDocument` is applied while the documen
     the address    expired
     the archive    truncated_gzip (bytes or at), corrupt_gzip (at), two_members (at), nested_gzip, trailing_garbage,
                    not_compressed, bomb (bytes, when unpacked; at)
-    the alphabet   charset (charset, label, cell, at), bom
+    the alphabet   charset (charset, label, cell or cells, at; bytes: a text of the document and the bytes, in hex, that take
+                   its place), bom
     the columns    extra_column (column, place or at), missing_column (column), reordered_columns,
                    duplicate_header (at), many_columns (columns, value)
     the rows       header_only, duplicate_rows, stray_rows (at), row_missing (at), ragged (line or at, cells),
                    ragged_all, trailing_tab, empty_document
-    the cells      cell (column, cell, at), strange_numbers, strange_dates (column), huge_cell (bytes, at),
-                   line_break_in_cell (at), nul_in_cell (at)
+    the cells      cell (column, cell, at, or cells: of the first rows), all_cells (column, cell, and the
+                   first one), strange_numbers, strange_dates (column), huge_cell (bytes, at), line_break_in_cell (at),
+                   nul_in_cell (at)
     the lines      unix_lines, no_last_line_break
-    the text       cut_text (characters that are left), rewritten (old, new: at its first place)
+    the text       cut_text (characters that are left), rewritten (old, new: at its first place, or with `all` at each)
 
 What befalls one place of the document takes `at`, a share of the way through it: 0 is the first byte, row or column, 1
 the last.
@@ -35,6 +37,7 @@ TABLE_KINDS = (
     "strange_dates",
     "huge_cell",
     "cell",
+    "all_cells",
     "many_columns",
     "duplicate_rows",
     "stray_rows",
@@ -86,6 +89,13 @@ def table(fault, columns, rows):
         rows = [{**row, column: DATES[number % len(DATES)]} for number, row in enumerate(rows)]
     elif kind == "huge_cell":
         rows[row] = {**rows[row], "product-name": _long(fault.get("bytes", 10**6))}
+    elif kind in ("cell", "charset") and "cells" in fault:
+        for number, cell in enumerate(fault["cells"]):
+            rows[number] = {**rows[number], fault.get("column", "product-name"): cell}
+    elif kind == "all_cells":
+        rows = [{**row, fault["column"]: fault["cell"]} for row in rows]
+        if "first" in fault:
+            rows[0] = {**rows[0], fault["column"]: fault["first"]}
     elif kind in ("cell", "charset") and "cell" in fault:
         rows[row] = {**rows[row], fault.get("column", "product-name"): fault["cell"]}
     elif kind == "many_columns":
@@ -112,7 +122,7 @@ def text(fault, written):
     if kind == "cut_text":
         return written[: fault.get("characters", len(written) // 2)]
     if kind == "rewritten":
-        return written.replace(fault["old"], fault["new"], 1)
+        return written.replace(fault["old"], fault["new"], -1 if fault.get("all") else 1)
     row = 1 + place(fault, len(lines) - 2)
     if kind == "ragged":
         row = min(fault.get("line", row), len(lines) - 2)

@@ -7,19 +7,22 @@ from collections import defaultdict
 from datetime import timedelta
 
 from . import money
-from .world import LAST_CHANGE_DAYS, local_day, marketplaces_of
+from .world import LAST_CHANGE_DAYS, local_bounds, local_day, marketplaces_of
 
 
 def orders(world, partner, marketplace_ids, first, last, *, zone, by, now, with_ids=True):
     """Per local day: order ids, numbers of orders and items, units, and the sum of order totals by currency.
 
-    Without a zone each marketplace's own is taken.
+    `at_midnight` are the orders of the day's first second: they stand in an answer for the day before, too, since Amazon
+    includes the end of what it is asked for. Without a zone each marketplace's own is taken.
     """
     days = {str(day): _blank() for day in _days(first, last)}
-    for order, day, status in _visible(world, partner, marketplace_ids, first, last, zone, by, now):
+    for order, moment, zone_of_day, status in _visible(world, partner, marketplace_ids, first, last, zone, by, now):
+        day = local_day(moment, zone_of_day)
         entry = days[str(day)]
         entry["ids"].append(order.id)
         entry["orders"] += 1
+        entry["at_midnight"] += moment == local_bounds(day, zone_of_day)[0]
         entry["items"] += len(order.items)
         entry["units"] += sum(item.quantity for item in order.items)
         entry["statuses"][status] += 1
@@ -46,15 +49,16 @@ def _visible(world, partner, marketplace_ids, first, last, zone, by, now):
                 if not world.exists(order, now):
                     continue
                 status, updated = order.at(now)
-                day = local_day(updated if by == "last_updated" else order.created, zone or marketplace.zone)
-                if first <= day <= last:
-                    yield order, day, status
+                moment = updated if by == "last_updated" else order.created
+                if first <= local_day(moment, zone or marketplace.zone) <= last:
+                    yield order, moment, zone or marketplace.zone, status
 
 
 def _blank():
     return {
         "ids": [],
         "orders": 0,
+        "at_midnight": 0,
         "items": 0,
         "units": 0,
         "statuses": defaultdict(int),
@@ -72,7 +76,7 @@ def _add(sums, marketplace, amount):
 def _summed(days, with_ids):
     whole = _blank()
     for entry in days.values():
-        for name in ("orders", "items", "units"):
+        for name in ("orders", "at_midnight", "items", "units"):
             whole[name] += entry[name]
         for status, number in entry["statuses"].items():
             whole["statuses"][status] += number

@@ -19,10 +19,13 @@ import orjson
 from connector.spapi import transport as wire
 from connector.spapi.errors import (
     AnswerTooLarge,
+    DocumentElsewhere,
     DocumentExpired,
     DocumentRefused,
+    DocumentTooLarge,
     Forbidden,
     PageTokenDied,
+    Redirected,
     Refused,
     Throttled,
     Unreachable,
@@ -65,12 +68,13 @@ class Downloaded:
 @dataclass
 class Call:
     """One request that is about to go out, as the quota sees it. `kind` is what further limits go by, `place` is the
-    client's, and `taken` is for the quota to keep."""
+    client's; `taken`, and when that was by time.monotonic(), are for the quota to keep."""
 
     operation: Operation
     kind: str = ""
     place: object = None
     taken: object = None
+    taken_at: float = 0.0
 
     @property
     def name(self):
@@ -81,8 +85,9 @@ class Client:
     """`access_token(force_refresh)` gives a token; `quota_take(call)` takes one request or says how long to wait.
 
     `on_answered(call, rate, is_well)` hears that a call has come back, or been cut off, with the rate in the answer's
-    header, if any; `on_throttled(call, seconds)` hears of a 429 and may answer with a better pause. `place` may be set
-    to tell the quota who is asking.
+    header, if any; `on_throttled(call, seconds)` hears of a 429 and may answer with a better pause;
+    `on_date(call, date, sent, received)` hears the Date header of each answer, with the moments of time.monotonic() at which
+    the request went out and the headers came in. `place` may be set to tell the quota who is asking.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class Client:
         quota_take,
         on_throttled=None,
         on_answered=None,
+        on_date=None,
         *,
         document_hosts=(),
         transport=None,
@@ -103,6 +109,7 @@ class Client:
         self._quota_take = quota_take
         self._on_throttled = on_throttled or (lambda call, seconds: None)
         self._on_answered = on_answered or (lambda call, rate, is_well: None)
+        self._on_date = on_date or (lambda call, date, sent, received: None)
         self.place = None
         self._document_hosts = frozenset(host.lower() for host in document_hosts)
         self._call_seconds = call_seconds
@@ -143,9 +150,10 @@ class Client:
                 return
             if slept + wait > LONGEST_SLEEP:
                 raise Throttled(
-                    f"Amazon's limit for {call.name} is used up for the moment; the next request may go out in "
-                    f"{_duration(wait)}. Nothing is lost, the work goes on by itself.",
+                    fact=f"Amazon's limit for {call.name} is used up for the moment; the next request may go out in "
+                    f"{_duration(wait)}.",
                     wait=wait,
+                    operation=call.name,
                 )
             self._sleep(wait)
             slept += wait
@@ -167,7 +175,8 @@ class Client:
         """(Answer, None), or (None, _Failure) for an answer that is no success."""
         method, url, content, headers = request
         host = urlsplit(url).hostname
-        rate, is_well = None, False
+        rate, is_well, date, received = None, False, None, 0.0
+        sent = time.monotonic()
         try:
             with (
                 wire.deadline(self._call_seconds),
@@ -175,6 +184,8 @@ class Client:
                     method, url, content=content, headers=headers | {"x-amz-access-token": access_token}
                 ) as response,
             ):
+                received = time.monotonic()
+                date = None if "Age" in response.headers else response.headers.get("Date")  # not what a cache has kept
                 rate = _number(response.headers.get("x-amzn-RateLimit-Limit"))
                 is_well = response.status_code < 500 and response.status_code != 429
                 content = _whole(response)
@@ -182,19 +193,22 @@ class Client:
             raise wire.unreachable(problem, host) from None
         finally:
             self._on_answered(call, rate, is_well)
+            if date:
+                self._on_date(call, date, sent, received)
         request_id = response.headers.get("x-amzn-RequestId", "")
         if response.status_code // 100 != 2:
-            return None, _Failure(response.status_code, request_id, content)
-        parsed, replaced = _parsed(content, request_id) if content.strip() else (None, 0)
+            return None, _Failure(call.name, response.status_code, request_id, content)
+        parsed, replaced = _parsed(content, call.name, request_id) if content.strip() else (None, 0)
         if call.operation.method != "DELETE" and not isinstance(parsed, (dict, list)):
             raise Unreachable(
-                f"Amazon's answer to {call.name} was empty. Nothing was lost; it is asked for again later.",
+                fact=f"Amazon's answer to {call.name} was empty.",
                 wait=wire.RETRY_SECONDS,
                 status=response.status_code,
                 request_id=request_id,
+                operation=call.name,
             )
         if _is_only_errors(parsed):
-            return None, _Failure(400, request_id, content)
+            return None, _Failure(call.name, 400, request_id, content)
         return Answer(parsed, response.headers, response.status_code, request_id, replaced), None
 
     # What an answer without success means
@@ -205,50 +219,25 @@ class Client:
         if status == 429:
             pause = min(LONGEST_PAUSE, max(1.0, 1 / operation.rate)) * random.uniform(1.0, 1.25)
             wait = self._on_throttled(call, pause) or pause
-            return Throttled(
-                f"Amazon asks for a pause with {operation.name} (429); it goes on in {_duration(wait)}. Nothing is lost.",
-                wait=wait,
-                **facts,
-            )
+            fact = f"Amazon asks for a pause with {operation.name} (429); it goes on in {_duration(wait)}."
+            return Throttled(fact=fact, wait=wait, **facts)
         if status >= 500 or status == 408:
-            return Unreachable(
-                f"Amazon is out of order at the moment ({status} for {operation.name}). Nothing was lost; the same "
-                "request is sent again later.",
-                wait=wire.RETRY_SECONDS,
-                **facts,
-            )
+            fact = f"Amazon is out of order at the moment ({status} for {operation.name})."
+            return Unreachable(fact=fact, wait=wire.RETRY_SECONDS, **facts)
         if 300 <= status < 400:
-            return Refused(
-                f"The answer to {operation.name} points to another address ({status}), which is not followed. Nothing "
-                "was loaded. Check the addresses that this installation is set up with.",
-                **facts,
-            )
+            fact = f"The answer to {operation.name} points to another address ({status}), which is not followed."
+            return Redirected(fact=fact, **facts)
         if status in (401, 403):
-            return Forbidden(
-                f"Amazon refuses {operation.name} to this account ({status}{said}). Nothing was loaded, and it stays so "
-                "until one of these is mended: the application lacks the role for this data (add it in the developer "
-                "console, then re-authorise the account); the account was connected for another region; it is a "
-                "vendor's account where a seller's is needed, or the reverse; the application's client secret was not "
-                "replaced in time.",
-                **facts,
-            )
+            return Forbidden(fact=f"Amazon refuses {operation.name} to this account ({status}{said}).", **facts)
         if operation.pager and operation.pager.size in query and (status == 413 or _SIZE_WORDING.search(failure.words)):
-            return AnswerTooLarge(
+            fact = (
                 f"A page of {operation.name} with {query[operation.pager.size]} entries is larger than Amazon sends "
-                f"({status}{said}). These days were not loaded; the next run asks for smaller pages.",
-                **facts,
+                f"({status}{said})."
             )
+            return AnswerTooLarge(fact=fact, **facts)
         if status == 400 and operation.pager and operation.pager.send in query:
-            return PageTokenDied(
-                f"Amazon no longer takes the token of the next page ({status}{said}). What was read of these days is "
-                "read again from the first page.",
-                **facts,
-            )
-        return Refused(
-            f"Amazon does not answer this request to {operation.name} ({status}{said}). These days were not loaded; "
-            "the others go on. Check the dataset's options.",
-            **facts,
-        )
+            return PageTokenDied(fact=f"Amazon no longer takes the token of the next page ({status}{said}).", **facts)
+        return Refused(fact=f"Amazon does not answer this request to {operation.name} ({status}{said}).", **facts)
 
     # Documents
 
@@ -281,17 +270,17 @@ class Client:
                 return host
             if parts.scheme == "https" and port in (None, 443) and _STORAGE.fullmatch(host):
                 return host
-        raise DocumentRefused(
-            f"The report's document lies at {host or 'an address that cannot be read'}, which is not one of Amazon's "
-            "storage hosts, so it was not fetched. If that host is meant to be used, name it in SPAPI_DOCUMENT_HOSTS."
+        raise DocumentElsewhere(
+            fact=f"The report's document lies at {host or 'an address that cannot be read'}, which is not one of Amazon's "
+            "storage hosts, so it was not fetched."
         )
 
 
 class _Failure:
     """An answer that is no success, with what Amazon says in it; its message may be missing or null."""
 
-    def __init__(self, status, request_id, content):
-        self.status, self.request_id = status, request_id
+    def __init__(self, operation, status, request_id, content):
+        self.operation, self.status, self.request_id = operation, status, request_id
         try:
             parsed = orjson.loads(content)
         except orjson.JSONDecodeError:
@@ -312,7 +301,14 @@ class _Failure:
         return f", {words}" if words else ""
 
     def facts(self):
-        return {"status": self.status, "code": self.code, "request_id": self.request_id, "details": self.details}
+        return {
+            "status": self.status,
+            "code": self.code,
+            "said": self.message_of_amazon,
+            "details": self.details,
+            "request_id": self.request_id,
+            "operation": self.operation,
+        }
 
 
 def encoded(query):
@@ -347,7 +343,7 @@ def _whole(response):
     return b"".join(parts)
 
 
-def _parsed(content, request_id):
+def _parsed(content, operation, request_id):
     """(JSON, characters replaced). Half surrogates and NUL are legal in JSON, but no database keeps them."""
     try:
         parsed = orjson.loads(content)
@@ -362,9 +358,10 @@ def _parsed(content, request_id):
         return _kept(json.loads(content.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite))
     except (ValueError, RecursionError):
         raise Unreachable(
-            "Amazon's answer could not be read as JSON. Nothing was lost; it is asked for again later.",
+            fact="Amazon's answer could not be read as JSON.",
             wait=wire.RETRY_SECONDS,
             request_id=request_id,
+            operation=operation,
             details=f"{len(content)} bytes",  # never the bytes themselves: they may hold buyers' names
         ) from None
 
@@ -416,20 +413,11 @@ def _document_meaning(response):
     status = response.status_code
     said = b"".join(part for part, _ in zip(response.iter_raw(4096), range(4), strict=False))
     if status == 403 or (status == 400 and b"xpired" in said):
-        return DocumentExpired(
-            "The document's address has run out; Amazon is asked for a new one.", status=status, details=str(status)
-        )
+        return DocumentExpired(fact="The document's address has run out.", status=status, details=str(status))
     if status >= 500 or status in (408, 429):
-        return Unreachable(
-            f"Amazon's storage is out of order at the moment ({status}). The document is fetched again later.",
-            wait=wire.RETRY_SECONDS,
-            status=status,
-        )
-    return DocumentRefused(
-        f"Amazon's storage does not give out the report's document ({status}). These days were not loaded; the next run "
-        "asks for the report again.",
-        status=status,
-    )
+        fact = f"Amazon's storage is out of order at the moment ({status})."
+        return Unreachable(fact=fact, wait=wire.RETRY_SECONDS, status=status)
+    return DocumentRefused(fact=f"Amazon's storage does not give out the report's document ({status}).", status=status)
 
 
 def _save(response, part, max_bytes):
@@ -454,7 +442,6 @@ def _save(response, part, max_bytes):
 
 
 def _too_large(max_bytes):
-    return DocumentRefused(
-        f"The report's document is larger than the {max_bytes >> 20:,} MiB that this installation takes. Nothing of it "
-        "was loaded. Choose fewer days, or raise the limit."
+    return DocumentTooLarge(
+        fact=f"The report's document is larger than the {max_bytes >> 20:,} MiB that this installation takes."
     )

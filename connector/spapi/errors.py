@@ -4,35 +4,70 @@ SpapiError
 ├── ComeBackLater            nobody is alarmed; `wait` says in how many seconds to try again
 │   ├── Throttled            our own bucket is empty, or Amazon answered 429
 │   ├── Unreachable          5xx, time-outs, cut connections, answers that cannot be read
+│   ├── Doubted              refused once; only a second refusal, after `wait` seconds, is final
 │   └── NotReady             the report is still in Amazon's queue or being made
 ├── ReportFailed             FATAL; `document_id` may lead to Amazon's own explanation
 ├── ReportCancelled          CANCELLED: nothing to report, or asked for again too soon
 ├── NothingThere             done, and there is nothing in it
 ├── Refused                  this very request will not succeed, however often it is sent
 │   ├── Forbidden            nor will any other of its kind: a role, a consent or a setting is missing
+│   │   └── SignInRefused    Amazon's sign-in service gives no token, for a reason that is neither consent nor secret
+│   ├── Redirected           the answer points to another address
+│   ├── EndlessPages         the chain of pages runs in a circle
 │   ├── PageTokenDied        start this window again from its first page, or halve it
 │   ├── AnswerTooLarge       ask for smaller pages
-│   └── DocumentRefused      the document is broken, too large, or not where Amazon keeps documents
-│       └── DocumentExpired  its address is older than five minutes: ask for it again
+│   ├── AnotherReport        the report says of itself that it answers another question
+│   └── DocumentRefused      Amazon's storage does not give the document out
+│       ├── DocumentExpired  its address is older than five minutes: ask for it again
+│       ├── DocumentBroken   truncated, damaged or swollen: fetch it again
+│       ├── DocumentTooLarge larger than this installation takes
+│       └── DocumentElsewhere  it does not lie where Amazon keeps documents
 ├── ConsentLost              the account needs its seller's or vendor's consent again
 └── SecretRejected           the application needs its current client secret
+
+These errors carry facts and speak of Amazon alone. What they mean for rows, accounts or actions is worded by the caller:
+`datasets.backfill.refusals` for a run, `connector.accounts.refusals` for an account.
 """
 
 
 class SpapiError(Exception):
-    """The message is a plain sentence for the person who reads the run; the rest is for the log."""
+    """What Amazon did.
 
-    def __init__(self, message, *, status=None, code="", request_id="", details=""):
-        super().__init__(message)
-        self.message = message
+    fact        one plain sentence of what happened
+    status      the HTTP status, where there was an answer
+    code, said, details  Amazon's own error code, message and details, as it gave them
+    request_id  Amazon's number of the request, for its support
+    operation   the operation's name
+    message     a whole text, worded by one of our own rooms that raises the error itself; else the fact
+    """
+
+    def __init__(self, message="", *, fact="", status=None, code="", said="", details="", request_id="", operation=""):
+        super().__init__(message or fact)
+        self.message = message or fact
+        self.is_worded = bool(message)
+        self.fact = fact or message
         self.status = status
         self.code = code
-        self.request_id = request_id
+        self.said = said
         self.details = details
+        self.request_id = request_id
+        self.operation = operation
+
+    @property
+    def facts(self):
+        """All but the sentences, to be passed on to another error."""
+        names = ("status", "code", "said", "details", "request_id", "operation")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def words_of_amazon(self):
+        """Status, code, message and details in one line, as far as there are any: 400, InvalidInput, Invalid input."""
+        parts = (str(self.status or ""), self.code, self.said, self.details)
+        return ", ".join(part for part in parts if part)
 
 
 class ComeBackLater(SpapiError):
-    def __init__(self, message, *, wait, **facts):
+    def __init__(self, message="", *, wait, **facts):
         super().__init__(message, **facts)
         self.wait = wait
 
@@ -45,12 +80,16 @@ class Unreachable(ComeBackLater):
     """Amazon did not answer, or not in a way that can be read; the same request may succeed later."""
 
 
+class Doubted(ComeBackLater):
+    """Amazon refused what would stop all of somebody's data: this was the first look, the second one decides."""
+
+
 class NotReady(ComeBackLater):
     """Amazon is still making the report."""
 
 
 class ReportFailed(SpapiError):
-    def __init__(self, message, *, document_id=None, **facts):
+    def __init__(self, message="", *, document_id=None, **facts):
         super().__init__(message, **facts)
         self.document_id = document_id
         self.reason = ""  # Amazon's own words, once they were read
@@ -72,6 +111,18 @@ class Forbidden(Refused):
     """Amazon refuses this kind of request to the account; asking for other days would only burn quota."""
 
 
+class SignInRefused(Forbidden):
+    """Amazon's sign-in service refuses, and says neither that the consent is gone nor that the secret is wrong."""
+
+
+class Redirected(Refused):
+    """The answer points to another address, which is not followed."""
+
+
+class EndlessPages(Refused):
+    """A chain of pages that does not come to an end."""
+
+
 class AnswerTooLarge(Refused):
     """The page would be larger than Amazon sends; a smaller one is not."""
 
@@ -80,12 +131,28 @@ class PageTokenDied(Refused):
     """The token of the next page is no longer accepted."""
 
 
+class AnotherReport(Refused):
+    """The report, or its document, says of itself that it answers another question than was asked."""
+
+
 class DocumentRefused(Refused):
-    """A document that must not be read: truncated, swollen, too large, or from a strange host."""
+    """A document that cannot be had, or must not be read."""
 
 
 class DocumentExpired(DocumentRefused):
     """The document's address has run out."""
+
+
+class DocumentBroken(DocumentRefused):
+    """Truncated, damaged or swollen."""
+
+
+class DocumentTooLarge(DocumentRefused):
+    """Larger than this installation takes."""
+
+
+class DocumentElsewhere(DocumentRefused):
+    """On a host that is none of Amazon's storage."""
 
 
 class ConsentLost(SpapiError):

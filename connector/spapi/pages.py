@@ -4,7 +4,7 @@ import hashlib
 
 import orjson
 
-from connector.spapi.errors import Refused, Unreachable
+from connector.spapi.errors import EndlessPages, Unreachable
 from connector.spapi.operations import OPERATIONS
 from connector.spapi.transport import RETRY_SECONDS
 
@@ -29,11 +29,11 @@ def pages(client, operation, query, cursor=None, replaced=None):
         content = _content(page, _at(page, pager.items) if pager else _unpaged(page, kind.items))
         if content is None:
             raise Unreachable(
-                f"A page of Amazon's answer to {operation} came without its list. Nothing was lost; the page is read "
-                "again later.",
+                fact=f"A page of Amazon's answer to {operation} came without its list.",
                 wait=RETRY_SECONDS,
                 status=answer.status,
                 request_id=answer.request_id,
+                operation=operation,
             )
         if answer.replaced and replaced:
             replaced(answer.replaced)
@@ -80,10 +80,8 @@ def _mark(content):
 
 
 def _circle(operation, what):
-    return Refused(
-        f"Amazon's answer to {operation} does not come to an end: it gave {what}. These days were not loaded; the next "
-        "run tries again. Fewer days at a time may help."
-    )
+    fact = f"Amazon's answer to {operation} does not come to an end: it gave {what}."
+    return EndlessPages(fact=fact, operation=operation)
 
 
 def _at(page, path):

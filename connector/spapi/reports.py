@@ -3,7 +3,16 @@
 from datetime import UTC, datetime
 
 from connector.spapi import pages
-from connector.spapi.errors import DocumentExpired, NothingThere, NotReady, ReportCancelled, ReportFailed, Unreachable
+from connector.spapi.errors import (
+    AnotherReport,
+    DocumentExpired,
+    NothingThere,
+    NotReady,
+    ReportCancelled,
+    ReportFailed,
+    Unreachable,
+)
+from connector.spapi.specification import difference
 from connector.spapi.transport import RETRY_SECONDS
 
 POLL_SECONDS = 15.0
@@ -25,9 +34,14 @@ def create(client, report_type, marketplace_ids, start=None, end=None, options=N
     return _text(client.call("createReport", body=body), "reportId")
 
 
-def check(client, report_id):
-    """The id of the finished report's document; raises what else may have become of it."""
+def check(client, report_id, asked=None):
+    """The id of the finished report's document; raises what else may have become of it.
+
+    With `asked`, a `specification.Asked`, raises AnotherReport where the report says that it answers another question.
+    """
     report = client.call("getReport", path={"reportId": report_id}).json
+    if asked is not None:
+        _refuse_another(report, report_id, asked)
     status = report.get("processingStatus") if isinstance(report, dict) else None
     document_id = (report.get("reportDocumentId") or None) if isinstance(report, dict) else None
     if document_id is not None and not _is_id(document_id, "reportDocumentId"):
@@ -35,17 +49,25 @@ def check(client, report_id):
     if status == "DONE":
         if document_id:
             return document_id
-        raise NothingThere("Amazon has made the report and there is nothing in it.")
+        raise NothingThere(fact="Amazon has made the report and there is nothing in it.", operation="getReport")
     if status == "CANCELLED":
-        raise ReportCancelled(
-            "Amazon cancelled the report: it has nothing to tell for these days, or the same report was asked for too "
-            "soon before."
-        )
+        fact = "Amazon cancelled the report: it has nothing to tell, or the same report was asked for too soon before."
+        raise ReportCancelled(fact=fact, operation="getReport")
     if status == "FATAL":
-        raise ReportFailed("Amazon could not make the report.", document_id=document_id)
+        raise ReportFailed(fact="Amazon could not make the report.", document_id=document_id, operation="getReport")
     raise NotReady(
-        "Amazon is still making the report; it is looked for again by itself.", wait=POLL_SECONDS, code=status or ""
+        fact="Amazon is still making the report.", wait=POLL_SECONDS, code=status or "", operation="getReport"
     )
+
+
+def _refuse_another(report, report_id, asked):
+    said = report.get("reportId") if isinstance(report, dict) else None
+    if said not in (None, report_id):
+        raise AnotherReport(
+            f"Amazon was asked about its report {report_id}, and told of another one: {str(said)[:80]}."
+        )
+    if found := difference(report, asked):
+        raise AnotherReport(f"Amazon's report {report_id} is another one than was asked for: {found}.")
 
 
 def find(client, report_type, marketplace_ids, start=None, end=None, since=None):
@@ -88,7 +110,7 @@ def _text(answer, name):
     value = answer.json.get(name) if isinstance(answer.json, dict) else None
     if not _is_id(value, name):
         raise Unreachable(
-            f"Amazon's answer came without its {name}. Nothing was lost; it is asked for again later.",
+            fact=f"Amazon's answer came without its {name}.",
             wait=RETRY_SECONDS,
             status=answer.status,
             request_id=answer.request_id,

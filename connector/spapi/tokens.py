@@ -7,9 +7,10 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import OAuth2Client
 
 from connector.spapi import transport as wire
-from connector.spapi.errors import ConsentLost, Forbidden, SecretRejected, Throttled, Unreachable
+from connector.spapi.errors import ConsentLost, SecretRejected, SignInRefused, Throttled, Unreachable
 
 TOKEN_URL = "https://api.amazon.com/auth/o2/token"
+OPERATION = "token"  # its name in errors, beside the API's operations
 SECONDS = 20.0
 MOST_BYTES = 256 * 1024
 
@@ -72,53 +73,38 @@ def _ask(client_id, client_secret, url, transport, *, grant_type, **parameters):
 
 def _meaning(problem, grant_type):
     code = str(problem.error)
+    facts = {"code": code, "said": str(problem.description or "")[:300], "operation": OPERATION}
     if code in _CONSENT_IS_GONE:
         if grant_type == "authorization_code":
-            message = (
-                "Amazon does not take the code that its consent page sent: it lives five minutes and works once. "
-                "Nothing was saved. Start the connection again."
-            )
+            fact = "Amazon does not take the code that its consent page sent: it lives five minutes and works once."
         else:
-            message = (
-                "Amazon no longer lets this application act for the account: the consent was withdrawn or has run out. "
-                "Rows that are in stay. Re-authorise the account under Accounts, and its datasets go on."
+            fact = (
+                f"Amazon does not take the account's refresh token ({code[:60]}), as when the consent was withdrawn or has run "
+                "out."
             )
-        return ConsentLost(message, code=code)
+        return ConsentLost(fact=fact, **facts)
     if code == "invalid_client":
-        return SecretRejected(
-            "Amazon does not take the application's client id and secret: the secret was replaced or has run out. "
-            "Rows that are in stay. Enter the current secret, and all accounts of the application go on.",
-            code=code,
+        fact = (
+            "Amazon does not take the application's client id and secret (invalid_client), as when the secret was replaced or "
+            "has run out."
         )
+        return SecretRejected(fact=fact, **facts)
     if code in _TOO_OFTEN:
         return _of_status(429)
     if code in _LATER:
         return _of_status(503)
-    return Forbidden(
-        f"Amazon's sign-in service refused the request ({code[:60]}). Nothing was changed. Check the application's "
-        "settings in Amazon's developer console.",
-        code=code,
-    )
+    return SignInRefused(fact=f"Amazon's sign-in service refused the request ({code[:60]}).", **facts)
 
 
 def _of_status(status):
+    facts = {"status": status, "operation": OPERATION}
     if status == 429:
-        return Throttled(
-            "Amazon's sign-in service asks for a pause; it is asked again in a minute.", wait=60.0, status=429
-        )
+        return Throttled(fact="Amazon's sign-in service asks for a pause of a minute.", wait=60.0, **facts)
     if 400 <= status < 500:
-        return Forbidden(
-            f"Amazon's sign-in service refused the request (HTTP {status}). Nothing was changed.", status=status
-        )
-    return Unreachable(
-        "Amazon's sign-in service is out of order. Nothing was lost; it is asked again later.",
-        wait=wire.RETRY_SECONDS,
-        status=status,
-    )
+        return SignInRefused(fact=f"Amazon's sign-in service refused the request (HTTP {status}).", **facts)
+    return Unreachable(fact="Amazon's sign-in service is out of order.", wait=wire.RETRY_SECONDS, **facts)
 
 
 def _unreadable():
-    return Unreachable(
-        "Amazon's sign-in service answered in a way that cannot be read. Nothing was lost; it is asked again later.",
-        wait=wire.RETRY_SECONDS,
-    )
+    fact = "Amazon's sign-in service answered in a way that cannot be read."
+    return Unreachable(fact=fact, wait=wire.RETRY_SECONDS, operation=OPERATION)

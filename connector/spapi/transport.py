@@ -153,7 +153,7 @@ def unreachable(problem, host):
     else:
         what = f"the connection to {host} broke off, or its answer could not be read"
     return Unreachable(
-        f"Amazon could not be reached: {what}. Nothing was lost; the same request is sent again later.",
+        fact=f"Amazon could not be reached: {what}.",
         wait=RETRY_SECONDS,
         details=type(problem).__name__,
     )

@@ -6,31 +6,37 @@ who lands, and the Days are the only memory.
 
 import logging
 import time
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import psycopg
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.db.models import Avg, Max, Min, Q
 
+from connector.accounts import clocks
+from connector.accounts.buckets import Place
 from connector.accounts.clients import client_for
 from connector.accounts.sealing import CannotOpen
 from connector.catalogue import index
 from connector.catalogue.report import NoWindow
+from connector.database.clock import database_now
 from connector.spapi import errors
-from connector.spapi.quota import Place
-from datasets import schedule
+from connector.spapi.explanations import explanation
+from datasets import calendar, retries, schedule
 from datasets.backfill import days as ledger
-from datasets.backfill import fetch, land, lease, plan, sharing, window
-from datasets.backfill.dispatch import database_now
-from datasets.models import RUN_LENGTH, Dataset, Day, Request, Run
+from datasets.backfill import fetch, land, lease, plan, refusals, refused, sharing, tracing, window
+from datasets.backfill.runs import place_of
+from datasets.backfill.set_aside import SetAside
+from datasets.backfill.span import Span, span_of
+from datasets.models import Dataset, Day, Request, Run
 
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 120  # a worker lets others have their turn after this long
-REPORTS_IN_FLIGHT = 15  # reports of one dataset that are under way together: all that Amazon takes without a wait
 PATIENCE = timedelta(minutes=15)  # a newer request may hold up the landing of older days for so long
-MOST_REPORT_FAILURES = 3
+MOST_FAILURES = (
+    3  # of a request within a run, for what is usually over soon: a dead page token, a report asked for too soon
+)
 
 BUSY = {  # what PostgreSQL answers when the same statement may succeed later, in words for people
     psycopg.errors.LockNotAvailable: "somebody reads the table",
@@ -47,79 +53,6 @@ AWAY = (
     InterfaceError,
 )  # Django's words and the driver's
 PAUSES = (0, 1, 2, 4, 8, 15)  # seconds between the tries to tell a database that was away that a run is free
-
-
-class AlreadyRunning(Exception):
-    """The dataset has an open run."""
-
-    def __init__(self, run):
-        super().__init__("A run is already under way.")
-        self.run = run
-
-
-def start(dataset, trigger, by=None, *, now):
-    """A queued run; raises AlreadyRunning while one is open."""
-    try:
-        with transaction.atomic():
-            # Its row would be waited for with the dataset locked, while a landing that has it waits for the dataset.
-            if run := Run.objects.select_for_update().filter(dataset=dataset).open().first():
-                raise AlreadyRunning(run)
-            held = Dataset.objects.select_for_update().get(pk=dataset.pk)
-            return Run.objects.create(
-                dataset=held,
-                generation=held.building_generation(),
-                trigger=trigger,
-                started_by=by,
-                queued_at=now,
-                deadline=now + RUN_LENGTH,
-            )
-    except IntegrityError:
-        raise AlreadyRunning(dataset.open_run()) from None
-
-
-def reload(dataset, first, last, by=None, *, now):
-    """These days are fetched again and replaced whole; until then their rows stay as they are. Raises AlreadyRunning."""
-    with transaction.atomic():
-        run = start(dataset, Run.Trigger.RELOAD, by, now=now)
-        first, last = _whole_periods(dataset, first, last)
-        Day.objects.filter(
-            dataset=dataset, generation=run.generation, day__range=(first, last), state__in=Day.IN
-        ).update(again=True)
-        return run
-
-
-def _whole_periods(dataset, first, last):
-    try:
-        report = index.effective(dataset.report, dataset.options)
-    except KeyError:
-        return first, last  # the catalogue has dropped the report; the run will say so
-    if not report.has_dates:
-        return first, last
-    return report.window.period(first)[0], report.window.period(last)[1]
-
-
-def cancel(run):
-    """Asks the run to stop: at once where nobody works on it, else after the day in hand."""
-    Run.objects.filter(pk=run.pk).open().update(cancel_requested=True, not_before=None, hinted_at=None)
-
-
-def span_of(dataset, report, now):
-    """The days the dataset is to hold as of now."""
-    zone = window.zone_of(report, dataset.account)
-    newest = window.today(now - report.lag, zone)  # a day that has only just begun cannot be asked for yet
-    if isinstance(report.window, NoWindow):
-        return window.Span(newest, newest)
-    today = window.today(now, zone)
-    span = window.span(dataset.start, dataset.end, today=today, newest=newest, reach_days=report.reach_days)
-    if not report.window.over:
-        return span
-    earliest = today - timedelta(days=report.reach_days) if report.reach_days else None
-    return window.over(span, report.window, newest=newest, earliest=earliest)
-
-
-def place_of(run):
-    """The name under which a run stands in line for Amazon's quota."""
-    return f"run {run.pk}"
 
 
 def advance(run_id):
@@ -171,7 +104,7 @@ def _took_too_long(run, fence):
         for request in Request.in_hand_of(run):
             request.mark_interrupted(
                 "Fetching or landing what Amazon has for these days was broken off three times, after ten minutes each, so they "
-                "are set aside. The other days go on. The next run tries again; if it stays so, tell the people who run this "
+                "are set aside. The other days go on. They are tried again later; if it stays so, tell the people who run this "
                 "installation: the line, the database or the disk may be too slow.",
                 run=run,
             )
@@ -207,6 +140,19 @@ def _busy(problem):
     return f"The database could not take the rows just now ({reason})."
 
 
+def _moment(at):
+    """A moment for people, in UTC."""
+    return f"{at.astimezone(UTC):%d %b %Y %H:%M} UTC"
+
+
+def _tried_again(days, now):
+    """When the first of the days that failed is tried again."""
+    due = min((day.not_before for day in days if day.not_before), default=now)
+    if due <= now or any(day.not_before is None for day in days):
+        return "the next run tries them again"
+    return f"the first run after {_moment(due)} tries again"
+
+
 class _Turn:
     """One worker's turn at one run."""
 
@@ -216,6 +162,7 @@ class _Turn:
         self.report = index.effective(self.dataset.report, self.dataset.options)
         self.zone = window.zone_of(self.report, self.account)
         self._client = None
+        self.set_aside = SetAside(run, self.report, lambda: self.client)
 
     @property
     def client(self):
@@ -247,14 +194,15 @@ class _Turn:
             try:
                 told_at = self._step(request)
             except (errors.ConsentLost, errors.SecretRejected) as problem:
-                request.wait(None, message=problem.message)
-                return self._stop(Run.State.FAILED, problem.message)
+                request.wait(None, message=refusals.words(problem))
+                return self._stop(Run.State.FAILED, refusals.words(problem))
             except CannotOpen as problem:  # nor could any other request be sent
                 request.wait(None, message=str(problem))
                 return self._stop(Run.State.FAILED, str(problem))
             except errors.Forbidden as problem:  # so would every other request be
-                request.fail(problem.message, run=self.run)
-                return self._stop(Run.State.PARTIAL if self.run.days_done() else Run.State.FAILED, problem.message)
+                message = refused.words(self._asking(), request, problem)
+                request.fail(message, run=self.run, waits=False)
+                return self._stop(Run.State.PARTIAL if self.run.days_done() else Run.State.FAILED, message)
             if time.monotonic() - began > TURN_SECONDS:
                 self.run.give_back(fence=self.fence, until=None, message=self._sentence())
                 return 0
@@ -266,7 +214,7 @@ class _Turn:
     def _begin(self):
         """Writes down which days this run is to bring in. Safe to repeat: it only adds what is missing."""
         now = database_now()
-        span = span_of(self.dataset, self.report, now)
+        span = span_of(self.dataset, self.report, clocks.amazons(now, self.account.region))
         scope = {"dataset": self.dataset, "generation": self.run.generation}
         with transaction.atomic():
             self.run.hold(self.fence)
@@ -282,9 +230,8 @@ class _Turn:
                         [self.dataset.pk, self.run.generation, span.first, span.last],
                     )
             # Before the span grows by what is reloaded: a day that failed and lies outside of it is wanted no more.
-            Day.objects.filter(**scope, day__range=(span.first, span.last), state=Day.State.FAILED).update(
-                state=Day.State.WANTED, attempts=0, not_before=None, request=None
-            )
+            failed = Day.objects.filter(**scope, day__range=(span.first, span.last), state=Day.State.FAILED)
+            failed.exclude(not_before__gt=now).update(state=Day.State.WANTED, not_before=None, request=None)
             if self.dataset.mode == Dataset.Mode.REPLACE:
                 land.trim(self.dataset, self.run.generation, span.first, span.last)
             elif self.report.has_dates:
@@ -302,7 +249,12 @@ class _Turn:
             if self.report.has_dates:
                 repeated = ledger.whole_periods(repeated, self.report.window)
             ours.filter(day__in=repeated, state__in=Day.IN).update(again=True)
-            self.run.span(span.first, span.last, days_total=ours.filter(Day.still_open()).count())
+            tracing.want_again(self.dataset, self.run.generation, span, self.report, self.account)
+            # Days that wait for their next try are counted among this run's, as those that it has not brought in.
+            waiting = ours.waiting(now)
+            total = ours.filter(Day.still_open() | Q(pk__in=waiting.values("pk"))).count()
+            waiting.update(run=self.run)
+            self.run.span(span.first, span.last, days_total=total)
 
     def _with_reloaded(self, span, days, now):
         """The span, and days outside of it that are in and to be read once more: the dataset's dates were moved since."""
@@ -310,14 +262,14 @@ class _Turn:
         outside.filter(state=Day.State.WANTED).delete()  # nothing is in of them, and nobody wants them any more
         again = outside.filter(state__in=Day.IN, again=True)
         if self.report.reach_days:
-            earliest = window.today(now, self.zone) - timedelta(days=self.report.reach_days)
+            earliest = calendar.today(now, self.zone) - timedelta(days=self.report.reach_days)
             again = again.filter(day__gte=earliest)
         edges = again.aggregate(first=Min("day"), last=Max("day"))
         if edges["first"] is None:
             return span
         if not len(span):
-            return window.Span(edges["first"], edges["last"])
-        return window.Span(min(span.first, edges["first"]), max(span.last, edges["last"]))
+            return Span(edges["first"], edges["last"])
+        return Span(min(span.first, edges["first"]), max(span.last, edges["last"]))
 
     def _requests(self):
         return Request.objects.filter(dataset=self.dataset, generation=self.run.generation, state__in=Request.OPEN)
@@ -329,13 +281,15 @@ class _Turn:
 
         Asking for a report takes a moment and then keeps Amazon busy, so it never waits behind a landing.
         """
-        waiting = list(self._requests().order_by("-last_day"))
+        if parked := self.set_aside.parked():
+            return parked
+        waiting = list(self._requests().filter(is_parked=False).order_by("-last_day"))
         due = [request for request in waiting if request.not_before is None or request.not_before <= now]
         if self.report.source.is_report:
             to_ask = [request for request in waiting if request.state == Request.State.PLANNED]
             if asks := [request for request in to_ask if request in due]:
                 return asks[0]
-            if not to_ask and len(waiting) < REPORTS_IN_FLIGHT and (planned := self._plan(now)):
+            if not to_ask and len(waiting) < plan.REPORTS_IN_FLIGHT and (planned := self._plan(now)):
                 return planned
         is_held_up = False
         for request in waiting:
@@ -346,10 +300,13 @@ class _Turn:
         return None if waiting or self.report.source.is_report else self._plan(now)
 
     def _plan(self, now):
-        """The next request for the days that nobody has asked for, or None. A replay asks for nothing."""
-        if self.run.trigger == Run.Trigger.REPLAY:
+        """The next request for the days that nobody has asked for, or None. A replay or a file asks for nothing."""
+        if self.run.trigger in Run.ASKS_NOTHING:
             return None
-        wanted = list(self._unasked().values_list("day", flat=True))
+        if self.set_aside.unanswered_in_a_row() >= retries.MAX_UNANSWERED:
+            return None
+        unasked = self._next_unasked()
+        wanted = list(unasked.values_list("day", flat=True))
         if not wanted:
             return None
         if isinstance(self.report.window, NoWindow):
@@ -365,9 +322,9 @@ class _Turn:
                 first_day=first,
                 last_day=last,
                 kind="report" if self.report.source.is_report else "pages",
-                source=self._asking().source(),
+                **self._asking().question(),
             )
-            days = self._unasked().filter(day__range=(first, last))
+            days = unasked.filter(day__range=(first, last))
             days.filter(again=True).update(request=request)
             days.filter(state=Day.State.WANTED).update(request=request, state=Day.State.ASKED)
         return request
@@ -376,6 +333,21 @@ class _Turn:
         """Days nobody has asked for. One whose second reading failed in this run is left to the next."""
         return Day.objects.of_run(self.run).unasked().exclude(again=True, run=self.run)
 
+    def _next_unasked(self):
+        """Those to be asked for next: days that never failed, and only after them the others.
+
+        A request never reaches over a day that has failed: what is wrong with that one would be wrong with all of them.
+        """
+        unasked = self._unasked()
+        new = unasked.filter(attempts=0)
+        newest = new.aggregate(newest=Max("day"))["newest"]
+        if newest is None:
+            return unasked
+        failed = (
+            Day.objects.of_run(self.run).filter(attempts__gt=0, day__lt=newest).aggregate(newest=Max("day"))["newest"]
+        )
+        return new.filter(day__gt=failed) if failed else new
+
     def _as_others_asked(self, newest, now):
         """The window of another dataset's request that answers the newest wanted day too: then nothing has to be asked."""
         if self.run.trigger == Run.Trigger.RELOAD:
@@ -383,7 +355,7 @@ class _Turn:
         found = sharing.window_of(
             self.dataset,
             self.run.generation,
-            self._asking().source(),
+            self._asking().question()["source"],
             newest,
             zone=self.zone,
             now=now,
@@ -418,32 +390,17 @@ class _Turn:
         """One step of one request; what an error means for it is decided here. Answers since when it has to wait, if it has."""
         request.held_by = self.run.pk, self.fence
         request.take_in_hand()
+        if request.is_parked:
+            self.set_aside.give_up(request, request.message)
+            return None
         self.client.place = Place(place_of(self.run), urgent=self._is_edge(request))
         asking = self._asking()
         try:
             asking.step(request)
         except errors.ComeBackLater as later:
-            known = isinstance(later, (errors.Throttled, errors.NotReady))
-            attempts = request.attempts if known else request.attempts + 1
-            wait = later.wait if known and later.wait else fetch.backoff(attempts)
-            told_at = database_now()
-            request.wait(told_at + timedelta(seconds=wait), message=later.message, attempts=attempts)
-            return told_at
+            return self._come_back(request, later)
         except (errors.ReportFailed, errors.ReportCancelled) as problem:
-            if isinstance(problem, errors.ReportFailed):
-                reason = problem.reason or "Amazon gave no reason."
-            else:
-                reason = "cancelled, too soon after another one like it."
-            if request.failures + 1 >= MOST_REPORT_FAILURES:
-                request.fail(
-                    f"Amazon could not build this report, {MOST_REPORT_FAILURES} times. Amazon says: {reason}",
-                    run=self.run,
-                )
-            else:
-                request.start_over(
-                    database_now() + fetch.scaled(self.report.cooldown),
-                    message=f"Amazon could not build this report; it is asked for again after its cool-down. Amazon says: {reason}",
-                )
+            self._report_failed(request, problem, asking)
         except AWAY as problem:
             connection.close()
             attempts = request.attempts + 1
@@ -454,10 +411,73 @@ class _Turn:
             )
         except errors.PageTokenDied:
             self._halve(request)
-        except errors.Forbidden:
-            raise
+        except errors.Forbidden as problem:
+            if not refused.is_asked_anew(asking, request, problem):
+                raise
         except errors.Refused as problem:
-            request.fail(problem.message, run=self.run)
+            if not refused.is_asked_anew(asking, request, problem):
+                request.fail(refused.words(asking, request, problem), run=self.run)
+
+    def _come_back(self, request, later):
+        """Amazon did not answer, or not yet: the request waits, or is set aside. Answers since when it waits."""
+        told_at = database_now()
+        if isinstance(later, (errors.Throttled, errors.NotReady, errors.Doubted)):
+            wait = later.wait or fetch.backoff(request.attempts)
+            request.wait(told_at + timedelta(seconds=wait), message=refusals.words(later))
+            return told_at
+        attempts = request.attempts + 1
+        if self.set_aside.is_due(request, told_at):
+            self.set_aside.give_up(
+                request,
+                f"Amazon has not answered this request since {_moment(request.failing_since or told_at)}, in {attempts} "
+                f"tries, while it answers others; so it is set aside. The last try: {later.fact}",
+            )
+            return None
+        request.wait(
+            told_at + timedelta(seconds=fetch.backoff(attempts)),
+            message=refusals.words(later),
+            attempts=attempts,
+            failing_since=request.failing_since or told_at,
+        )
+        return told_at
+
+    def _report_failed(self, request, problem, asking):
+        """What becomes of the days of a report that Amazon could not build."""
+        if isinstance(problem, errors.ReportCancelled):
+            said, most = "cancelled, too soon after another one like it.", MOST_FAILURES
+        else:
+            said, most = problem.reason or "Amazon gave no reason.", retries.MAX_TRIES_IN_A_RUN
+        known = explanation(problem.reason) if isinstance(problem, errors.ReportFailed) else None
+        if known:
+            self._no_data(request, known, said, asking)
+        elif request.failures + 1 < most and not request.part_of and not request.days.filter(attempts__gt=0).exists():
+            request.start_over(
+                database_now() + fetch.scaled(self.report.cooldown),
+                message=f"Amazon could not build this report; it is asked for again after its cool-down. Amazon says: {said}",
+            )
+        else:
+            self.set_aside.give_up(request, f"Amazon could not build this report. Amazon says: {said}")
+
+    def _no_data(self, request, known, said, asking):
+        """Amazon says that there is no data: not published yet, or never, as the age of the days tells.
+
+        Only a single period is taken to be empty by such a sentence, as of several it does not say which one is meant; and
+        never one whose rows are in.
+        """
+        published_at = calendar.bounds(request.last_day, self.zone)[1] + self.report.published_after
+        is_old = known.never_comes and database_now() >= published_at
+        if not is_old:
+            self.set_aside.give_up(request, f"Amazon has not published the data of these days yet. Amazon says: {said}")
+        elif self.set_aside.has_several(request):
+            self.set_aside.halve(
+                request, f"Amazon says: {said} Asked for again in halves.", part_of=request.part_of or request.pk
+            )
+        elif request.days.filter(rows__gt=0).exists():
+            request.fail(
+                f"Amazon no longer gives these days; the rows from before stay. Amazon says: {said}", run=self.run
+            )
+        else:
+            asking.nothing(request, f"Amazon has no data for these dates, by its own word: {said}")
 
     def _is_edge(self, request):
         """The newest days go before any dataset's history where several want the same of Amazon's quota."""
@@ -465,26 +485,10 @@ class _Turn:
 
     def _halve(self, request):
         """A page token died: the days are asked for in two halves, so that the next chain is over sooner."""
-        if request.failures >= MOST_REPORT_FAILURES:
-            request.fail(
-                "Amazon's page tokens died three times before the last page was read. The next run tries again.",
-                run=self.run,
-            )
-            return
-        middle = request.first_day + (request.last_day - request.first_day) / 2
-        if request.last_day > request.first_day:
-            with transaction.atomic():
-                older = Request.objects.create(
-                    dataset=self.dataset,
-                    generation=self.run.generation,
-                    kind=request.kind,
-                    source=request.source,
-                    first_day=request.first_day,
-                    last_day=middle,
-                )
-                request.days.filter(day__lte=middle).update(request=older)
-                request.first_day = middle + timedelta(days=1)
-                request.start_over(None, message="A page token died; asked again in halves.")
+        if request.failures >= MOST_FAILURES:
+            request.fail("Amazon's page tokens died three times before the last page was read.", run=self.run)
+        elif request.last_day > request.first_day:
+            self.set_aside.halve(request, "A page token died; asked again in halves.")
         else:
             request.start_over(None, message="A page token died; asked again from the first page.")
 
@@ -524,19 +528,21 @@ class _Turn:
         return self._finish()
 
     def _finish(self):
-        failed = self.run.days_failed()
-        done = self.run.days_done()
-        if failed:
-            lacking = self.run.days.filter(Q(state=Day.State.FAILED) | Q(again=True))
-            first = lacking.exclude(message="").order_by("-day").first()
-            reason = first.message if first else ""
-            kept = (
-                " The rows that readers see are the old ones, since a replace shows nothing half done."
-                if self.dataset.mode == "replace"
-                else ""
-            )
-            message = f"{failed} of {failed + done} days could not be loaded; the next run tries them again.{kept} {reason}".strip()
-            return self._stop(Run.State.PARTIAL if done else Run.State.FAILED, message)
+        failed, done = self.run.days_failed(), self.run.days_done()
+        unasked = 0 if self.run.trigger in Run.ASKS_NOTHING else self._unasked().count()
+        without = tracing.summary(self.run, self.report, self.account)
+        if failed or unasked:
+            lacking = list(self.run.days.filter(Q(state=Day.State.FAILED) | Q(again=True)).order_by("-day"))
+            again = _tried_again(lacking, database_now())
+            sentences = [f"{failed + unasked} of {failed + done + unasked} days could not be loaded; {again}."]
+            if unasked:
+                sentences.append(f"Amazon did not answer, so {unasked} of them were not asked for: the next run does.")
+            if self.dataset.mode == "replace":
+                sentences.append("The rows that readers see are the old ones, since a replace shows nothing half done.")
+            sentences += [day.message for day in lacking if day.message][:1]
+            sentences += [without] if without else []
+            has_failed = not done and (unasked or any(self._has_tried(day) for day in lacking))
+            return self._stop(Run.State.FAILED if has_failed else Run.State.PARTIAL, " ".join(sentences))
         if self.dataset.mode == Dataset.Mode.REPLACE:
             land.flip(self.run, self.fence)
         rows = Run.objects.values_list("rows", flat=True).get(pk=self.run.pk)
@@ -544,7 +550,15 @@ class _Turn:
             message = "Everything was in already; there was nothing to load."
         else:
             message = f"{done} {'day' if done == 1 else 'days'} loaded, {rows:,} rows."
+        if without:
+            return self._stop(Run.State.PARTIAL, f"{message} {without}")
         return self._stop(Run.State.SUCCEEDED, message)
+
+    def _has_tried(self, day):
+        """Whether a day that failed did so in this run, and has not only waited for its next try all along."""
+        if day.not_before is None:
+            return True
+        return day.not_before - fetch.scaled(retries.distance(day.attempts)) >= self.run.started_at
 
     def _sentence(self):
         """What the run waits for, for the person who looks at it."""

@@ -12,14 +12,18 @@ from functools import partial
 import orjson
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 
+from connector.accounts import clocks
 from connector.catalogue.report import NoWindow
+from connector.database.clock import database_now
 from connector.spapi import documents, errors, marketplaces, pages, reports
 from connector.spapi.operations import OPERATIONS
-from datasets.backfill import abreast, land, sharing, window
-from datasets.backfill.dispatch import database_now
-from datasets.backfill.housekeeping import raw_folder
+from connector.spapi.specification import Asked
+from datasets import calendar
+from datasets.backfill import abreast, land, own_file, refusals, sharing, tracing, window
 from datasets.backfill.lease import LeaseLost
+from datasets.backfill.raw_files import raw_folder
 from datasets.backfill.reading import Reading
 from datasets.models import Request, Run
 from datasets.storage import modes, stage
@@ -31,7 +35,7 @@ MOST_BYTES = 20 << 30
 MOST_READINGS = 3
 MOST_PASSED_ON = 20  # times that a page chain is left to the machine that has its pages
 MOST_LOST = 3  # times that a report is asked for of which Amazon then knows nothing
-CLOCK_SKEW = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(minutes=5)  # beyond what is known of the difference
 ON_ITS_WAY = 5.0  # seconds after which a report that was asked for is certainly on Amazon's list
 TOO_SOON = timedelta(hours=1)  # within which Amazon may cancel a report because of an earlier one like it
 
@@ -77,6 +81,11 @@ class Asking:
     # Asking
 
     def _ask(self, request):
+        if tracing.is_under_way(request):
+            tracing.go_on(self, request)
+            return
+        if request.lacking and request.asked_at is None:
+            tracing.look_again(self, request)
         if not self.report.source.is_report:
             self._unless_shared(request, partial(self._begin_pages, request))
             return
@@ -84,7 +93,7 @@ class Asking:
         if request.asked_at is not None:
             found = self._find_orphan(request)
             if found:
-                request.got_on(state=Request.State.ASKED, amazon_id=found, cursor={"polls": 0})
+                request.got_on(state=Request.State.ASKED, amazon_id=found, cursor={"polls": 0}, answered_at=Now())
                 return
             if "sought" not in request.cursor:  # what was sent in that last moment may not have arrived yet
                 request.keep(cursor={"sought": True})
@@ -92,7 +101,7 @@ class Asking:
         if not self._unless_shared(request, request.intend):
             return
         try:
-            amazon_id = reports.create(self.client, **self._wish(request))
+            amazon_id = reports.create(self.client, **self.wish(request))
         except (errors.Throttled, errors.Refused):
             request.unintend()  # Amazon said no: there is nothing to look for
             raise
@@ -100,6 +109,7 @@ class Asking:
             state=Request.State.ASKED,
             amazon_id=amazon_id,
             cursor={"polls": 0},
+            answered_at=Now(),
             not_before=request.asked_at + scaled(FIRST_POLL),
             message="Amazon is building the report.",
         )
@@ -137,35 +147,75 @@ class Asking:
             return False
         return True
 
-    def source(self):
-        """What is asked of Amazon, whatever the dates."""
-        return sharing.source(self.account, self.report, self._marketplace_ids(), self.answers, self.zone)
+    def question(self, lacking=None):
+        """What a new request is to ask, whatever the dates: `source` as equal ones have it, and the marketplaces left out."""
+        if lacking is None:
+            lacking = tracing.lacking(self.report, self.account, self.answers)
+        places = self._marketplace_ids(lacking)
+        return {
+            "source": sharing.source(self.account, self.report, places, self.answers, self.zone),
+            "lacking": list(lacking),
+        }
 
     def _window(self, request, now):
-        """The instants to ask for: the days' bounds, and nothing younger than Amazon answers for."""
+        """The instants to ask for: the days' bounds, and nothing younger than Amazon answers for, by its own clock."""
         if isinstance(self.report.window, NoWindow):
             return None, None
-        from_at, _ = window.bounds(request.first_day, self.zone)
-        _, until_at = window.bounds(request.last_day, self.zone)
-        return from_at, min(until_at, now - self.report.lag)
+        from_at, _ = calendar.bounds(request.first_day, self.zone)
+        _, until_at = calendar.bounds(request.last_day, self.zone)
+        newest = self.newest(now)
+        if newest <= from_at:  # the day has begun by our clock, and not yet by Amazon's
+            wait = (from_at - newest).total_seconds() + 1
+            raise errors.NotReady(
+                "By Amazon's clock this day has only just begun; it is asked for in a moment.", wait=wait
+            )
+        return from_at, min(until_at, newest)
 
-    def _wish(self, request):
+    def newest(self, now):
+        """The youngest instant that Amazon can be asked for."""
+        return clocks.amazons(now, self.account.region) - self.report.lag
+
+    def set_window(self, request):
+        """Fixes the instants to ask for, where a question is asked in parts before it is asked as a whole."""
+        if request.asked_at is None:
+            from_at, until_at = self._window(request, database_now())
+            request.keep(from_at=from_at, until_at=until_at)
+
+    def wish(self, request, countries=None):
+        """What to ask of Amazon: for the request's marketplaces, or for these countries."""
         edges = request.from_at, request.until_at
         if self.report.source.is_report and self.report.source.by_dates and request.from_at:
             edges = window.as_dates(*edges, self.zone)
-        return self.report.request(*edges, self._marketplace_ids(), self.answers)
+        if countries is None:
+            places = self._marketplace_ids(request.lacking)
+        else:
+            places = [marketplaces.by_country(country).id for country in countries]
+        return self.report.request(*edges, places, self.answers)
 
-    def _marketplace_ids(self):
-        chosen = self.answers.get("marketplaces")
-        return [marketplaces.by_country(country).id for country in chosen or self.account.marketplaces]
+    def asked(self, request):
+        """What Amazon was asked for with this request, to be held against what its answer says of itself."""
+        wish = self.wish(request)
+        return Asked(
+            wish["report_type"],
+            tuple(wish["marketplace_ids"]),
+            wish["start"],
+            wish["end"],
+            wish["options"],
+            by_dates=self.report.source.by_dates,
+            zone=self.zone,
+        )
+
+    def _marketplace_ids(self, lacking):
+        chosen = self.answers.get("marketplaces") or self.account.marketplaces
+        return [marketplaces.by_country(country).id for country in chosen if country not in lacking]
 
     def _same_reports(self, request, since):
-        wish = self._wish(request)
+        wish = self.wish(request)
         places = wish["marketplace_ids"]
         return reports.find(self.client, wish["report_type"], places, wish["start"], wish["end"], since=since)
 
     def _find_orphan(self, request):
-        found = self._same_reports(request, request.asked_at - CLOCK_SKEW)
+        found = self._same_reports(request, clocks.amazons(request.asked_at, self.account.region) - CLOCK_SKEW)
         taken = set(
             Request.objects.exclude(amazon_id="")
             .filter(dataset__account=self.account)
@@ -177,25 +227,29 @@ class Asking:
 
     def _check(self, request):
         try:
-            document_id = reports.check(self.client, request.amazon_id)
+            document_id = reports.check(self.client, request.amazon_id, self.asked(request))
         except errors.NotReady as problem:
             if database_now() - request.asked_at > REPORT_PATIENCE:
                 raise errors.Refused(
-                    "Amazon has not finished this report in 72 hours. The next run asks for it anew."
+                    "Amazon has not finished this report in 72 hours. It is asked for anew with the next try."
                 ) from None
             polls = request.cursor.get("polls", 0)
-            request.keep(cursor={"polls": polls + 1})
+            request.keep(cursor={"polls": polls + 1}, answered_at=Now(), attempts=0, failing_since=None)
             wait = min(LONGEST_POLL, FIRST_POLL * 1.3**polls)
             raise errors.NotReady(
                 "Amazon is building the report.", wait=max(0.5, scaled(wait).total_seconds())
             ) from problem
+        except errors.AnotherReport as problem:
+            raise errors.Refused(
+                f"{problem.message} Nothing was loaded; the next run asks for the report anew."
+            ) from None
         except errors.Refused as problem:
             if problem.status != 404:
                 raise
             if request.failures + 1 >= MOST_LOST:
                 raise errors.Refused(
-                    f"Amazon took the question {MOST_LOST} times, and knew nothing of the report each time. The next run asks "
-                    "for it anew.",
+                    f"Amazon took the question {MOST_LOST} times, and knew nothing of the report each time. It is asked for "
+                    "anew with the next try.",
                     status=problem.status,
                 ) from None
             request.start_over(
@@ -208,9 +262,9 @@ class Asking:
             problem.reason = self._reason(request, problem)
             raise
         except errors.NothingThere:
-            self._nothing(request, "Amazon's report for this day has no rows.")
+            self.nothing(request, "Amazon's report for this day has no rows.")
         else:
-            request.got_on(state=Request.State.READY, document_id=document_id)
+            request.got_on(state=Request.State.READY, document_id=document_id, answered_at=Now())
 
     def _cancelled(self, request, problem):
         """Nothing to report, or asked for too soon after the same one: the other reports that Amazon holds tell which.
@@ -219,30 +273,45 @@ class Asking:
         that ours came too soon: it is asked for once more after the cool-down. Without either, Amazon had nothing to
         tell, and to know that has cost one report.
         """
-        since = request.asked_at - max(self.report.cooldown, TOO_SOON)
+        since = clocks.amazons(request.asked_at, self.account.region) - max(self.report.cooldown, TOO_SOON)
         try:
             others = [(report_id, status) for report_id, status, _ in self._same_reports(request, since)]
         except errors.Refused:
             others = []  # where Amazon does not tell, its first word holds
         others = [(report_id, status) for report_id, status in others if report_id != request.amazon_id]
         alive = [report_id for report_id, status in others if status not in ("CANCELLED", "FATAL")]
-        if alive and not self._wish(request).get("options"):  # getReports does not say with which options one was made
+        if alive and not self.wish(request).get("options"):  # getReports does not say with which options one was made
             request.got_on(amazon_id=alive[0], cursor={"polls": 0}, message="Amazon has this report already.")
         elif alive or any(status == "FATAL" for _, status in others):
             raise problem
         else:
-            self._nothing(request, "Amazon had nothing to report for this day.")
+            self.nothing(request, "Amazon had nothing to report for this day.")
 
-    def _nothing(self, request, note):
-        request.got_on(state=Request.State.COLLECTED, cursor={"nothing": note})
+    @staticmethod
+    def nothing(request, note):
+        """Amazon has said that there is nothing: the request's days are empty by its word, which `note` tells."""
+        request.got_on(state=Request.State.COLLECTED, cursor={"nothing": note}, answered_at=Now())
 
     def _fetch(self, request):
         folder = self.folder(request)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if request.kind == own_file.KIND:
+            self._take_from_file(request, folder / "document")
+            return
         found = reports.fetch_document(self.client, request.document_id, folder / "document", MOST_BYTES)
         request.got_on(
-            state=Request.State.COLLECTED, spool=str(found.path), cursor={"content_type": found.content_type or ""}
+            state=Request.State.COLLECTED,
+            spool=str(found.path),
+            cursor={"content_type": found.content_type or ""},
+            answered_at=Now(),
         )
+
+    def _take_from_file(self, request, path):
+        try:
+            path.write_bytes(own_file.document(request, self.report))
+        except own_file.CannotLoad as problem:
+            raise errors.Refused(str(problem)) from None
+        request.got_on(state=Request.State.COLLECTED, spool=str(path), cursor={"content_type": own_file.CONTENT_TYPE})
 
     def _reason(self, request, problem):
         """Amazon's own words on a failed report, from the document it left; empty where there is none.
@@ -284,7 +353,7 @@ class Asking:
         if not done:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        wish, operation = self._wish(request), self.report.source.operation
+        wish, operation = self.wish(request), self.report.source.operation
         if request.cursor.get("page_size"):
             wish[OPERATIONS[operation].pager.size] = request.cursor["page_size"]
         replaced = [request.cursor.get("replaced", 0)]
@@ -298,10 +367,11 @@ class Asking:
                 done += 1
                 cursor = _lasting(request) | {"pages": done, "replaced": sum(replaced)}
                 if follows is None:
-                    request.got_on(state=Request.State.COLLECTED, spool=str(folder), cursor=cursor)
+                    collected = {"state": Request.State.COLLECTED, "spool": str(folder)}
+                    request.got_on(cursor=cursor, answered_at=Now(), **collected)
                     aside.replace(whole)
                     return
-                request.got_on(cursor=cursor | {"chain": follows}, in_hand=True)
+                request.got_on(cursor=cursor | {"chain": follows}, answered_at=Now(), in_hand=True)
                 aside.replace(whole)
         except errors.AnswerTooLarge:
             size = int(wish[OPERATIONS[operation].pager.size]) // 2
@@ -332,15 +402,19 @@ class Asking:
             except errors.DocumentRefused as problem:
                 self._read_again(request, problem)
                 return
+            if request.kind == own_file.KIND:
+                note = f"{own_file.note(request)} {note}".strip()
             if reading.unfit:
                 note = f"{note} {land.widen(self.run, self.report, sorted(reading.unfit))}".strip()
+            if reading.doubt:
+                self._fail_days_without_rows(request, staged, reading.doubt)
 
         def land_one(day, turn=None):
             if self.lost.is_set():
                 raise LeaseLost
             read_until = None
             if request.until_at:
-                read_until = min(request.until_at, window.bounds(day.day, self.zone)[1])
+                read_until = min(request.until_at, calendar.bounds(day.day, self.zone)[1])
             land.land(
                 self.run,
                 self.fence,
@@ -351,10 +425,15 @@ class Asking:
                 null=null,
                 read_until=read_until,
                 note=self._note_of(day.day, note),
+                lacking=request.lacking,
                 turn=turn,
             )
             Request.objects.filter(pk=request.pk).update(interruptions=0)
 
+        note = f"{note} {tracing.note(self, request)}".strip()
+        for day in request.days.order_by("-day"):
+            if tracing.would_lose(self.run.dataset, request, day):
+                request.fail_day(day, tracing.kept(self, request), run=self.run)
         # Two days of a merge may hold the same keys, and would wait for each other.
         if self.run.dataset.mode != "merge" and abreast.is_worth_it([so.path.stat().st_size for so in staged.values()]):
             abreast.land(list(request.days.order_by("-day")), land_one)
@@ -362,12 +441,20 @@ class Asking:
             try:
                 land_one(day)
             except errors.Refused as problem:
-                request.fail_day(day, problem.message, run=self.run)
+                request.fail_day(day, refusals.words(problem), run=self.run)
             except modes.KeyNotUnique as problem:
                 request.fail_day(day, str(problem), run=self.run)
         for folder in self.folder(request).glob("days-*"):
             shutil.rmtree(folder, ignore_errors=True)
         request.got_on(state=Request.State.DONE, message=request.message)
+
+    def _fail_days_without_rows(self, request, staged, doubt):
+        """No row of theirs was found, but that is not Amazon's word. Days whose rows stand on another one have none anyway."""
+        for day in request.days.all():
+            if day.day not in staged and (
+                not self.report.has_dates or self.report.window.period(day.day)[0] == day.day
+            ):
+                request.fail_day(day, doubt, run=self.run)
 
     def _note_of(self, day, note):
         """What the day's page says of it; a day whose rows stand on the first day of its period says where they are."""
@@ -402,7 +489,7 @@ class Asking:
         if request.failures + 1 >= MOST_READINGS:
             raise problem
         until = database_now() + timedelta(seconds=backoff(request.failures + 1))
-        request.fetch_again(until, message=problem.message)
+        request.fetch_again(until, message=refusals.words(problem))
 
     def _declared(self):
         return [{"name": c.name, "title": c.title or c.name, "type": c.type} for c in self.report.columns]

@@ -57,17 +57,17 @@ def widen(run, report, names):
     return f"{', '.join(names)} {are} text from now on, since Amazon sent values that are not of their type."
 
 
-def land(run, fence, day, staged, report, *, names, null, read_until, note="", turn=None):
+def land(run, fence, day, staged, report, *, names, null, read_until, note="", lacking=(), turn=None):
     """Makes the staged rows the day's rows; answers how many there are.
 
-    `staged` is a storage.stage.Staged, or None for a day without rows. Raises LeaseLost when another worker
+    `staged` is a storage.stage.Staged, or None for a day without rows; `lacking` are marketplaces that it was read without. Raises LeaseLost when another worker
     has taken the run over, in which case nothing was changed. Where it is unknown whether the commit went
     through, the Day is read back. A value that does not fit its column widens the column to text, and the day is landed again.
     With `turn`, a day that lands beside another waits for it before the fence, and leaves the widening to others.
     """
     while True:
         try:
-            return _land(run, fence, day, staged, report, names, null, read_until, note, turn)
+            return _land(run, fence, day, staged, report, names, null, read_until, note, lacking, turn)
         except column_types.MISFITS as problem:
             name = column_types.misfit(problem)
             if turn is not None:  # the table cannot change while the day beside this one is on its way
@@ -91,7 +91,7 @@ def _refused(problem):
     )
 
 
-def _land(run, fence, day, staged, report, names, null, read_until, note, turn):
+def _land(run, fence, day, staged, report, names, null, read_until, note, lacking, turn):
     mode = run.dataset.mode
     checksum = staged.checksum if staged else ""
     with transaction.atomic(), cursor() as c:
@@ -142,7 +142,7 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, turn):
                 totals_before=before,
                 totals_after=read.totals(c, run.dataset_id, run.generation, day.day),
             )
-        day.mark_landed(run=run, rows=rows, checksum=checksum, read_until=read_until, note=note)
+        day.mark_landed(run=run, rows=rows, checksum=checksum, read_until=read_until, note=note, lacking=lacking)
         run.count(rows=0 if same else landed.rows)
         run.dataset.touch(change=landed.change, active=run.generation == run.dataset.generation, changed=not same)
     return rows

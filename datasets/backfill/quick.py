@@ -6,35 +6,37 @@ line) raises NotOrdinary, and the file is read the thorough way.
 """
 
 import queue
-import re
 import threading
 
 from connector.catalogue import readers
+from connector.spapi.charsets import label_of
 from datasets.backfill.window import hours
 from datasets.storage import stage
+from datasets.storage.fit import FITS
 
 MARKS = {"double": b'"', "single": b"'", "null": None}
 
 
 def may_try(content_type):
-    """Whether the label leaves it open that the file is UTF-8, of which ASCII is a part."""
-    found = re.search(r"charset\s*=\s*\"?([\w.:-]+)", content_type or "", re.IGNORECASE)
-    return found is None or found[1].lower().replace("_", "-") in ("utf-8", "utf8", "us-ascii", "ascii")
+    """Whether the label leaves it open that the file is UTF-8. Under any other label that would have to be told."""
+    return label_of(content_type).lower().replace("_", "-") in ("", "utf-8", "utf8")
 
 
 class NotOrdinary(Exception):
     """The file wants the thorough reader."""
 
 
-def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, foreign=frozenset()):
-    """Puts each line of the document into its day's file.
+def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=False, foreign=frozenset()):
+    """Puts each line of the document into its day's file; answers whether lines of days came that are not wanted.
 
     `pieces` are the document's bytes. `header(titles)` is told the titles and answers at which of them the day
     stands, at which the sales channel, and the DayFiles to fill. Lines of a `foreign` channel are passed over.
-    `elsewhere(text)` decides about a moment that is not plainly within the days.
+    `elsewhere(text)` decides about a moment that is not plainly within the days; with `dates` about each, since the column
+    counts dates.
     """
     mark = MARKS[quote]
-    known = {hour.encode(): day in wanted and day for hour, day in hours(first, last, zone).items()}
+    known = {} if dates else {hour.encode(): day in wanted and day for hour, day in hours(first, last, zone).items()}
+    fits, others_came = FITS["date" if dates else "timestamptz"], False
     others = frozenset(channel.encode() for channel in foreign)
     tabs = None
     for block in _blocks(pieces):
@@ -72,11 +74,17 @@ def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, foreig
             if moment.endswith((b"+00:00", b"Z")) and len(moment) >= 20:
                 day = known.get(moment[:13])
             if day is None:
-                day = elsewhere(moment.decode())
+                said = moment.decode()
+                if said and not fits(said):
+                    raise NotOrdinary  # its column becomes text, which the thorough reader sees beforehand
+                day = elsewhere(said)
             if day:
                 add(day, line)
+            elif day is False:
+                others_came = True
     if tabs is None:
         raise NotOrdinary
+    return others_came
 
 
 def _ordinary(line, mark, tabs):

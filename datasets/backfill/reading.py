@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 import orjson
 
 from connector.catalogue import readers
-from connector.catalogue.written import PLAIN, made_plain
+from connector.catalogue.number_date_format import PLAIN, made_plain
 from connector.spapi import documents, errors, marketplaces
-from datasets.backfill import land, quick, records, window
+from connector.spapi.charsets import Choice
+from datasets.backfill import land, notes, quick, records
+from datasets.backfill.placing import Placing
 from datasets.storage import stage
 from datasets.storage.table import ROW_ROOM, SURE_COLUMNS, WIDEST_CELL
 
@@ -21,14 +23,16 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class Reading:
     """One pass over one raw answer: a file a day, as (column names, null marker, {day: Staged}, note).
 
-    `unfit` are the columns that have to become text before the days can land.
+    `unfit` are the columns that have to become text before the days can land. `doubt` says why a day without rows cannot
+    be called empty; it is empty where nothing speaks against it.
     """
 
     def __init__(self, asking, request):
         self.asking, self.request, self.report = asking, request, asking.report
         self.folder = asking.folder(request)
         self.wanted = set(request.days.values_list("day", flat=True))
-        self.notes, self.unfit = [], set()
+        self.notes, self.unfit, self.doubt = [], set(), ""
+        self.placing, self.set_aside = None, 0  # rows that could not be read as rows
         self.foreign = self._foreign()
         self.kept, self.spare = [], []  # places of the file's columns: in the table, and without room in it
         self.loose = []  # (place in the row, title) of the values that go beside the table where a row is too wide for it
@@ -62,6 +66,7 @@ class Reading:
             self.notes.clear()
             files = self._staged_pages(names, newest.is_newest)
         if newest and newest.keyless:
+            self.set_aside = newest.keyless
             self.notes.append(
                 f"{newest.keyless} rows of Amazon's answer have no {' and '.join(self.report.key_columns)} and were set aside."
             )
@@ -85,7 +90,7 @@ class Reading:
 
     def document(self):
         """An ordinary file takes the quick way; whatever is odd about one sends it the thorough way."""
-        if self.report.source.records:
+        if self.report.source.shape.path:
             return records.read(self)
         try:
             return self._quickly()
@@ -93,12 +98,13 @@ class Reading:
             self.notes.clear()
         account = self.asking.account
         content_type = self.request.cursor.get("content_type")
-        ragged, replaced = [], []
+        ragged, replaced, repeated = [], [], []
         with documents.open_text(self.folder / "document", content_type, account.home.country) as text:
             header, rows = readers.flat_file(
                 text,
                 ragged=lambda number, cells: ragged.append(number),
                 replaced=replaced.append,
+                repeated=repeated.append,
                 **self.report.source.reading(self.asking.answers),
             )
             files = self.day_files(header)
@@ -111,10 +117,11 @@ class Reading:
             except BaseException:
                 files.discard()
                 raise
-            self.note_charset(text.charset, text.because)
+            self.note_charset(text.choice)
+        self.set_aside = len(ragged)
         found = self.staged(files)
         if ragged:
-            if not found[2]:
+            if not found[2] and not self._has_placeable():
                 raise errors.DocumentRefused(
                     "No line of Amazon's file has as many values as its header has titles, so nothing of it was loaded. It "
                     "is fetched again; if that does not help, the next run asks for the report anew."
@@ -125,14 +132,19 @@ class Reading:
             )
         if replaced:
             self.note_replaced(len(replaced))
+        if repeated:
+            some = "1 line repeats" if len(repeated) == 1 else f"{len(repeated):,} lines repeat"
+            self.notes.append(
+                f"{some} the header of Amazon's file and was passed over; the first is line {repeated[0]}."
+            )
         return (*found[:3], " ".join(self.notes))
 
     def _quickly(self):
         if self.report.day_column is None or not quick.may_try(self.request.cursor.get("content_type")):
             raise quick.NotOrdinary
-        if self._writing() != PLAIN:
+        if self._format() != PLAIN:
             raise quick.NotOrdinary
-        count = _Elsewhere(self)
+        placing = self.placing = self._placing()
         opened = []
 
         def header(titles):
@@ -149,14 +161,15 @@ class Reading:
             return files.names.index(self.report.day_column), channel, files
 
         try:
-            quick.split(
+            placing.others_came |= quick.split(
                 documents.open_bytes(self.folder / "document"),
                 header,
                 first=self.request.first_day,
                 last=self.request.last_day,
                 zone=self.asking.zone,
                 wanted=self.wanted,
-                elsewhere=count.day,
+                elsewhere=placing.day,
+                dates=placing.dates,
                 foreign=self.foreign,
                 **self.report.source.reading(self.asking.answers),
             )
@@ -164,8 +177,7 @@ class Reading:
             for files in opened:
                 files.discard()
             raise
-        count.tell()
-        self.note_charset("utf-8", "every byte fits")
+        self.note_charset(Choice("utf-8", "every byte fits"))
         return self.staged(opened[0])
 
     def day_files(self, titles):
@@ -202,13 +214,13 @@ class Reading:
             names.append("_extra")
         return stage.DayFiles(self.folder / f"days-{self.asking.mark}", names, null="", types=types)
 
-    def _writing(self):
-        return self.report.source.writing(self.asking.account.home.country)
+    def _format(self):
+        return self.report.source.format_in(self.asking.account.home.country)
 
     def to_make_plain(self, names):
         """(place, function) of the columns whose numbers or dates the report declares to be written in another way."""
-        types, written = {column.name: column.type for column in self.report.columns}, self._writing()
-        found = [(place, written.plain(types.get(name))) for place, name in enumerate(names)]
+        types, format = {column.name: column.type for column in self.report.columns}, self._format()
+        found = [(place, format.plain(types.get(name))) for place, name in enumerate(names)]
         return [(place, plain) for place, plain in found if plain]
 
     @property
@@ -239,13 +251,23 @@ class Reading:
                 files.add(self.request.first_day, values)
             return
         place = names.index(self.report.day_column)
-        count = _Elsewhere(self)
+        placing = self.placing = self._placing()
         for values in rows:
             moment = values[place]
-            day = count.day(moment.isoformat() if isinstance(moment, datetime) else moment)
+            day = placing.day(moment.isoformat() if isinstance(moment, datetime) else moment)
             if day is not None:
                 files.add(day, values)
-        count.tell()
+
+    def _placing(self):
+        name = self.report.day_column
+        types = {column.name: column.type for column in self.report.columns}
+        return Placing(self.request, self.wanted, self.asking.zone, name, dates=types.get(name) == "date")
+
+    def _has_placeable(self):
+        """Whether rows came that are whole, whatever day they belong to."""
+        return self.placing is not None and bool(
+            self.placing.strays or self.placing.homeless or self.placing.others_came
+        )
 
     def staged(self, files):
         staged = files.close()
@@ -258,12 +280,18 @@ class Reading:
             self.notes.append(
                 f"{files.cut} values of more than {stage.MOST_CELL:,} characters were cut; the raw file has them whole."
             )
+        self._note_placing(has_rows=bool(staged))
         return files.names, files.null, staged, " ".join(self.notes)
 
-    def note_charset(self, charset, because):
-        self.request.keep(cursor=self.request.cursor | {"charset": charset, "because": because})
-        if charset != "utf-8" and because not in ("Content-Type", "byte order mark"):
-            self.notes.append(f"Amazon's file was read as {charset}: its label says otherwise or nothing.")
+    def _note_placing(self, *, has_rows):
+        placing = self.placing or Placing(self.request, self.wanted, self.asking.zone, self.report.day_column)
+        self.request.keep(strays=placing.strays)
+        self.notes += placing.notes()
+        self.doubt = placing.doubt(self.set_aside, has_rows)
+
+    def note_charset(self, choice):
+        self.request.keep(cursor=self.request.cursor | {"charset": choice.codec, "because": choice.because})
+        self.notes += notes.charset(choice)
 
     def note_replaced(self, count):
         self.notes.append(f"{count} characters that no database keeps were replaced by \ufffd.")
@@ -320,37 +348,3 @@ class _Newest:
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)), ""
         except ValueError:
             return _LONG_AGO, said
-
-
-class _Elsewhere:
-    """To which wanted day a moment belongs; counts those that belong to none."""
-
-    def __init__(self, reading):
-        self.reading, request = reading, reading.request
-        self.first, self.last, self.wanted = request.first_day, request.last_day, reading.wanted
-        self.find = window.day_finder(self.first, self.last, reading.asking.zone)
-        self.strays = self.homeless = 0
-
-    def day(self, moment):
-        day = self.find(moment)
-        if day in self.wanted:
-            return day
-        if day is None:
-            self.homeless += 1
-        elif not self.first <= day <= self.last:
-            self.strays += 1
-        return None
-
-    def tell(self):
-        request = self.reading.request
-        request.keep(strays=self.strays)
-        if self.strays:
-            some = "1 row is" if self.strays == 1 else f"{self.strays:,} rows are"
-            self.reading.notes.append(
-                f"{some} of days that Amazon was not asked for here, and left out: those days bring their own."
-            )
-        if self.homeless:
-            self.reading.notes.append(
-                f"{self.homeless} rows of Amazon's answer have no readable {self.reading.report.day_column} and belong to "
-                "no day; they are in the raw file only."
-            )

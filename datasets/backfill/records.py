@@ -3,10 +3,13 @@
 import orjson
 
 from connector.catalogue.nested import Rows
-from connector.catalogue.streams import READERS, Broken, declared_charset
-from connector.catalogue.written import made_plain
+from connector.catalogue.number_date_format import made_plain
+from connector.catalogue.streams import READERS, Broken, declared_charset, json_head
 from connector.spapi import documents, errors
+from connector.spapi.specification import difference
 from datasets.storage.table import MOST_COLUMNS
+
+_TOO_DEEP = "Amazon's document is nested too deeply, so nothing of it was loaded."
 
 
 def read(reading):
@@ -27,12 +30,18 @@ def read(reading):
 def _pass(reading, titles):
     source, cursor = reading.report.source, reading.request.cursor
     path, country = reading.folder / "document", reading.asking.account.home.country
-    rows = Rows(source.records, titles, MOST_COLUMNS + 1)
+    rows = Rows(source.shape, titles, MOST_COLUMNS + 1)
     replaced = []
     with documents.open_text(path, _content_type(path, source, cursor.get("content_type"), country), country) as text:
+        try:
+            _refuse_another_answer(reading, text)
+        except Broken as problem:
+            raise errors.DocumentRefused(str(problem)) from None
+        except RecursionError:
+            raise errors.DocumentRefused(_TOO_DEEP) from None
         files = reading.day_files(titles)
         try:
-            found = READERS[source.reader](text, source.records, lambda: replaced.append(1))
+            found = READERS[source.reader](text, source.shape, lambda: replaced.append(1))
             values = _values(reading, found, rows, reading.to_make_plain(reading.report.names_of(titles)))
             reading.split(reading.of_chosen(values, files.names), files.names, files)
         except Broken as problem:
@@ -40,42 +49,37 @@ def _pass(reading, titles):
             raise errors.DocumentRefused(str(problem)) from None
         except RecursionError:
             files.discard()
-            raise errors.DocumentRefused(
-                "Amazon's document is nested too deeply, so nothing of it was loaded."
-            ) from None
+            raise errors.DocumentRefused(_TOO_DEEP) from None
         except BaseException:
             files.discard()
             raise
-        reading.note_charset(text.charset, text.because)
+        reading.note_charset(text.choice)
     if replaced:
         reading.note_replaced(len(replaced))
     return rows.unknown, files
 
 
 def _values(reading, records, rows, odd):
-    proof = reading.report.source.records.proof
     for record, head in records:
-        if proof in head:
-            _refuse_another_answer(reading, head.pop(proof))
         for values, others in rows(record, head):
             if odd:
                 values = made_plain(values, odd)
             yield reading.fitted(values, others) if reading.needs_extra else values
 
 
-def _refuse_another_answer(reading, said):
-    """A document that names the report options it was made with must name ours."""
+def _refuse_another_answer(reading, text):
+    """A document that repeats what it was asked for must repeat our question, whether it has rows or none."""
+    proof = reading.report.source.shape.proof
+    said = json_head(text, (proof,)).get(proof) if proof else ""
     try:
-        said = orjson.loads(said)
+        said = orjson.loads(said or "null")
     except orjson.JSONDecodeError:
         return
-    asked = reading.report.source.request(None, None, (), reading.asking.answers)["options"]
-    for name in asked.keys() & said.keys() if isinstance(said, dict) else ():
-        if said[name] != asked[name]:
-            raise errors.DocumentRefused(
-                f"Amazon's document was made with {name} {str(said[name])[:40]}, and {asked[name]} was asked for. Nothing of "
-                "it was loaded; the next run asks for the report anew."
-            )
+    if found := difference(said, reading.asking.asked(reading.request)):
+        raise errors.DocumentRefused(
+            f"Amazon's document is another one than was asked for: {found}. Nothing of it was loaded; the next run asks for "
+            "the report anew."
+        )
 
 
 def _content_type(path, source, content_type, country):

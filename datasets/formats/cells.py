@@ -8,6 +8,7 @@ from psycopg import sql
 FORMULA = (
     "^[[:space:]]*[-=+@\uff0b\uff0d\uff1d\uff20]|^[\t\r\n]"  # what spreadsheets take for a formula, wide twins too
 )
+AS_TEXT = {"string": ("numeric",), "ieee754": ("numeric", "bigint")}  # types that JSON writes as text
 
 
 def shown(name, kind, *, safe=False, json=False, decimals="number"):
@@ -20,7 +21,7 @@ def shown(name, kind, *, safe=False, json=False, decimals="number"):
         return sql.SQL("{0}::date || 'T' || {0}::time || 'Z'").format(column)
     if kind == "boolean":
         return column if json else sql.SQL("{}::text").format(column)
-    if kind == "numeric" and json and decimals == "string":
+    if json and kind in AS_TEXT.get(decimals, ()):
         return sql.SQL("{}::text").format(column)
     if kind == "text" and safe:
         return sql.SQL("CASE WHEN {0} ~ {1} THEN '''' || {0} ELSE {0} END").format(column, sql.Literal(FORMULA))

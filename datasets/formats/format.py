@@ -13,7 +13,7 @@ class Layout:
     header: bool = True  # a line of column names first
     bom: bool = False  # a byte order mark in front
     safe: bool = False  # an apostrophe in front of text that a spreadsheet would take for a formula
-    decimals: str = "number"  # or "string": how JSON writes decimals
+    decimals: str = "number"  # how JSON writes numbers: "string" decimals as text, "ieee754" whole numbers too
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from datasets.backfill import window
+from datasets import calendar
 from datasets.problems import shown
 
 OPERATORS = ("ne", "gt", "gte", "lt", "lte", "in", "contains", "startswith", "isnull")
@@ -97,11 +97,11 @@ class Comparisons:
             raise ValueError(
                 f"'{shown(text)}' is not a day. Write a date such as 2026-10-01, or today, yesterday, today-7."
             )
-        return window.resolve(text, window.today(self.now, self.zone))
+        return calendar.resolve(text, calendar.today(self.now, self.zone))
 
     def bounds(self, day):
         try:
-            return window.bounds(day, self.zone)
+            return calendar.bounds(day, self.zone)
         except OverflowError:
             raise ValueError(f"{day} is at the edge of the calendar.") from None
 

@@ -10,7 +10,8 @@ from functools import cached_property
 
 from psycopg import errors, sql
 
-from datasets import facts, personal
+from datasets import personal
+from datasets.backfill import facts
 from datasets.formats.format import Source
 from datasets.models import Dataset
 from datasets.rows import statement

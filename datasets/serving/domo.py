@@ -18,11 +18,13 @@ from datasets.access.policies import policy_of
 from datasets.formats.cells import shown as written
 from datasets.formats.index import FORMATS
 from datasets.formats.text import AS_IT_IS
-from datasets.problems import BadParameters, BadRequest, shown
+from datasets.problems import BadParameters, BadRequest, nearest, shown
 from datasets.rows import query, snapshot
 from datasets.serving.export import answer
+from datasets.serving.http import accepted
+from datasets.serving.http.bodies import read_json
 from datasets.serving.http.problems import endpoint
-from datasets.serving.sql.answers import Table
+from datasets.serving.sql.answers import SHAPE, Table
 from datasets.serving.sql.answers import answer as answer_sql
 
 TYPES = {"bigint": "LONG", "numeric": "DECIMAL", "date": "DATE", "timestamptz": "DATETIME"}  # others: STRING
@@ -49,18 +51,23 @@ def token(request):
         "expires_in": left,
         "scope": " ".join(caller.token.scopes),
     }
-    return _json(found)
+    response = _json(found)
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 @endpoint("GET")
 def listing(request):
     """/v1/datasets: at most 50 at a time, by `offset`, `limit`, `sort` and `nameLike`."""
-    caller, given = _asked(request)
+    caller, given = _asked(request, "limit", "offset", "sort", "nameLike")
     found = caller.datasets().select_related("account", "owner").defer(*SEALED)
     if given.get("nameLike"):
         found = found.filter(name__icontains=given["nameLike"])
-    sort = given.get("sort", "")
-    key = SORTS.get(sort.removeprefix("-"), SORTS["name"])
+    sort = given.get("sort") or "name"
+    key = SORTS.get(sort.removeprefix("-"))
+    if key is None:
+        words = ", ".join(SORTS)
+        raise BadParameters([("sort", f"sort: '{shown(sort)}' is not one of {words}, with or without a minus.")])
     found = found.order_by(key, "pk").reverse() if sort.startswith("-") else found.order_by(key, "pk")
     offset, limit = _whole(given, "offset", 0, 10**9), _whole(given, "limit", MAX_LISTED, MAX_LISTED)
     return _json([_described(caller, dataset, with_schema=False) for dataset in found[offset : offset + limit]])
@@ -77,9 +84,11 @@ def described(request, name):
 def data(request, name):
     """/v1/datasets/{id}/data: the whole result as CSV; without a header line unless includeHeader says so, as Domo does."""
     caller, pairs = tokens.reader(request)
-    given = dict(pairs)
+    given = _once([pair for pair in pairs if pair[0] in ("includeHeader", "fileName")])
     dataset = find_dataset(caller, name)
-    rest = [(key, value) for key, value in pairs if key not in ("includeHeader", "fileName", "_header")]
+    rest = [(key, value) for key, value in pairs if key not in given]
+    if any(key == "_header" for key, _ in rest):
+        raise BadParameters([("_header", "_header: this call has includeHeader=true for it, as Domo's has.")])
     response = answer(
         request, caller, dataset, FORMATS["csv"], [*rest, ("_header", given.get("includeHeader") or "false")]
     )
@@ -91,7 +100,7 @@ def data(request, name):
 @endpoint("POST")
 def execute(request, name):
     """/v1/datasets/query/execute/{id}: one SELECT over the dataset, which it calls `table`; {"sql": …} in the body."""
-    caller, given = _asked(request)
+    caller, given = _asked(request, *SHAPE)
     dataset = find_dataset(caller, name)
     file = Rows("json", "JSON", "application/json", source=str(dataset.uuid))
     return answer_sql(
@@ -100,16 +109,21 @@ def execute(request, name):
 
 
 def _statement(request):
-    try:
-        body = json.loads(request.body)
-    except (ValueError, RecursionError):
-        raise BadRequest("The body is not JSON.") from None
-    found = body.get("sql") if isinstance(body, dict) else None
+    found = _member(read_json(request.body))
     if isinstance(found, dict):
-        found = found.get("sql")  # pydomo wraps the object of its own example into another one
+        found = _member(found)  # pydomo wraps the object of its own example into another one
     if not isinstance(found, str):
         raise BadParameters([("sql", 'sql: a statement is needed, such as {"sql": "SELECT * FROM table"}.')])
     return found
+
+
+def _member(body):
+    """The one member that a body may have."""
+    if not isinstance(body, dict):
+        return None
+    if wrong := [name for name in body if name != "sql"]:
+        raise BadParameters([(shown(name), f"There is no field '{shown(name)}'. There is: sql.") for name in wrong])
+    return body.get("sql")
 
 
 @dataclass(frozen=True)
@@ -144,8 +158,26 @@ class Rows(Table):
         return f"\n], {json.dumps(tail)[1:]}".encode()
 
 
-def _asked(request):
-    return tokens.caller(request, "data:read"), dict(query.pairs_of(request.META.get("QUERY_STRING", "")))
+def _asked(request, *known):
+    """The Caller and {parameter: value}; raises BadParameters for one that the call does not know."""
+    caller = tokens.caller(request, "data:read")
+    accepted.check(request, "application/json")
+    given = _once(query.pairs_of(request.META.get("QUERY_STRING", "")))
+    wrong = [
+        (shown(name), f"There is no parameter '{shown(name)}'.{nearest(name, known)}")
+        for name in given
+        if name not in known
+    ]
+    if wrong:
+        raise BadParameters(wrong, code="unknown_parameter")
+    return caller, given
+
+
+def _once(pairs):
+    names = [name for name, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise BadParameters([(shown(name), f"{shown(name)} is given more than once.") for name in twice])
+    return dict(pairs)
 
 
 def _whole(given, name, default, most):
@@ -154,7 +186,9 @@ def _whole(given, name, default, most):
         return default
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise BadParameters([(name, f"{name}: a whole number is needed, not '{shown(text)}'.")])
-    return min(int(text), most)
+    if int(text) > most:
+        raise BadParameters([(name, f"{name}: at most {most} is taken, not {text}.")])
+    return int(text)
 
 
 def _described(caller, dataset, *, with_schema):
@@ -185,5 +219,5 @@ def _instant(at):
 
 def _json(content):
     response = HttpResponse(json.dumps(content), content_type="application/json")
-    response["Cache-Control"] = "no-store"
+    response["Cache-Control"] = "private, no-cache"
     return response

@@ -7,20 +7,20 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from psycopg import errors
 
-from datasets import facts
 from datasets.access import access_log, tokens
 from datasets.access.export_slots import EXPORT_SLOTS, take_everywhere
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
+from datasets.backfill import facts
 from datasets.formats.copy_to_stdout import ReaderLeft
 from datasets.formats.index import FORMATS
 from datasets.problems import BadRequest, NotFound, Unavailable, nearest, shown
-from datasets.rows import row_request, snapshot
+from datasets.rows import controls, row_request, snapshot
 from datasets.rows.pool import pool
-from datasets.serving.http import encodings
+from datasets.serving.http import accepted, encodings
 from datasets.serving.http.problems import endpoint
 from datasets.serving.http.stream import Stream
-from datasets.serving.http.validators import is_known, with_validators, without_body
+from datasets.serving.http.validators import is_known, tagged, with_validators, without_body
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +41,12 @@ def export(request, slug, suffix):
 def answer(request, caller, dataset, file, pairs):
     """The file of what the parameters ask for, or that the reader has it already."""
     now = timezone.now()
+    accepted.check(request, file.media_type)
     policy = policy_of(caller, dataset)
     seen = snapshot.glance(dataset, policy, now=now)
     asked = row_request.read(seen, pairs, defaults=caller.defaults)
-    encoding = encodings.chosen("" if file.is_packed else request.headers.get("Accept-Encoding", ""))
+    controls.check(pairs, file)
+    encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     etag = _etag(seen, asked, file, encoding)
     if is_known(request, etag):
         return with_validators(without_body(304), seen, etag)
@@ -103,7 +105,7 @@ class Export(Stream):
 def _etag(seen, asked, file, encoding):
     names = [column["name"] for column in seen.columns]
     asked_for = asked.fingerprint(seen.pk, seen.generation, file.name, names, *seen.marks)
-    return f'"{seen.label}-{asked_for}{"" if encoding is encodings.Identity else "-" + encoding.name}"'
+    return tagged(f"{seen.label}-{asked_for}", encoding)
 
 
 def _with_headers(response, seen, asked, file, encoding, etag, now):

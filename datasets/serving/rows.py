@@ -8,18 +8,19 @@ from django.http import HttpResponse
 from django.utils import timezone
 from psycopg import errors
 
-from datasets import facts
 from datasets.access import access_log, tokens
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
+from datasets.backfill import facts
 from datasets.formats.index import FORMATS, OF_PAGES
 from datasets.problems import BadRequest, NotFound, nearest, shown
-from datasets.rows import cursors, query, row_request, snapshot
+from datasets.rows import controls, cursors, query, row_request, snapshot
 from datasets.rows.page import Page
 from datasets.rows.pool import PAGE_SECONDS, pool
+from datasets.serving.http import accepted, encodings
 from datasets.serving.http.problems import endpoint
 from datasets.serving.http.response_format import absolute, instant
-from datasets.serving.http.validators import is_known, with_validators, without_body
+from datasets.serving.http.validators import is_known, tagged, with_validators, without_body
 
 
 @endpoint("GET")
@@ -31,13 +32,16 @@ def rows(request, slug, suffix):
         raise NotFound(
             f"There is no rows.{shown(suffix)}.{nearest(suffix, OF_PAGES)} There are: {', '.join(OF_PAGES)}."
         )
+    accepted.check(request, OF_PAGES[suffix].media_type)
+    controls.check(pairs, OF_PAGES[suffix], *(("_count",) if suffix == "json" else ()))
     now = timezone.now()
     policy = policy_of(caller, dataset)
+    encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""))
     position = _position(pairs, dataset)
     if position is None and (request.method == "HEAD" or "If-None-Match" in request.headers):
         seen = snapshot.glance(dataset, policy, now=now)
         asked = row_request.read(seen, pairs, defaults=caller.defaults, controls=query.PAGE_CONTROLS)
-        etag = _etag(seen, asked, suffix)
+        etag = _etag(seen, asked, suffix, encoding)
         if is_known(request, etag):
             return with_validators(without_body(304), seen, etag)
         if request.method == "HEAD":
@@ -61,7 +65,7 @@ def rows(request, slug, suffix):
             code="too_slow",
         ) from None
     access_log.note(request, caller, dataset, f"rows.{suffix}")
-    etag = _etag(page.snapshot, page.query, suffix)
+    etag = _etag(page.snapshot, page.query, suffix, encoding)
     if is_known(request, etag):
         return with_validators(without_body(304), page.snapshot, etag)
     page.next = _next(request, page)
@@ -130,10 +134,10 @@ def _media_type(suffix):
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
 
-def _etag(seen, asked, suffix):
+def _etag(seen, asked, suffix, encoding):
     names = [column["name"] for column in seen.columns]
     also = (seen.pk, seen.generation, suffix, asked.cursor, asked.count, names, *seen.marks)
-    return f'"{seen.label}-{asked.fingerprint(*also)}"'
+    return tagged(f"{seen.label}-{asked.fingerprint(*also)}", encoding)
 
 
 def _headed(response, seen, asked, suffix, etag):

@@ -31,6 +31,7 @@ urlpatterns = [
     path("odata/v4", odata.service),
     path("odata/v4/", odata.service, name="odata"),
     path("odata/v4/$metadata", odata.describe),
+    path("odata/v4/<str:name>(<str:key>)", odata.entity),
     path("odata/v4/<str:name>", odata.entities),
     path("odata/v4/<str:name>/$count", odata.count),
     path("odata/v4/<path:rest>", odata.elsewhere),

@@ -7,11 +7,13 @@ five digits. Values are judged here as they come; what a table itself refuses is
 import re
 
 _MOMENT = r"(?!0000)\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)? ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?)?)?"
+# A date may carry the midnight that JSON writers put behind it.
+_DATE = r"(?!0000)\d{4}-\d\d-\d\d(?:[T ]00:00(?::00(?:\.0{1,9})?)? ?(?:Z|UTC|[+-]00(?::?00)?)?)?"
 FITS = {
     "bigint": re.compile(r"[+-]?\d{1,19}", re.ASCII).fullmatch,
     "numeric": re.compile(r"[+-]?(?:\d{1,38}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d\d?)?", re.ASCII).fullmatch,
     "boolean": re.compile(r"t|f|y|n|true|false|yes|no|on|off|1|0", re.IGNORECASE).fullmatch,
-    "date": re.compile(r"(?!0000)\d{4}-\d\d-\d\d", re.ASCII).fullmatch,
+    "date": re.compile(_DATE, re.ASCII).fullmatch,
     "timestamptz": re.compile(_MOMENT, re.ASCII).fullmatch,
 }
 

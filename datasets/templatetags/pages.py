@@ -105,3 +105,11 @@ def took(run, now):
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+
+
+@register.simple_tag
+def share(part, whole):
+    """A part in per cent; never 0 % of something nor 100 % of less than all."""
+    if not part or part == whole:
+        return "0 %" if not part else "100 %"
+    return f"{min(99.9, max(0.1, 100 * part / whole)):.1f} %"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from datasets.backfill.window import bounds
+from datasets.calendar import bounds
 from datasets.models import Day
 
 SYMBOLS = {"landed": "✓", "empty": "0", "open": "◷", "again": "↻", "asked": "…", "wanted": "", "failed": "✕"}
@@ -28,6 +28,7 @@ class Cell:
     state: str
     rows: int | None = 0  # None: not to be told
     attempts: int = 0
+    lacking: tuple[str, ...] = ()  # marketplaces that Amazon refused when it was read
 
     @property
     def symbol(self):
@@ -44,6 +45,8 @@ class Cell:
             said += f", {self.rows:,} {'row' if self.rows == 1 else 'rows'}"
         elif self.state == "failed" and self.attempts:
             said += f" after {self.attempts} {'try' if self.attempts == 1 else 'tries'}"
+        if self.lacking:
+            said += f", without {', '.join(self.lacking)}"
         return f"{self.day:%a} {self.day.day} {self.day:%b %Y}: {said}"
 
 
@@ -65,7 +68,7 @@ def state_of(day, zone):
 
 
 def cell_of(day, zone, policy):
-    return Cell(day.day, state_of(day, zone), policy.count(day.rows), day.attempts)
+    return Cell(day.day, state_of(day, zone), policy.count(day.rows), day.attempts, tuple(day.lacking))
 
 
 def months(cells, first, last):

@@ -6,16 +6,14 @@ from datetime import date
 from django import forms
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 from django.http import Http404
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
-from datasets import facts
-from datasets.backfill import forecast
-from datasets.backfill.engine import span_of
+from datasets.backfill import facts, forecast
+from datasets.backfill.span import span_of
 from datasets.formats.index import IN_MENUS
 from datasets.models import Day
 from datasets.views import calendar, restated
@@ -24,6 +22,7 @@ from datasets.views.find import find_dataset, look, report_of, report_title
 TABS = (
     ("dataset", "Overview"),
     ("dataset-data", "Data"),
+    ("dataset-columns", "Columns"),
     ("dataset-query", "Query"),
     ("dataset-history", "History"),
     ("dataset-api", "API"),
@@ -69,7 +68,6 @@ def page_of(request, dataset, tab, **more):
     } | more
 
 
-@gzip_page
 @require_GET
 @login_required
 def overview(request, slug):
@@ -79,7 +77,7 @@ def overview(request, slug):
     report, known, run = context["report"], context["facts"], context["open_run"]
     left = forecast.remaining(dataset, run, report) if run and report else None
     context |= {
-        "sentence": sentence(dataset, known, run, report, left),
+        "sentence": sentence(dataset, known, run, report, left, _next_try(dataset, known, context["now"])),
         "columns": context["seen"].columns,
         "reload_form": ReloadForm(),
     }
@@ -99,7 +97,7 @@ def ledger(dataset, known):
 def _days(seen, known, report, zone, now, whole):
     """Calendar, legend and bars."""
     dataset = seen.dataset
-    fields = ("day", "state", "rows", "attempts", "again", "read_until", "request_id")
+    fields = ("day", "state", "rows", "attempts", "again", "read_until", "request_id", "lacking")
     cells = {day.day: calendar.cell_of(day, zone, seen.policy) for day in ledger(dataset, known).only(*fields)}
     span = None
     if report is not None:
@@ -123,7 +121,14 @@ def _days(seen, known, report, zone, now, whole):
     }
 
 
-def sentence(dataset, known, run, report, left):
+def _next_try(dataset, known, now):
+    """When the first of the days that have failed is tried again; None where none has to wait."""
+    if not known.days_failed:
+        return None
+    return ledger(dataset, known).waiting(now).aggregate(first=Min("not_before"))["first"]
+
+
+def sentence(dataset, known, run, report, left, next_try=None):
     """How far the dataset is, in a sentence or two."""
     failed = f" {known.days_failed:,} failed." if known.days_failed else ""
     if report is not None and not report.has_dates:
@@ -142,11 +147,16 @@ def sentence(dataset, known, run, report, left):
     if known.state == "new":
         return f"Nothing has been loaded yet. {known.days_total:,} days are to come in, newest first."
     if known.days_done >= known.days_total:
-        return f"All {known.days_total:,} days are loaded."
+        without = (
+            f", {known.days_lacking:,} of them without a marketplace that Amazon refuses" if known.days_lacking else ""
+        )
+        return f"All {known.days_total:,} days are loaded{without}."
     if not dataset.account.works:
         return f"{so_far}.{failed} Nothing new comes in until the account works again."
     if dataset.paused:
         return f"{so_far}.{failed} Paused: no run is scheduled until you resume it."
+    if next_try:
+        return f"{so_far}.{failed} These are tried again by the first run after {next_try:%d %b %Y %H:%M} UTC."
     return f"{so_far}.{failed} The next run goes on with the missing ones."
 
 
@@ -161,7 +171,6 @@ def _date(day):
     return f"{day.day} {day:%b %Y}"
 
 
-@gzip_page
 @require_GET
 @login_required
 def days(request, slug):
@@ -203,6 +212,7 @@ def day(request, slug, day):
         "day": seen.policy.cut(found),
         "request_under_way": seen.policy.cut(found.request),
         "state": calendar.state_of(found, context["zone"]),
+        "next_try": found.not_before if found.waits(context["now"]) else None,
         "stands_on": _stands_on(dataset, asked),
         "changes": restated.told(dataset.changes.filter(day=asked), seen),
     }

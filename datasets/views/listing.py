@@ -7,13 +7,12 @@ from django.core.paginator import Paginator
 from django.db.models import Q
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
 from connector.accounts.models import Account
-from datasets import facts
 from datasets.access.policies import policy_of
 from datasets.access.tokens import Caller
+from datasets.backfill import facts
 from datasets.models import Dataset
 from datasets.views.find import report_title
 
@@ -22,7 +21,6 @@ ATTENTION = ("failed", "partial")
 NAMED = 5  # of those that need attention
 
 
-@gzip_page
 @require_GET
 @login_required
 def datasets(request):

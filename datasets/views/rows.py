@@ -4,7 +4,6 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 from psycopg import errors
 
@@ -31,7 +30,6 @@ OPERATORS = (
 )
 
 
-@gzip_page
 @require_GET
 @login_required
 def data(request, slug):

@@ -7,11 +7,9 @@ from django.db.models import Case, Count, When
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
-from datasets import facts
-from datasets.backfill import forecast
+from datasets.backfill import facts, forecast, tracing
 from datasets.models import Dataset, Day, Request, Run
 from datasets.views import calendar
 from datasets.views.find import find_run, look, report_of, report_title
@@ -35,7 +33,6 @@ PHASES = {
 }
 
 
-@gzip_page
 @require_GET
 @login_required
 def run(request, run_id):
@@ -132,18 +129,29 @@ def trouble(run, failed):
     if account.needs_consent:
         can_do = f"Authorise {account.name} again at Amazon. The dataset then goes on where it stopped."
         links.append((f"Re-authorise {account.name}", reverse("account-reauthorize", args=[account.pk])))
+    elif account.works and (countries := tracing.left_out(run)):
+        can_do = (
+            f"See in {'Seller' if account.is_seller else 'Vendor'} Central whether the account sells in "
+            f"{tracing.listed(countries)} and may be read there by this application, then authorise {account.name} again or "
+            "test its connection: the next run asks once more. Or leave it out of the dataset's marketplaces."
+        )
+        links.append((f"Re-authorise {account.name}", reverse("account-reauthorize", args=[account.pk])))
+        links.append((f"Open {account.name}", reverse("account", args=[account.pk])))
+        links.append(("Edit the dataset", reverse("dataset-edit", args=[dataset.slug])))
     elif not account.application.is_ready:
         can_do = account.application.cure
         links.append(("Go to Accounts", reverse("accounts")))
     else:
         can_do = "Run it again now, or look at the reason given for each day. If Amazon refuses the request itself, change the dataset."
         links.append(("Edit the dataset", reverse("dataset-edit", args=[dataset.slug])))
-    return Trouble(run.message, _means(run, failed), _next(dataset, account), can_do, links, may_run)
+    return Trouble(run.message, _means(run, failed), _next(run, dataset, account), can_do, links, may_run)
 
 
 def _means(run, failed):
     dataset = run.dataset
     kept = "Everything that was loaded before stays and can be read."
+    if countries := tracing.left_out(run):
+        kept += f" The days name what they lack: {tracing.listed(countries)}."
     if dataset.mode == Dataset.Mode.REPLACE:
         kept = "Readers see the rows of the last complete run: a replace shows nothing half done."
     if not failed:
@@ -156,11 +164,23 @@ def _means(run, failed):
     return f"{kept} Missing: {named}{more}."
 
 
-def _next(dataset, account):
+def _next(run, dataset, account):
     if not account.works:
         return "Nothing until the account works again: asking Amazon would be refused."
     if dataset.paused:
         return "Nothing: the dataset is paused. Resume it, and its schedule holds again."
+    waiting = run.days.waiting(timezone.now()).order_by("not_before").values_list("not_before", flat=True)
+    due = f"{waiting[0]:%d %b %Y %H:%M} UTC" if waiting else ""
+    if dataset.next_run_at and due:
+        return (
+            f"The missing days wait, the longer the more often they have failed: the first scheduled run after {due} asks for "
+            "them again. New days come in meanwhile."
+        )
     if dataset.next_run_at:
         return "The next scheduled run asks for the missing days again."
+    if due:
+        return (
+            f"Nothing by itself: this dataset runs by hand. Run now asks for the missing days at once; a run that a script "
+            f"starts does so after {due}."
+        )
     return "Nothing by itself: this dataset runs by hand. The next run asks for the missing days again."

@@ -3,16 +3,26 @@
 import threading
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.db import connection, connections, transaction
+from django.db.models import F
 
-from connector.accounts import clients
-from connector.accounts.models import Account, Application
+from connector.accounts import checkup, clients, direct, looks, quota
+from connector.accounts.models import Account, Application, FirstLook
 from connector.spapi.client import Call
-from connector.spapi.errors import ConsentLost, SecretRejected, Throttled, Unreachable
-from connector.spapi.operations import Further
-from tests.accounts.conftest import CLIENT_SECRET, SELLER_TOKEN, calls, paste
+from connector.spapi.errors import (
+    ConsentLost,
+    Doubted,
+    Forbidden,
+    SecretRejected,
+    SignInRefused,
+    Throttled,
+    Unreachable,
+)
+from connector.spapi.operations import OPERATIONS, Further
+from tests.accounts.conftest import CLIENT_SECRET, SELLER_TOKEN, calls, minutes_later, paste
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,6 +31,11 @@ def stale(account):
     """The account's access token is past 80 % of its life."""
     Account.objects.filter(pk=account.pk).update(access_fresh_until="2020-01-01T00:00Z")
     return Account.objects.get(pk=account.pk)
+
+
+def pass_time(seconds):
+    """As if so much time had gone by since the token was given."""
+    Account.objects.update(access_fresh_until=F("access_fresh_until") - timedelta(seconds=seconds))
 
 
 def together(count, work):
@@ -91,17 +106,29 @@ def test_a_token_that_ran_out_early_is_renewed_in_the_middle_of_a_call(account, 
 
 
 def test_a_token_is_renewed_at_four_fifths_of_its_life(account, amazon):
-    amazon.control("/simulator/settings", {"token_seconds": 5})
+    amazon.control("/simulator/settings", {"token_seconds": 5000})
     stale(account)
-    source = clients.AccessToken(account.pk)
-    first = source()
+    first = clients.AccessToken(account.pk)()
     with connection.cursor() as cursor:
         cursor.execute("SELECT extract(epoch FROM access_fresh_until - now()) FROM accounts_account")
         left = float(cursor.fetchone()[0])
-    assert 3 < left <= 4
+    assert 3500 < left <= 4000
 
-    assert source() == first
-    time.sleep(left + 0.1)
+    pass_time(left - 300)
+    assert clients.AccessToken(account.pk)() == first
+    pass_time(300)
+    assert clients.AccessToken(account.pk)() != first
+
+
+def test_a_worker_that_keeps_a_token_in_mind_knows_when_it_is_to_be_renewed(account, amazon):
+    amazon.control("/simulator/settings", {"token_seconds": 5000})
+    stale(account)
+    first = clients.AccessToken(account.pk)()
+    pass_time(4000 - 0.3)
+    source = clients.AccessToken(account.pk)
+    source()
+
+    time.sleep(0.4)
 
     assert source() != first
 
@@ -148,55 +175,199 @@ def test_a_new_token_stays_though_the_caller_takes_everything_back(account, amaz
     assert calls(amazon) == before
 
 
-def test_a_withdrawn_consent_marks_the_account_and_asks_amazon_once(account, amazon):
+def test_a_removed_account_is_said_to_be_gone(account):
+    source = clients.AccessToken(account.pk)
+    account.delete()
+
+    with pytest.raises(ConsentLost, match="removed"):
+        source()
+
+
+# What Amazon refuses, looked at twice
+
+
+@pytest.fixture
+def a_minute(settings):
+    """The second look is due a whole minute after the first, as at Amazon."""
+    settings.SPAPI_RATE_FACTOR = 1
+
+
+def test_a_withdrawn_consent_marks_the_account_at_the_second_look(account, amazon, a_minute):
     stale(account)
     amazon.control("/simulator/revoke", {"selling_partner_id": "A2DEMOSELLER01"})
     before = calls(amazon)
 
+    outcomes = together(10, lambda: ask(account)) + together(2, lambda: ask(account))
+
+    assert {type(outcome) for outcome in outcomes} == {Doubted}  # ten workers within the minute are one look
+    assert all(50 < outcome.wait <= 60 for outcome in outcomes)
+    assert calls(amazon) == before + 1
+    assert Account.objects.get().works
+
+    minutes_later()
     outcomes = together(10, lambda: ask(account))
-    outcomes += together(2, lambda: ask(account))
 
     assert {type(outcome) for outcome in outcomes} == {ConsentLost}
-    assert calls(amazon) == before + 1
+    assert calls(amazon) == before + 2
     again = Account.objects.get()
     assert again.needs_consent
     assert "Re-authorise" in again.message
     assert again.refresh_token == SELLER_TOKEN
 
 
-def test_a_consent_withdrawn_within_a_tokens_life_is_noticed(account, amazon):
+def test_an_answer_between_two_refusals_clears_the_first(account, amazon, a_minute):
+    stale(account)
+    for _ in range(3):
+        amazon.control("/simulator/faults", {"operation": "token", "kind": "invalid_grant", "count": 1})
+        with pytest.raises(Doubted):
+            ask(account)
+        minutes_later()
+
+        assert ask(account)["payload"]
+        stale(account)
+
+    assert Account.objects.get().works
+    assert not FirstLook.objects.exists()
+
+
+def test_a_first_look_of_long_ago_is_no_first_look(account, amazon, a_minute):
+    stale(account)
+    amazon.control("/simulator/faults", {"operation": "token", "kind": "invalid_grant"})
+    with pytest.raises(Doubted):
+        ask(account)
+    minutes_later(24 * 60)
+
+    with pytest.raises(Doubted) as doubt:
+        ask(account)
+
+    assert doubt.value.wait > 50
+    assert Account.objects.get().works
+
+
+def test_a_second_look_begins_when_the_minute_is_over(account, amazon, a_minute):
+    """A call that was on its way when another was refused is no second look, however late its answer comes."""
+    subject = looks.of_consent(account)
+    with pytest.raises(Doubted):
+        looks.judge(subject, ConsentLost(fact="no"), took=0)
+    FirstLook.objects.update(first_at=F("first_at") - timedelta(seconds=65))
+
+    with pytest.raises(Doubted):
+        looks.judge(subject, ConsentLost(fact="no"), took=30)
+
+    assert looks.judge(subject, ConsentLost(fact="no"), took=1) is None
+
+
+def test_a_person_who_checks_is_told_at_once(account, amazon, a_minute):
+    amazon.control("/simulator/revoke", {"selling_partner_id": "A2DEMOSELLER01"})
+
+    [finding] = checkup.examine(account)
+
+    assert not finding.good and "consent was withdrawn" in finding.sentence
+    assert Account.objects.get().needs_consent
+
+    amazon.control("/simulator/restore", {"selling_partner_id": "A2DEMOSELLER01"})
+    assert all(finding.good for finding in checkup.examine(Account.objects.get())[:2])
+    assert Account.objects.get().works
+    assert not FirstLook.objects.exists()
+
+
+def test_a_consent_withdrawn_within_a_tokens_life_is_noticed(account, amazon, a_minute):
     ask(account)
     amazon.control("/simulator/revoke", {"selling_partner_id": "A2DEMOSELLER01"})
 
+    with pytest.raises(Doubted):
+        ask(account)
+    minutes_later()
     with pytest.raises(ConsentLost):
         ask(account)
     assert Account.objects.get().needs_consent
 
 
-def test_a_rejected_secret_marks_the_application_and_pauses_all_its_accounts(alice, account, amazon, settings):
+def test_a_secret_rejected_twice_marks_the_application_and_pauses_all_its_accounts(
+    alice, account, amazon, settings, a_minute
+):
     other = paste(alice, name="Other", selling_partner_id="A2DEMOSELLER02", refresh_token="Atzr|simulator-seller-2")
     stale(account), stale(other)
     settings.LWA_CLIENT_SECRET = "rotated elsewhere"
     before = calls(amazon)
 
+    for each in (account, other, account):
+        with pytest.raises(Doubted):
+            ask(Account.objects.get(pk=each.pk))
+
+    assert calls(amazon) == before + 1  # what one account's worker saw holds for all of the application
+    assert Application.objects.get().is_ready
+
+    minutes_later()
     for each in (account, other):
         with pytest.raises(SecretRejected, match="Set LWA_CLIENT_SECRET"):
             ask(Account.objects.get(pk=each.pk))
 
-    assert calls(amazon) == before + 1
+    assert calls(amazon) == before + 2
     assert not Application.objects.get().is_ready
     assert Account.objects.get(pk=account.pk).state == Account.State.CONNECTED
 
 
-def test_the_right_secret_lets_all_accounts_go_on(account, amazon, settings):
+def test_the_right_secret_lets_all_accounts_go_on(account, amazon, settings, a_minute):
     stale(account)
     settings.LWA_CLIENT_SECRET = "wrong"
+    with pytest.raises(Doubted):
+        ask(Account.objects.get())
+    minutes_later()
     with pytest.raises(SecretRejected):
         ask(Account.objects.get())
 
     settings.LWA_CLIENT_SECRET = CLIENT_SECRET
 
     assert ask(Account.objects.get())["payload"]
+    assert Account.objects.get().works
+
+
+def test_a_new_secret_is_judged_by_its_own_looks(account, amazon, settings, a_minute):
+    stale(account)
+    for secret in ("wrong", "wrong too"):
+        settings.LWA_CLIENT_SECRET = secret
+        with pytest.raises(Doubted):
+            ask(Account.objects.get())
+        minutes_later()
+
+    assert Application.objects.get().is_ready
+
+
+def test_a_missing_role_is_looked_at_twice_before_it_is_final(account, amazon, a_minute):
+    amazon.control("/simulator/faults", {"operation": "getMarketplaceParticipations", "kind": "forbidden", "count": 2})
+    for _ in range(3):
+        with pytest.raises(Doubted) as doubt:
+            ask(account)
+    assert calls(amazon, "getMarketplaceParticipations") == 2  # when it was connected, and the first look
+    assert "Amazon refuses getMarketplaceParticipations" in doubt.value.fact
+
+    minutes_later()
+    with pytest.raises(Forbidden):
+        ask(account)
+    assert ask(account)["payload"]
+    assert not FirstLook.objects.exists()
+
+
+def test_other_kinds_of_requests_are_not_doubted_with_one(account, amazon, a_minute):
+    amazon.control("/simulator/faults", {"operation": "getReports", "kind": "forbidden"})
+    with pytest.raises(Doubted):
+        clients.client_for(account).call("getReports", query={"reportTypes": ["X"]})
+
+    assert ask(account)["payload"]
+
+
+def test_a_sign_in_service_that_refuses_without_a_reason_is_looked_at_twice(account, amazon, a_minute):
+    stale(account)
+    amazon.control("/simulator/faults", {"operation": "token", "kind": "400"})
+    for _ in range(2):
+        with pytest.raises(Doubted):
+            ask(account)
+    minutes_later()
+
+    with pytest.raises(SignInRefused):
+        ask(account)
+
     assert Account.objects.get().works
 
 
@@ -221,14 +392,6 @@ def test_an_account_that_was_checked_late_loses_its_note(alice, amazon, settings
     assert Account.objects.get().message == ""
 
 
-def test_a_removed_account_is_said_to_be_gone(account):
-    source = clients.AccessToken(account.pk)
-    account.delete()
-
-    with pytest.raises(ConsentLost, match="removed"):
-        source()
-
-
 # Request quota
 
 
@@ -237,7 +400,7 @@ def real_rates(account, settings, amazon):
     """Amazon's published rates: 15 calls for the marketplaces, then one a minute."""
     amazon.control("/simulator/settings", {"rate_factor": 1})
     settings.SPAPI_RATE_FACTOR = 1
-    clients._quota_connection().execute("DELETE FROM quota")
+    direct.line().execute("DELETE FROM quota")
 
 
 def use_up(account):
@@ -245,7 +408,7 @@ def use_up(account):
     client, wait = clients.client_for(account), 0.0
     while wait <= 1:
         time.sleep(wait)
-        wait = client._quota_take(Call(clients.OPERATIONS["getMarketplaceParticipations"]))
+        wait = client._quota_take(Call(OPERATIONS["getMarketplaceParticipations"]))
 
 
 def test_a_used_up_quota_is_shared_by_all_who_speak_for_the_seller(bob, account, amazon, real_rates):
@@ -258,7 +421,7 @@ def test_a_used_up_quota_is_shared_by_all_who_speak_for_the_seller(bob, account,
 
     assert refusal.value.wait > 1
     assert calls(amazon, "getMarketplaceParticipations") == before
-    wait, left = clients.quota_left(account, "getMarketplaceParticipations")
+    wait, left = quota.left(account, "getMarketplaceParticipations")
     assert left == 0
     assert wait > 1
 
@@ -283,48 +446,48 @@ def test_a_429_empties_the_bucket(account, amazon, real_rates):
 
 
 def test_a_request_taken_stays_taken_when_the_caller_takes_everything_back(account, real_rates):
-    _, before = clients.quota_left(account, "getOrder")
+    _, before = quota.left(account, "getOrder")
     client = clients.client_for(account)
 
     with pytest.raises(RuntimeError), transaction.atomic():
-        client._quota_take(Call(clients.OPERATIONS["getOrder"]))
+        client._quota_take(Call(OPERATIONS["getOrder"]))
         raise RuntimeError
 
-    assert clients.quota_left(account, "getOrder")[1] < before
+    assert quota.left(account, "getOrder")[1] < before
 
 
 FURTHER = (Further(0.001, 2, of="application"), Further(0.001, 1, kind="A_REPORT"))
 
 
 def test_an_applications_own_limit_is_shared_by_its_sellers(alice, account, real_rates, monkeypatch):
-    monkeypatch.setitem(clients.OPERATIONS, "getOrder", replace(clients.OPERATIONS["getOrder"], further=FURTHER))
+    monkeypatch.setitem(OPERATIONS, "getOrder", replace(OPERATIONS["getOrder"], further=FURTHER))
     other = paste(alice, name="Other", selling_partner_id="A2DEMOSELLER02", refresh_token="Atzr|simulator-seller-2")
 
-    clients.client_for(account)._quota_take(Call(clients.OPERATIONS["getOrder"]))
+    clients.client_for(account)._quota_take(Call(OPERATIONS["getOrder"]))
 
-    assert clients.quota_left(other, "getOrder") == (pytest.approx(0.25, abs=0.25), pytest.approx(0.5, abs=0.5))
-    assert clients.quota_seconds(other, "getOrder", 3) == pytest.approx(2000, abs=5)
+    assert quota.left(other, "getOrder") == (pytest.approx(0.25, abs=0.25), pytest.approx(0.5, abs=0.5))
+    assert quota.seconds_for(other, "getOrder", 3) == pytest.approx(2000, abs=5)
 
 
 def test_a_report_types_own_limit_holds_for_its_calls_alone(account, real_rates, monkeypatch):
-    report = replace(clients.OPERATIONS["createReport"], further=FURTHER[1:])
-    monkeypatch.setitem(clients.OPERATIONS, "createReport", report)
+    report = replace(OPERATIONS["createReport"], further=FURTHER[1:])
+    monkeypatch.setitem(OPERATIONS, "createReport", report)
     client = clients.client_for(account)
 
     waits = [client._quota_take(Call(report, kind)) for kind in ("A_REPORT", "A_REPORT", "ANOTHER")]
 
     assert [wait > 900 for wait in waits] == [False, True, False]
-    assert clients.quota_left(account, "createReport", "A_REPORT")[1] == 0
-    assert clients.quota_left(account, "createReport")[1] >= 12
+    assert quota.left(account, "createReport", "A_REPORT")[1] == 0
+    assert quota.left(account, "createReport")[1] >= 12
 
 
 def test_the_quota_survives_the_loss_of_its_connection(account):
-    clients.quota_left(account, "getOrder")
+    quota.left(account, "getOrder")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [clients._quota_connection().info.backend_pid])
+        cursor.execute("SELECT pg_terminate_backend(%s)", [direct.line().info.backend_pid])
 
-    assert clients.quota_left(account, "getOrder") == (0.0, 30)
+    assert quota.left(account, "getOrder") == (0.0, 30)
 
 
 def test_quota_takes_do_not_wait_for_the_disk(account):
-    assert clients._quota_connection().execute("SHOW synchronous_commit").fetchone() == ("off",)
+    assert direct.line().execute("SHOW synchronous_commit").fetchone() == ("off",)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from connector.accounts import applications, connect
 from connector.accounts.models import Account, Application, Consent
-from tests.accounts.conftest import APPLICATION_ID, Browser, browser_of, calls, requests, state_of
+from tests.accounts.conftest import APPLICATION_ID, Browser, browser_of, calls, minutes_later, requests, state_of
 
 
 @pytest.fixture
@@ -295,12 +295,17 @@ def test_a_code_is_not_tried_again_when_amazon_is_out_of_order(browser, amazon, 
     assert calls(amazon) == 1
 
 
-def test_a_rejected_secret_marks_the_application(browser, amazon, settings, nothing_saved):
+def test_a_secret_rejected_twice_marks_the_application(browser, amazon, settings, nothing_saved):
+    """One bad answer to one person pauses nobody's accounts; the person is told at once."""
     settings.LWA_CLIENT_SECRET = "not the secret"
 
     response = browser.come_back(browser.state())
 
     assert refused(response, "LWA_CLIENT_SECRET")
+    assert applications.default().is_ready
+
+    minutes_later()
+    assert refused(browser.come_back(browser.state()), "LWA_CLIENT_SECRET")
     assert not applications.default().is_ready
 
 

@@ -15,6 +15,7 @@ from tests.accounts.conftest import (
     SELLER_TOKEN,
     VENDOR_TOKEN,
     calls,
+    minutes_later,
     paste,
     requests,
 )
@@ -241,6 +242,10 @@ def test_the_installations_application_with_a_wrong_secret_is_marked(alice, amaz
     errors = errors_of(alice)
 
     assert "Set LWA_CLIENT_SECRET" in errors["client_id"]
+    assert Application.objects.get().is_ready  # one bad answer pauses nobody
+
+    minutes_later()
+    assert "Set LWA_CLIENT_SECRET" in errors_of(alice)["client_id"]
     assert not Application.objects.get().is_ready
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from connector.accounts import connect
 from connector.catalogue import index
-from datasets.backfill import dispatch, engine, window
+from connector.database.clock import database_now
+from datasets.backfill import engine, runs
 from datasets.models import Dataset, Run
 from tests.checker import Checker
-from tests.days import ZONE, day_before
+from tests.days import day_of
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def make_dataset(alice, account):
 
     def make(report="order_details", *, start="today-4", end="yesterday", mode="append", options=None, **fields):
         answers = index.check_answers(report, options or {})
-        if start and day_before(0) != window.today(datetime.now(UTC), ZONE):
-            start, end = (window.resolve(word, day_before(0)).isoformat() for word in (start, end))
+        if start:
+            start, end = day_of(start), day_of(end)
         return Dataset.objects.create(
             slug=fields.pop("slug", f"made_{Dataset.objects.count()}"), name="Made", owner=alice, account=account,
             report=report, options=answers, start=start, end=end, mode=mode, **fields,
@@ -53,7 +54,7 @@ def fill(fast_amazon):
     """Runs a dataset until its run is over, in this process, as a worker would turn by turn."""
 
     def fill(dataset, trigger=Run.Trigger.MANUAL, seconds=60):
-        run = finish(engine.start(dataset, trigger, now=dispatch.database_now()), seconds)
+        run = finish(runs.start(dataset, trigger, now=database_now()), seconds)
         dataset.refresh_from_db()
         return run
 
@@ -79,6 +80,6 @@ def finish(run, seconds=60):
     while run.is_open:
         assert time.monotonic() < end, f"still {run.state}: {run.message}"
         wait = engine.advance(run.pk)
-        time.sleep(min(wait or 0.05, 1.0) if wait is not None else 0.05)
+        time.sleep(min(wait or 0.01, 1.0))
         run.refresh_from_db()
     return run

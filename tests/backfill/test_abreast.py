@@ -11,7 +11,7 @@ from datasets.backfill import abreast
 from tests.checker import Checker
 from tests.days import day_before
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.slow]
 
 DAYS = [date(2026, 10, 20) - timedelta(days=back) for back in range(12)]
 BY_ORDER_DATE = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}
@@ -125,7 +125,11 @@ def cut_once():
 
 @pytest.mark.parametrize("back", [3, 4, 17])
 def test_a_day_that_is_cut_off_beside_another_is_landed_again_whole(thirty_days, fill, simulator, cut_once, back):
-    cut_once(day_before(back))
+    """A day with rows: one on which nothing was sold has none to land."""
+    checker = Checker(thirty_days.pk, simulator)
+    truth = checker.truth(day_before(30), day_before(1), file=True, marketplaces="US,CA,MX")
+    checker.close()
+    cut_once(next(day for day in map(day_before, range(back, 30)) if truth[str(day)]["rows"]))
 
     run = fill(thirty_days)
 

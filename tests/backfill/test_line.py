@@ -5,19 +5,21 @@ is taken out of ours again, as Amazon's stands still: these tests count requests
 """
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
-from connector.accounts import clients
+from connector.accounts import clients, direct, quota
 from connector.catalogue import index
 from connector.catalogue.report import Days
+from connector.database.clock import database_now
 from connector.spapi.client import Call
 from connector.spapi.operations import OPERATIONS, Further
-from datasets.backfill import dispatch, engine, forecast, lifecycle
+from datasets.backfill import engine, forecast, lifecycle, runs
 from datasets.models import Day, Request, Run
-from tests.days import day_before
+from tests.days import day_before, even_days
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.slow]
 
 TYPES = (
     "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL",
@@ -36,14 +38,14 @@ class Account:
     def spend(self):
         operation = OPERATIONS["createReport"]
         clients.client_for(self.account)._quota_take(Call(operation))
-        clients._quota("drain", clients.limits_of(self.account, operation), 60)
+        quota.drain(self.account, Call(operation), 60)
         self.amazon.control("/simulator/drain", {"operation": "createReport"})
         self.at = self._now()
 
     def hold(self):
         """As if no time had gone by since the last look at our ledger."""
         lost = self._now() - self.at
-        link = clients._quota_connection()
+        link = direct.line()
         link.execute("UPDATE quota SET tat = tat + %s", [lost])
         link.execute("UPDATE quota_place SET since = since + %s, until = until + %s", [lost, lost])
         self.at += lost
@@ -51,13 +53,13 @@ class Account:
     def let_pass(self, seconds):
         """So much time goes by for both ledgers."""
         self.hold()
-        link = clients._quota_connection()
+        link = direct.line()
         link.execute("UPDATE quota SET tat = tat - %s", [seconds])
         link.execute("UPDATE quota_place SET since = since - %s, until = until - %s", [seconds, seconds])
         self.amazon.control("/simulator/clock", {"advance": seconds})
 
     def start(self, dataset):
-        self.runs.append(engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now()))
+        self.runs.append(runs.start(dataset, Run.Trigger.MANUAL, now=database_now()))
         return self.runs[-1]
 
     def look(self):
@@ -83,13 +85,13 @@ class Account:
         self.hold()
         return forecast.remaining(run.dataset, run, index.effective(run.dataset.report, run.dataset.options))
 
-    def forecast(self, report, days):
-        """What is said of so many days of history before anything is saved."""
+    def forecast(self, report, first=date(2026, 6, 2), last=date(2026, 6, 14)):  # noqa: B008
+        """What is said of that history before anything is saved: thirteen days, seven reports."""
         self.hold()
-        return forecast.forecast(report, self.account, day_before(days + 9), day_before(10))
+        return forecast.forecast(report, self.account, first, last)
 
     def _now(self):
-        return clients._quota_connection().execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]
+        return direct.line().execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]
 
     def _asked(self):
         entries = self.amazon.control("/simulator/requests?operation=createReport")["requests"]
@@ -108,10 +110,16 @@ def shared(account, fast_amazon, settings, monkeypatch):
         lifecycle.clear(run.dataset)
 
 
+def between(days):
+    """A dataset's dates, from the first to the last of these."""
+    first, last = days
+    return {"start": first.isoformat(), "end": last.isoformat()}
+
+
 def test_two_histories_over_one_account_take_turns(shared, make_dataset):
     """However the workers come: here the first dataset's is always there first."""
     for kind in TYPES:
-        shared.start(make_dataset(REPORT, options={"report_type": kind}, start="today-40"))
+        shared.start(make_dataset(REPORT, options={"report_type": kind}, **between(even_days(40))))
 
     asked = [kind for kind, _ in shared.minutes(8)]
 
@@ -120,13 +128,14 @@ def test_two_histories_over_one_account_take_turns(shared, make_dataset):
 
 
 def test_the_newest_days_of_a_dataset_go_before_the_history_of_others(shared, make_dataset):
-    first = make_dataset(REPORT, options={"report_type": TYPES[0]}, start="today-40")
+    """An even number of even days: the first request of each history has its two newest, and no other has one of them."""
+    first, last = even_days(40)
     quoted = {"report_type": TYPES[0], "csv_report_quote_character": "single"}
-    shared.start(first)
-    shared.start(make_dataset(REPORT, options=quoted, start="today-40", end="today-9"))
+    shared.start(make_dataset(REPORT, options={"report_type": TYPES[0]}, **between((first, last))))
+    shared.start(make_dataset(REPORT, options=quoted, **between((first, last - timedelta(days=8)))))
     shared.minutes(3)
 
-    shared.start(make_dataset(REPORT, options={"report_type": TYPES[1]}, start="yesterday"))
+    shared.start(make_dataset(REPORT, options={"report_type": TYPES[1]}, **between((last, last))))
     asked = shared.minutes(1)
 
     assert [kind for kind, _ in asked] == [TYPES[1]]
@@ -138,15 +147,29 @@ def test_the_newest_days_of_a_dataset_go_before_the_history_of_others(shared, ma
 def test_the_forecast_knows_what_is_left_in_the_bucket(shared, settings):
     settings.SPAPI_RATE_FACTOR = 1
     report = index.effective(REPORT, index.check_answers(REPORT, {"report_type": TYPES[0]}))
-    found = shared.forecast(report, 12)
-    assert found.requests == 7  # the newest two days come on their own
+    found = shared.forecast(report)
+    assert found.requests == 7  # six of two days, and the newest day
     assert found.seconds == pytest.approx(7 * 60 + 60, rel=0.05)
 
     shared.let_pass(3 * 60)
 
-    assert shared.forecast(report, 12).seconds == pytest.approx(4 * 60 + 60, rel=0.05)
+    assert shared.forecast(report).seconds == pytest.approx(4 * 60 + 60, rel=0.05)
     shared.let_pass(3600)
-    assert shared.forecast(report, 12).seconds == pytest.approx(60)  # seven at once, a minute each
+    assert shared.forecast(report).seconds == pytest.approx(60)  # seven at once, a minute each
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "requests"),
+    [
+        (date(2026, 6, 3), date(2026, 6, 14), 6),
+        (date(2026, 3, 3), date(2026, 3, 14), 6),  # one of 23 hours
+        (date(2026, 10, 26), date(2026, 11, 6), 7),  # one of 25 hours: with another day it is more than Amazon takes
+    ],
+)
+def test_the_forecast_counts_the_hours_of_each_day(shared, first, last, requests):
+    report = index.effective(REPORT, index.check_answers(REPORT, {"report_type": TYPES[0]}))
+
+    assert shared.forecast(report, first, last).requests == requests
 
 
 def test_the_forecast_knows_every_limit_that_a_call_counts_against(shared, monkeypatch):
@@ -155,7 +178,7 @@ def test_the_forecast_knows_every_limit_that_a_call_counts_against(shared, monke
     further = (Further(1 / 900, 1, kind=TYPES[0]), Further(0.0001, 1, kind="ANOTHER"))
     monkeypatch.setitem(OPERATIONS, "createReport", replace(OPERATIONS["createReport"], further=further))
 
-    assert shared.forecast(report, 12).seconds == pytest.approx(6 * 900 + 60, rel=0.01)
+    assert shared.forecast(report).seconds == pytest.approx(6 * 900 + 60, rel=0.01)
 
 
 def test_what_is_left_to_wait_shrinks_with_each_page_of_a_chain(shared, make_dataset):
@@ -177,7 +200,8 @@ def test_what_is_left_to_wait_shrinks_with_each_page_of_a_chain(shared, make_dat
 
 
 def test_what_is_left_to_wait_shrinks_as_it_goes_and_counts_those_who_stand_in_line_too(shared, make_dataset):
-    runs = [shared.start(make_dataset(REPORT, options={"report_type": kind}, start="today-20")) for kind in TYPES]
+    days = between(even_days(20))
+    runs = [shared.start(make_dataset(REPORT, options={"report_type": kind}, **days)) for kind in TYPES]
     shared.minutes(2)
     early = shared.left(runs[0])
     shared.minutes(8)

@@ -1,5 +1,7 @@
 """Reports as JSON and XML documents, from asking to rows: whole weeks and months, dates as Amazon reads them, nothing lost."""
 
+import base64
+import json
 from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
@@ -8,17 +10,19 @@ from decimal import Decimal
 import pytest
 
 from connector.catalogue import index
+from connector.catalogue.number_date_format import NumberDateFormat
+from connector.catalogue.outline import FOLDER, parse
 from connector.catalogue.report import Aligned
-from connector.catalogue.written import Written
+from connector.database.clock import database_now
 from connector.simulator.analytics import search_terms
 from connector.simulator.marketplaces import BY_COUNTRY
-from datasets.backfill import dispatch, engine
+from datasets.backfill import engine, runs
 from datasets.models import Change, Day, Request
 from datasets.storage.table import MOST_COLUMNS
 from tests.backfill.conftest import finish
-from tests.days import day_before
+from tests.days import day_before, last_periods
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.slow]
 
 SALES, TERMS = "GET_SALES_AND_TRAFFIC_REPORT", "GET_BRAND_ANALYTICS_SEARCH_TERMS_REPORT"
 XML = "GET_XML_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"
@@ -60,8 +64,8 @@ def states(dataset):
 
 def last_week():
     """The newest week of which Amazon has the figures."""
-    first, last = WEEK.period(day_before(1))
-    return (first, last) if last < day_before(1) else WEEK.period(first - timedelta(days=1))
+    [found] = last_periods(WEEK, 1)
+    return found
 
 
 def test_orders_from_xml_equal_amazons_truth_and_the_flat_file(of_type, make_dataset, fill, check):
@@ -164,7 +168,7 @@ def test_a_week_is_read_again_as_a_whole_whichever_of_its_days_is_reloaded(of_ty
     assert fill(dataset).days_total == 0
 
     wednesday = first + timedelta(days=3)
-    run = finish(engine.reload(dataset, wednesday, wednesday, now=dispatch.database_now()))
+    run = finish(runs.reload(dataset, wednesday, wednesday, now=database_now()))
 
     assert (run.state, run.days_total) == ("succeeded", 7)
     assert len(asked(simulator)) == 2
@@ -173,18 +177,18 @@ def test_a_week_is_read_again_as_a_whole_whichever_of_its_days_is_reloaded(of_ty
 
 
 def test_a_quarter_is_one_request_and_its_first_day_carries_the_rows(of_type, fill, simulator):
-    dataset = of_type(TERMS, first=date(2026, 2, 10), last=date(2026, 7, 20), report_period="QUARTER")
+    quarters = last_periods(Aligned("quarter"), 3)
+    within = {"first": quarters[0][0] + timedelta(days=40), "last": quarters[2][1] - timedelta(days=70)}
+    dataset = of_type(TERMS, **within, report_period="QUARTER")
 
     run = fill(dataset)
 
     assert run.state == "succeeded", run.message
-    assert [(start[:10], end[:10]) for start, end, _ in reversed(asked(simulator))] in (
-        [("2026-01-01", "2026-03-31"), ("2026-04-01", "2026-06-30"), ("2026-07-01", "2026-09-30")],
-        [("2026-07-01", "2026-09-30"), ("2026-04-01", "2026-06-30"), ("2026-01-01", "2026-03-31")],
-    )
+    told = [(date.fromisoformat(start[:10]), date.fromisoformat(end[:10])) for start, end, _ in asked(simulator)]
+    assert told in (quarters, quarters[::-1])
     landed = {day for day, state in states(dataset).items() if state == "landed"}
-    assert landed == {date(2026, 1, 1), date(2026, 4, 1), date(2026, 7, 1)}
-    assert run.days_total == 273
+    assert landed == {first for first, _ in quarters}
+    assert run.days_total == (quarters[2][1] - quarters[0][0]).days + 1
 
 
 def test_a_field_that_amazon_adds_becomes_a_column_of_text(of_type, fill, check, simulator):
@@ -213,7 +217,20 @@ def test_a_field_that_amazon_adds_becomes_a_column_of_text(of_type, fill, check,
             {"kind": "rewritten", "old": '"salesAndTrafficByDate"', "new": '"other"'},
             "has no salesAndTrafficByDate",
         ),
-        (SALES, {"kind": "rewritten", "old": '"CHILD"', "new": '"SKU"'}, "made with asinGranularity SKU"),
+        (
+            SALES,
+            {"kind": "rewritten", "old": '"CHILD"', "new": '"SKU"'},
+            "its reportOptions.asinGranularity is SKU, and CHILD was asked for",
+        ),
+        *(
+            (report_type, {"kind": "rewritten", "old": f'"{member}": {old}', "new": f'"{member}": {new}'}, said)
+            for report_type, member, old, new, said in (
+                (SALES, "reportType", f'"{SALES}"', '"GET_OTHER"', f"its reportType is GET_OTHER, and {SALES}"),
+                (SALES, "marketplaceIds", "[", '["A2EUQ1WTGCTBG2", ', "its marketplaceIds is A2EUQ1WTGCTBG2, ATV"),
+                (SALES, "dataStartTime", '"2', '"1', "its dataStartTime is 1"),
+                (TERMS, "dataEndTime", '"2', '"1', "its dataEndTime is 1"),
+            )
+        ),
         (SALES, {"kind": "truncated_gzip"}, "ends too early"),
         (XML, {"kind": "cut_text", "characters": 3000}, "cut off"),
         (XML, {"kind": "rewritten", "old": "<AmazonEnvelope", "new": "<!DOCTYPE a><AmazonEnvelope"}, "DOCTYPE"),
@@ -221,14 +238,51 @@ def test_a_field_that_amazon_adds_becomes_a_column_of_text(of_type, fill, check,
     ],
 )
 def test_a_document_that_is_broken_is_never_a_short_day(of_type, fill, check, simulator, report_type, fault, said):
-    dataset = of_type(report_type, first=day_before(3), last=day_before(2))
+    first, last = last_week() if report_type == TERMS else (day_before(3), day_before(2))
+    dataset = of_type(report_type, first=first, last=last)
     simulator.control("/simulator/faults", {"operation": "downloadDocument", **fault})
 
     run = fill(dataset)
 
-    assert run.state == "failed" and said in run.message
+    assert run.state == "failed" and said in run.message, run.message
     assert set(states(dataset).values()) == {"failed"}
     assert rows(check, dataset, "count(*), 0") == [(0, 0)]
+
+
+def test_a_document_of_another_marketplace_is_no_empty_one(of_type, fill, simulator):
+    """It had no rows, and the day was called empty."""
+    dataset = of_type(SALES, first=day_before(3), last=day_before(2))
+    specification = {"reportType": SALES, "marketplaceIds": ["A2EUQ1WTGCTBG2"]}
+    content = {"salesAndTrafficByDate": [], "salesAndTrafficByAsin": [], "reportSpecification": specification}
+    body = base64.b64encode(json.dumps(content).encode()).decode()
+    simulator.control("/simulator/faults", {"operation": "downloadDocument", "kind": "body", "body": body})
+
+    run = fill(dataset)
+
+    assert run.state == "failed" and "its marketplaceIds is A2EUQ1WTGCTBG2" in run.message
+
+
+@pytest.mark.parametrize(
+    ("report_type", "said", "words"),
+    [
+        (FLAT, {"reportId": "1"}, "told of another one: 1"),
+        (FLAT, {"reportType": "GET_OTHER"}, "its reportType is GET_OTHER"),
+        (FLAT, {"marketplaceIds": ["A2EUQ1WTGCTBG2"]}, "its marketplaceIds is A2EUQ1WTGCTBG2"),
+        (FLAT, {"dataStartTime": "2001-01-01T00:00:00Z"}, "its dataStartTime is 2001-01-01T00:00:00Z"),
+        (SALES, {"dataEndTime": "2001-01-01T00:00:00Z"}, "its dataEndTime is 2001-01-01T00:00:00Z"),
+    ],
+)
+def test_a_report_that_says_it_is_another_one_is_refused(of_type, fill, simulator, said, words, report_type):
+    dataset = of_type(report_type, first=day_before(3), last=day_before(2))
+    report = {"reportType": report_type, "createdTime": "2026-11-01T00:00:00+00:00"}
+    body = base64.b64encode(json.dumps(report | {"processingStatus": "DONE", "reportDocumentId": "D1"} | said).encode())
+    fault = {"operation": "getReport", "kind": "body", "body": body.decode()}
+    simulator.control("/simulator/faults", fault)
+
+    run = fill(dataset)
+
+    assert run.state == "failed" and words in run.message, run.message
+    assert set(states(dataset).values()) == {"failed"}
 
 
 def test_what_no_database_keeps_is_replaced_and_said(of_type, fill, check, simulator):
@@ -247,7 +301,7 @@ def test_what_no_database_keeps_is_replaced_and_said(of_type, fill, check, simul
 def test_a_request_that_was_created_and_never_written_down_is_found_by_its_dates(of_type, fill, simulator):
     first, last = last_week()
     dataset = of_type(TERMS, first=first, last=last)
-    run = engine.start(dataset, "manual", now=dispatch.database_now())
+    run = runs.start(dataset, "manual", now=database_now())
     engine.advance(run.pk)
     Request.objects.update(state="planned", amazon_id="", not_before=None)  # a worker died before the answer was kept
 
@@ -276,7 +330,7 @@ def test_fields_beyond_what_a_table_holds_are_kept_as_json(of_type, fill, check,
 
 
 def test_rows_from_other_days_are_counted_and_said(of_type, fill, check, simulator):
-    dataset = of_type(SALES, first=day_before(4), last=day_before(2))
+    dataset = of_type(SALES, first=day_before(5), last=day_before(2))
     old, new = f'"date": "{day_before(4)}"', '"date": "2001-01-01"'
     simulator.control(
         "/simulator/faults", {"operation": "downloadDocument", "kind": "rewritten", "old": old, "new": new}
@@ -299,11 +353,13 @@ class TestAFileOfAnotherCountry:
     @pytest.fixture
     def report(self, monkeypatch):
         plain = index.effective("create_and_download_report", {"report_type": FLAT})
-        columns = tuple(
-            replace(column, also=("Preis",)) if column.name == "item_price" else column for column in plain.columns
+        shape = parse(
+            (FOLDER / "all_orders.txt").read_text().replace("item-price ", 'item-price numeric also "Preis" #')
         )
-        source = replace(plain.source, written=Written(decimal=",", dates="dmy"), written_in=("US",))
-        made = replace(plain, key="another_country", columns=columns, source=source, variants={}, options=())
+        source = replace(
+            plain.source, shape=shape, format=NumberDateFormat(decimal=",", dates="dmy"), format_countries=("US",)
+        )
+        made = replace(plain, key="another_country", source=source, variants={}, options=())
         monkeypatch.setitem(index._BY_KEY, made.key, made)
         return made
 

@@ -20,7 +20,8 @@ NAMES = ["id", "purchase_date", "title"]
 moments = st.sampled_from(
     ["2026-11-01T08:30:00+00:00", "2026-11-01T09:30:00Z", "2026-10-30T06:59:59+00:00", "2026-10-30T07:00:00+00:00",
      "2026-11-03T07:59:59+00:00", "2026-11-03T08:00:00+00:00", "2026-11-01T01:30:00-07:00", "2026-10-31T12:00:00+00:00",
-     "", "yesterday"]
+     "2026-11-01 18:00:00 UTC", "2026-11-01T18:00:00.5Z", "2026-11-01", "", "yesterday", "11/01/2026 10:00:00 AM PST",
+     "Nov 1, 2026 10:00:00 AM PST"]
 )  # fmt: skip
 words = st.text(st.sampled_from("ab\"'\\ \tü=,\r"), max_size=6)
 lines = st.one_of(
@@ -78,6 +79,39 @@ def test_ordinary_quotes_and_backslashes_are_no_reason_to_be_slow(line, tmp_path
 
 
 @pytest.mark.parametrize(
+    ("moment", "came"), [("2026-10-31T12:00:00+00:00", True), ("2026-11-01T09:30:00Z", False), ("2026-12-01", False)]
+)
+def test_that_lines_of_days_came_which_are_not_wanted_is_told(moment, came, tmp_path):
+    raw = f"id\tpurchase-date\ttitle\na\t{moment}\tx\n".encode()
+    files = stage.DayFiles(tmp_path, NAMES, null="")
+
+    told = quick.split([raw], lambda titles: (1, None, files), quote="double", first=FIRST, last=LAST, zone=ZONE,
+                       wanted=WANTED, elsewhere=lambda _: None)  # fmt: skip
+    files.discard()
+
+    assert told is came
+
+
+@pytest.mark.parametrize("moment", ["11/01/2026 10:00:00 AM PST", "yesterday", "20261101", "Nov 1, 2026"])
+def test_a_day_that_does_not_fit_its_column_is_left_to_the_thorough_reader(moment, tmp_path):
+    raw = f"id\tpurchase-date\ttitle\na\t{moment}\tx\n".encode()
+
+    with pytest.raises(quick.NotOrdinary):
+        quickly(raw.decode(), "double", tmp_path)
+
+
+def test_a_column_of_dates_goes_by_the_date_that_is_written(tmp_path):
+    raw = b"id\tpurchase-date\ttitle\na\t2026-11-01T00:00:00Z\tx\nb\t2026-10-30\ty\n"
+    files = stage.DayFiles(tmp_path, NAMES, null="")
+    find = window.day_finder(FIRST, LAST, ZONE, dates=True)
+
+    quick.split([raw], lambda titles: (1, None, files), quote="double", first=FIRST, last=LAST, zone=ZONE, wanted=WANTED,
+                elsewhere=find, dates=True)  # fmt: skip
+
+    assert {day: staged.rows for day, staged in files.close().items()} == {date(2026, 11, 1): 1, FIRST: 1}
+
+
+@pytest.mark.parametrize(
     "raw",
     [
         b"id\tpurchase-date\ttitle\na\t2026-11-01T09:30:00Z\t\xff\n",
@@ -103,7 +137,13 @@ def test_what_is_not_ordinary_is_left_to_the_thorough_reader(raw, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("label", "may"), [("", True), ("text/plain; charset=UTF-8", True), ("text/plain;charset=Cp1252", False)]
+    ("label", "may"),
+    [
+        ("", True),
+        ("text/plain; charset=UTF-8", True),
+        ("text/plain;charset=Cp1252", False),
+        ("text/plain;charset=us-ascii", False),
+    ],
 )
 def test_a_label_of_another_charset_is_believed(label, may):
     assert quick.may_try(label) is may

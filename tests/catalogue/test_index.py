@@ -2,12 +2,15 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from connector.catalogue import index
-from connector.catalogue.report import MODES, TYPES, Aligned, Days, moment, safe_name
+from connector.catalogue.names import safe_name
+from connector.catalogue.report import MODES, Aligned, Days, moment
+from connector.catalogue.shape import TYPES
 from connector.spapi.operations import OPERATIONS
 
 FROM, UNTIL = datetime(2026, 1, 1, 8, tzinfo=UTC), datetime(2026, 1, 31, 8, tzinfo=UTC)
@@ -87,6 +90,11 @@ def test_operations_are_known_and_their_burst_is_the_published_one(report):
     name = "createReport" if report.source.is_report else report.source.operation
 
     assert OPERATIONS[name].burst == report.source.burst
+
+
+def test_an_answer_may_change_only_what_a_report_has():
+    with pytest.raises(ValueError, match="order_items: rows = x changes widow"):
+        replace(index.get("order_items"), variants={"rows": {"x": {"widow": 1}}})
 
 
 def test_the_date_type_chooses_window_and_day():
@@ -181,9 +189,9 @@ SALES, TERMS = "GET_SALES_AND_TRAFFIC_REPORT", "GET_BRAND_ANALYTICS_SEARCH_TERMS
 @pytest.mark.parametrize(
     ("answers", "window", "day_column"),
     [
-        ({"report_type": SALES}, Days(30, over=True), "date"),
+        ({"report_type": SALES}, Days(30, completed_only=True), "date"),
         ({"report_type": SALES, "date_granularity": "WEEK"}, Aligned("week", 4), "date"),
-        ({"report_type": SALES, "rows": "by_asin"}, Days(1, over=True), None),
+        ({"report_type": SALES, "rows": "by_asin"}, Days(1, completed_only=True), None),
         ({"report_type": SALES, "rows": "by_asin", "date_granularity": "MONTH"}, Aligned("month"), None),
         ({"report_type": TERMS}, Aligned("week"), None),
         ({"report_type": TERMS, "report_period": "QUARTER"}, Aligned("quarter"), None),
@@ -219,6 +227,14 @@ def test_questions_of_one_report_type_are_unknown_to_another():
         index.check_answers(FLAT, {"report_type": TERMS, "csv_report_quote_character": "double"})
     with pytest.raises(index.Invalid, match="at most 1"):
         index.check_answers(FLAT, {"report_type": TERMS, "marketplaces": ["US", "CA"]})
+
+
+def test_marketplaces_are_asked_for_only_where_rows_can_be_told_apart_by_them():
+    returns = {"report_type": "GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA", "marketplaces": ["US"]}
+
+    with pytest.raises(index.Invalid, match="no option 'marketplaces'"):
+        index.check_answers(FLAT, returns)
+    assert index.check_answers(FLAT, returns | {"report_type": BY_ORDER_DATE})["marketplaces"] == ["US"]
 
 
 def test_report_options_are_amazons_and_one_marketplace_is_asked_for():

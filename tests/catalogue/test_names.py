@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.catalogue.report import LONGEST_NAME, safe_name, safe_names
+from connector.catalogue.names import MAX_NAME, safe_name, safe_names
 
 TITLES = st.one_of(st.text(max_size=200), st.from_regex(r"[A-Za-z0-9 _-]{0,80}", fullmatch=True))
 
@@ -45,7 +45,7 @@ def test_every_name_is_safe_and_naming_it_again_changes_nothing(title):
     name = safe_name(title)
 
     assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
-    assert len(name.encode()) <= LONGEST_NAME
+    assert len(name.encode()) <= MAX_NAME
     assert "__" not in name and not name.endswith("_")
     assert safe_name(name) == name
 
@@ -57,7 +57,7 @@ def test_names_are_all_different_and_safe_and_the_first_keeps_its_own(titles):
     assert len(names) == len(titles) == len(set(names))
     wished = [safe_name(title) for title in titles]
     for at, name in enumerate(names):
-        assert re.fullmatch(r"[a-z][a-z0-9_]*", name) and len(name) <= LONGEST_NAME
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", name) and len(name) <= MAX_NAME
         assert name == wished[at] or wished[at] in wished[:at]
 
 

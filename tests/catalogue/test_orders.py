@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.catalogue import index
-from connector.catalogue.sellers import participation_rows
+
+participation_rows = index.get("marketplace_participations").source.rows
 
 BUYERS = {"include_buyer_and_address_data": True}
 
@@ -304,6 +305,13 @@ def test_the_flags_of_an_item():
     assert row["is_buyer_requested_cancel"] is True and row["buyer_cancel_reason"] == "late"
 
 
+@pytest.mark.parametrize(
+    ("numbers", "kept"), [([None, "0001", None], "0001"), ([None], None), (["A", 2, {"b": 1}], 'A,2,{"b":1}')]
+)
+def test_words_that_amazon_leaves_out_of_a_list_are_no_words(numbers, kept):
+    assert item_row({"product": {"serialNumbers": numbers}})["serial_numbers"] == kept
+
+
 def test_an_order_without_items_has_no_item_rows_and_one_with_three_has_three():
     assert rows("order_items", [ORDER]) == []
     items = [{"orderItemId": str(n)} for n in range(3)]
@@ -383,7 +391,8 @@ ANY_JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=250, deadline=None)
 @given(
     st.lists(st.dictionaries(KEYS, ANY_JSON, max_size=8), max_size=3),
     st.sampled_from(["order_details", "order_items"]),

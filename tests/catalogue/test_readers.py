@@ -54,6 +54,16 @@ def test_a_header_alone_has_no_rows(quote):
     assert parse("a\tb\n", quote)[:2] == (["a", "b"], [])
 
 
+@ANY_QUOTE
+def test_a_header_that_comes_again_is_no_row_and_is_told(quote):
+    repeated = []
+    text = io.StringIO("a\tb\n1\t2\na\tb\na\t2\n", newline="")
+
+    _, rows = flat_file(text, quote, repeated=repeated.append)
+
+    assert (list(rows), repeated) == ([["1", "2"], ["a", "2"]], [3])
+
+
 def test_titles_are_made_different():
     assert unique(["a", "a", "a (2)", "", "b", ""]) == ["a", "a (3)", "a (2)", "Column 4", "b", "Column 6"]
     assert parse("x\tx\ty\n1\t2\t3\n")[0] == ["x", "x (2)", "y"]

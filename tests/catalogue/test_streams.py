@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.catalogue.nested import Rows
-from connector.catalogue.report import Records
+from connector.catalogue.shape import Shape
 from connector.catalogue.streams import Broken, declared_charset, json_records, xml_records
 
 
@@ -37,7 +37,7 @@ def rows(read, content, records, titles, most=1 << 20):
 
 
 def parse(content, path="rows", most=1 << 20, **records):
-    return [record for record, _ in json_records(Trickle(content, most), Records(path, **records), lambda: None)]
+    return [record for record, _ in json_records(Trickle(content, most), Shape(path, **records), lambda: None)]
 
 
 ANY_JSON = st.recursive(
@@ -64,7 +64,7 @@ class TestJson:
     def test_numbers_keep_amazons_digits(self):
         content = '{"rows": [{"a": 0.10, "b": 12345678901234567890.123456789, "c": 1E+400, "d": [1.50, {"e": 2.0}]}]}'
 
-        found, unknown, _ = rows(json_records, content, Records("rows"), ["a", "b", "c", "d"])
+        found, unknown, _ = rows(json_records, content, Shape("rows"), ["a", "b", "c", "d"])
 
         assert found == [(["0.10", "12345678901234567890.123456789", "1E+400", '[1.50,{"e":2.0}]'], None)]
         assert unknown == []
@@ -77,7 +77,7 @@ class TestJson:
         ],
     )
     def test_the_head_is_repeated_on_each_row_wherever_it_stands(self, content):
-        records = Records("rows", head=("spec.from", "spec.no", "spec.lacking"))
+        records = Shape("rows", head=("spec.from", "spec.no", "spec.lacking"))
 
         found, _, _ = rows(json_records, content, records, ["a", *records.head])
 
@@ -88,14 +88,14 @@ class TestJson:
             '{"rows": [{"id": "1", "items": [{"sku": "A"}, {"sku": "B"}]}, {"id": "2"}, {"id": "3", "items": []}]}'
         )
 
-        found, _, _ = rows(json_records, content, Records("rows", each="items"), ["id", "items.sku"])
+        found, _, _ = rows(json_records, content, Shape("rows", each="items"), ["id", "items.sku"])
 
         assert [values for values, _ in found] == [["1", "A"], ["1", "B"], ["2", ""]]
 
     def test_what_nobody_declared_is_found_and_kept(self):
         content = '{"rows": [{"a": "x"}, {"a": "y", "b": {"c": true, "d": null, "e": {}}, "f": ["p", "q"]}]}'
 
-        found, unknown, _ = rows(json_records, content, Records("rows"), ["a"])
+        found, unknown, _ = rows(json_records, content, Shape("rows"), ["a"])
 
         assert found == [(["x"], None), (["y"], {"b.c": "true", "f": '["p","q"]'})]
         assert unknown == ["b.c", "f"]
@@ -103,7 +103,7 @@ class TestJson:
     def test_what_no_database_keeps_is_replaced_and_counted(self):
         content = '{"rows": [{"a": "half \\ud83d here", "b": "nul \\u0000 raw \0", "c": "whole \\ud83d\\ude00"}]}'
 
-        found, _, replaced = rows(json_records, content, Records("rows"), ["a", "b", "c"])
+        found, _, replaced = rows(json_records, content, Shape("rows"), ["a", "b", "c"])
 
         assert found[0][0] == ["half \ufffd here", "nul \ufffd raw \ufffd", "whole 😀"]
         assert replaced == 3
@@ -141,12 +141,12 @@ class TestJson:
 
         text = Endless()
         with pytest.raises(Broken):
-            list(json_records(text, Records("rows"), lambda: None))
+            list(json_records(text, Shape("rows"), lambda: None))
         assert text.given < 100 << 20
 
     def test_memory_stays_flat_at_any_size(self):
         assert (
-            _peak(json_records, '{"rows": [', '{"a": "%0200d", "b": {"c": 1.5}},', '{"a": ""}]}', Records("rows"))
+            _peak(json_records, '{"rows": [', '{"a": "%0200d", "b": {"c": 1.5}},', '{"a": ""}]}', Shape("rows"))
             < 2 << 20
         )
 
@@ -168,7 +168,7 @@ ORDERS = """<?xml version="1.0" encoding="ISO-8859-1"?>
   <Message><Order><ID>2</ID><City/></Order></Message>
 </AmazonEnvelope>
 """
-OF_ORDERS = Records(
+OF_ORDERS = Shape(
     "AmazonEnvelope.Message.Order",
     each="OrderItem",
     head=("AmazonEnvelope.MessageType",),
@@ -201,7 +201,7 @@ class TestXml:
     def test_two_entries_of_one_kind_are_both_kept(self):
         content = "<A><R><C><T>x</T><V>1</V></C><C><T>x</T><V>2</V></C><C><V>3</V></C></R></A>"
 
-        found, _, _ = rows(xml_records, content, Records("A.R", told_apart={"C": "T"}), ["C[x].V"])
+        found, _, _ = rows(xml_records, content, Shape("A.R", told_apart={"C": "T"}), ["C[x].V"])
 
         assert found == [(["1"], {"C[x 2].V": "2", "C[].V": "3"})]
 
@@ -209,7 +209,7 @@ class TestXml:
         content = "<A><R><V>a\x0bb&#x0;c&#9;d&#55357;</V></R></A>"
 
         for most in (1, 3, 100):
-            found, _, replaced = rows(xml_records, content, Records("A.R"), ["V"], most)
+            found, _, replaced = rows(xml_records, content, Shape("A.R"), ["V"], most)
             assert (found[0][0], replaced) == (["a\ufffdb\ufffdc\td\ufffd"], 3)
 
     @pytest.mark.parametrize(
@@ -228,10 +228,17 @@ class TestXml:
     )
     def test_what_is_broken_is_refused_with_a_sentence(self, content, word):
         with pytest.raises(Broken, match=word):
-            rows(xml_records, content, Records("A.R"), ["V"])
+            rows(xml_records, content, Shape("A.R"), ["V"])
+
+    def test_what_stands_in_the_place_of_records_is_no_empty_document(self):
+        with pytest.raises(Broken, match="has no A.Message.R but a S"):
+            rows(xml_records, "<A><Header/><Message><S><V>1</V></S></Message></A>", Shape("A.Message.R"), ["V"])
+        assert rows(xml_records, "<A><Header/><Message/></A>", Shape("A.Message.R"), ["V"])[0] == []
+        beside = "<A><Message><Id>7</Id><R><V>1</V></R></Message></A>"
+        assert rows(xml_records, beside, Shape("A.Message.R"), ["V"])[0] == [(["1"], None)]
 
     def test_a_document_without_records_is_a_document(self):
-        assert rows(xml_records, "<A><Header/></A>", Records("A.R"), ["V"])[0] == []
+        assert rows(xml_records, "<A><Header/></A>", Shape("A.R"), ["V"])[0] == []
 
     def test_the_charset_is_the_one_that_the_first_line_names(self):
         assert declared_charset(ORDERS) == "ISO-8859-1"
@@ -239,7 +246,7 @@ class TestXml:
         assert declared_charset("<A encoding='x'/>") == declared_charset("") == ""
 
     def test_memory_stays_flat_at_any_size(self):
-        assert _peak(xml_records, "<A>", "<R><V>%0200d</V><W x='1'/></R>", "</A>", Records("A.R")) < 2 << 20
+        assert _peak(xml_records, "<A>", "<R><V>%0200d</V><W x='1'/></R>", "</A>", Shape("A.R")) < 2 << 20
 
 
 def _peak(read, begin, record, end, records):

@@ -8,7 +8,8 @@ import pytest
 
 from connector.catalogue import index
 from connector.catalogue.windows import Days
-from tests.backfill.conftest import account, check, day_before, fast_amazon, fill, make_dataset  # noqa: F401
+from tests.backfill.conftest import account, check, fast_amazon, fill, make_dataset  # noqa: F401
+from tests.days import day_before
 from tests.faults.driving import Amazon, Chain, File, Series, busy_days, page_size, three_days
 
 
@@ -50,7 +51,7 @@ def make_file(amazon, make_dataset, check):  # noqa: F811
         options = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}
         dataset = make_dataset("create_and_download_report", options=options, **fields)
         checker, today = check(dataset), day_before(0)
-        ago, _ = busy_days(checker, today)
+        ago, _ = busy_days(checker, today, file=True, zone=dataset.account.zone, marketplaces=File.marketplaces)
         first, last = today - timedelta(days=ago + 1), today - timedelta(days=ago)
         dataset.start, dataset.end = first.isoformat(), last.isoformat()
         dataset.save()

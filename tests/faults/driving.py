@@ -8,8 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from decimal import Decimal
 
+from django.db.models import F
+
+from connector.accounts.models import FirstLook
 from connector.catalogue import index
-from datasets.backfill import dispatch, engine, lifecycle, window
+from connector.database.clock import database_now
+from datasets import calendar
+from datasets.backfill import engine, lifecycle, runs
 from datasets.models import Request, Run
 
 
@@ -35,6 +40,7 @@ class Drive:
 
     def hurry(self):
         """As if the time that the run waits for had come."""
+        FirstLook.objects.update(first_at=F("first_at") - timedelta(seconds=61))
         Run.objects.filter(pk=self.run.pk).update(not_before=None)
         Request.objects.filter(dataset=self.run.dataset_id).update(not_before=None)
 
@@ -56,7 +62,7 @@ class Drive:
 
 
 def begin(dataset, trigger=Run.Trigger.MANUAL):
-    return Drive(engine.start(dataset, trigger, now=dispatch.database_now()))
+    return Drive(runs.start(dataset, trigger, now=database_now()))
 
 
 def drive(dataset, **limits):
@@ -210,7 +216,7 @@ class Series(File):
 
     def fault(self, operation, kind, day, **rule):
         """The fault befalls that day's report and no other, wherever it stands in the line."""
-        begins = window.bounds(day, self.dataset.account.zone)[0].astimezone(UTC)
+        begins = calendar.bounds(day, self.dataset.account.zone)[0].astimezone(UTC)
         return self.amazon.fault(operation, kind, match={"dataStartTime": f"{begins:%Y-%m-%dT%H:%M:%SZ}"}, **rule)
 
     def states(self):
@@ -231,20 +237,25 @@ class Series(File):
 
 
 def three_days(checker, today, **how):
-    """How many days ago the last of the newest three days in a row is that each have rows enough for a start, a middle and an end."""
-    truth = checker.truth(today - timedelta(days=40), today, file=True, **how)
-    for ago in range(1, 38):
-        if all(truth[str(today - timedelta(days=ago + more))]["rows"] >= 5 for more in range(3)):
+    """How many days ago the last of the newest three days in a row is that each have rows enough for a start, a middle and an end.
+
+    Each document holds the rows of its own day only: what is spoiled at its end must not be the next day's first order.
+    """
+    truth = checker.truth(today - timedelta(days=60), today, file=True, **how)
+    for ago in range(1, 58):
+        three = [truth[str(today - timedelta(days=ago + more))] for more in range(3)]
+        after = [truth[str(today - timedelta(days=ago - 1 + more))] for more in range(3)]
+        if all(day["rows"] >= 5 for day in three) and not any(day["at_midnight"] for day in after):
             return ago
     raise AssertionError("the simulated seller has no three days in a row with rows")
 
 
-def busy_days(checker, today):
-    """The newest two days in a row with orders enough for a chain, as (how many days ago, how many orders)."""
-    truth = checker.truth(today - timedelta(days=40), today)
-    for ago in range(1, 39):
+def busy_days(checker, today, **how):
+    """The newest two days in a row with orders enough for a chain and none in the second after them, as (how many days ago, orders)."""
+    truth = checker.truth(today - timedelta(days=60), today, **how)
+    for ago in range(1, 59):
         counts = [truth[str(today - timedelta(days=ago + more))]["orders"] for more in (0, 1)]
-        if sum(counts) >= 12:
+        if sum(counts) >= 12 and not truth[str(today - timedelta(days=ago - 1))]["at_midnight"]:
             return ago, sum(counts)
     raise AssertionError("the simulated seller has no two days in a row with orders")
 

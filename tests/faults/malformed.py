@@ -8,7 +8,7 @@ import json
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
@@ -421,8 +421,3 @@ def _in_one_line(cell, is_first, is_last):
     if len(cell) > 1 and cell[0] == cell[-1] == '"':
         return cell
     return cell.partition("\n")[0] if is_last else cell
-
-
-def days_around(today):
-    """Two days in the past, older first."""
-    return today - timedelta(days=6), today - timedelta(days=5)

@@ -4,11 +4,13 @@ After each the rows are Amazon's truth, or what differs is said on the day, or t
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from connector.simulator import spoil
+from datasets import retries
 from datasets.models import Day, Request
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
@@ -35,8 +37,9 @@ def most_memory():
 # Broken on the way
 
 
-def test_a_line_cut_at_any_byte_never_becomes_a_short_file(file):
-    """E17."""
+def test_a_line_cut_at_any_byte_never_becomes_a_short_file(file, monkeypatch):
+    """E17: however often in a row, as long as it takes no half an hour."""
+    monkeypatch.setattr(retries, "PATIENCE", timedelta(days=1))
     places = 50 if LONG else 12
     for number in range(places):
         file.amazon.fault("downloadDocument", "cut", count=1, bytes=number * 97, reset=bool(number % 2))
@@ -114,7 +117,7 @@ def test_a_document_that_drips_is_over_at_the_deadline(file, monkeypatch):
     """E21."""
     from connector.spapi.client import Client
 
-    monkeypatch.setattr(Client.download, "__defaults__", (0.5,))
+    monkeypatch.setattr(Client.download, "__defaults__", (1.0,))
     run = spoilt(file, "drip", nth=1, bytes=16, seconds=0.05)
 
     assert run.state == "succeeded", run.message
@@ -241,33 +244,62 @@ def test_nul_is_replaced_and_counted(file):
     assert "1 characters that no database keeps were replaced" in file.notes()
 
 
-CHARSETS = (  # how it is written, what the label says, how it is read
-    ("utf-8", "UTF-8", "utf-8"),
-    ("utf-8-sig", "Cp1252", "utf-8-sig"),
-    ("utf-16", "UTF-16", "utf-16"),
-    ("cp1252", "Cp1252", "cp1252"),
-    ("cp1252", "UTF-8", "cp1252"),
-    ("cp1252", "", "cp1252"),
-    ("iso8859-1", "no-such-charset", "iso8859-1"),
-    ("cp932", "Shift_JIS", "cp932"),
-    ("gb18030", "GB18030", "gb18030"),
+CHARSETS = (  # how it is written, what the label says, a cell, how it is read, whether that is told
+    ("utf-8", "UTF-8", "Café Größe", "utf-8", False),
+    ("utf-8", "Cp1252", "Café Größe", "utf-8", True),
+    ("utf-8", "ISO-8859-1", "Café Größe", "utf-8", True),
+    ("utf-8-sig", "Cp1252", "Café Größe", "utf-8-sig", True),
+    ("utf-16", "UTF-16", "Café Größe", "utf-16", False),
+    ("utf-16-le", "UTF-16", "Café Größe", "utf-16-le", False),
+    ("cp1252", "Cp1252", "Café „Größe“ 5 €", "cp1252", False),
+    ("cp1252", "UTF-8", "Café Größe", "cp1252", True),
+    ("cp1252", "", "Café Größe", "cp1252", True),
+    ("cp1252", "ISO-8859-1", "„Gut“", "cp1252", True),
+    ("iso8859-1", "ISO-8859-1", "Café \x81", "cp1252", True),
+    ("iso8859-1", "ISO-8859-1", "Café Größe", "cp1252", False),
+    ("cp1252", "no-such-charset", "Café Größe", "cp1252", True),
+    ("cp932", "Shift_JIS", "港と松", "cp932", False),
+    ("utf-8", "Shift_JIS", "港と松", "utf-8", True),
+    ("gb18030", "GB18030", "港和松", "gb18030", False),
+    ("euc_jp", "EUC-JP", "港と松", "euc_jis_2004", False),
 )
 
 
 def test_each_charset_is_read_and_written_down(file):
-    """E27: by the label, else by the ladder; the choice is kept with the request."""
-    for charset, label, read_as in CHARSETS:
-        cell = {"iso8859-1": "Caf\xe9 \x81", "cp932": "港と松", "gb18030": "港和松"}.get(charset, "Café Größe")
+    """E27: by its bytes and its label; the choice is kept with the request, and told where it is not the label's."""
+    for charset, label, cell, read_as, is_told in CHARSETS:
         file.again()
 
         run = spoilt(file, "charset", charset=charset, label=label, cell=cell)
 
         assert run.state == "succeeded", f"{charset}: {run.message}"
         file.assert_whole()
-        assert cell in file.column("product_name"), charset
-        assert Request.objects.get(dataset=file.dataset).cursor["charset"] == read_as
-        is_told = label in ("", "no-such-charset") or (charset, label) == ("cp1252", "UTF-8")
-        assert ("was read as" in file.notes()) == is_told, charset
+        assert cell in file.column("product_name"), (charset, label)
+        assert Request.objects.get(dataset=file.dataset).cursor["charset"] == read_as, (charset, label)
+        assert ("was read as" in file.notes()) == is_told, (charset, label)
+        assert "became" not in file.notes()
+
+
+STRAYS = (  # how it is written, what the label says, cells, bytes put in place of a text, what becomes of the cells
+    ("cp1252", "Cp1252", ["5 €", "stray !!"], {"!!": "9d"}, ["5 €", "stray \ufffd"]),
+    ("utf-8", "UTF-8", ["Café", "stray !!"], {"!!": "e9"}, ["Café", "stray \ufffd"]),
+    ("utf-8", "", ["Café", "stray !!"], {"!!": "e9"}, ["Café", "stray \ufffd"]),
+    ("cp932", "Shift_JIS", ["港と松", "stray !!"], {"!!": "ff"}, ["港と松", "stray \ufffd"]),
+)
+
+
+def test_a_byte_that_fits_nothing_costs_one_character_and_is_counted(file):
+    """E27: and it never makes the whole file one of another charset."""
+    for charset, label, cells, by, expected in STRAYS:
+        file.again()
+
+        run = spoilt(file, "charset", charset=charset, label=label, cells=cells, bytes=by)
+
+        assert run.state == "succeeded", f"{charset}: {run.message}"
+        file.assert_whole()
+        assert set(expected) <= set(file.column("product_name")), (charset, label)
+        assert "1 character is damaged in Amazon's file" in file.notes(), (charset, label)
+        assert "was read as" not in file.notes(), (charset, label)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_title(file):
@@ -369,7 +401,8 @@ def test_a_row_without_a_readable_day_is_set_aside_and_counted(file):
         file.again()
         assert spoilt(file, "cell", column="purchase-date", cell=moment).state == "succeeded"
         assert file.dataset.rows == sum(day["rows"] for day in file.truth().values()) - 1
-        assert "1 rows of Amazon's answer have no readable purchase_date" in file.notes()
+        shown = f"'{moment}'" if moment else "empty"
+        assert f"1 row of Amazon's answer has no readable purchase_date (the first is {shown})" in file.notes()
 
 
 def test_rows_from_another_day_go_nowhere_else(file):

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
@@ -17,22 +18,23 @@ import pytest
 from django.db import connection
 
 from connector.catalogue import index
+from connector.database.clock import database_now
 from connector.simulator import flat_file, partners
 from connector.simulator.marketplaces import BY_COUNTRY
 from connector.simulator.order_json import render
 from connector.simulator.simulator import Simulator
 from connector.spapi import errors
 from connector.spapi.client import Client
-from datasets.backfill import dispatch, engine, fetch, lease
+from datasets.backfill import fetch, lease, runs
 from datasets.models import Day, Request, Run
-from tests.backfill.conftest import day_before
+from tests.days import day_before
 from tests.faults import malformed
 from tests.faults.driving import drive
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
-MASS = int(os.environ.get("MALFORMED") or 300)
-OVER_HTTP = 8 if MASS <= 300 else 200
+MASS = int(os.environ.get("MALFORMED") or 200)
+OVER_HTTP = 6 if MASS <= 300 else 200
 FRESH_TABLE = 25  # cases, after which columns that became text are typed again
 DOCUMENT = "https://tortuga-prod-na.s3.us-west-2.amazonaws.com/D1"
 INCLUDED = (
@@ -47,19 +49,19 @@ INCLUDED = (
 )
 
 
+def early_orders(day):
+    """Up to twelve orders of the day's first hours."""
+    world, partner = Simulator(), partners.BY_ID["A2DEMOSELLERXL"]
+    start = datetime(day.year, day.month, day.day, 1, tzinfo=ZoneInfo("America/Los_Angeles")).timestamp()
+    return list(
+        islice(world.world.created(partner, [BY_COUNTRY["US"]], start, start + 6 * 3600, world.clock.now()), 12)
+    )
+
+
 @lru_cache
 def some_orders(days):
     """Real-looking orders of these days, as JSON and as rows of the flat file."""
-    world, partner = Simulator(), partners.BY_ID["A2DEMOSELLERXL"]
-    now = world.clock.now()
-    zone = ZoneInfo("America/Los_Angeles")
-    found = []
-    for day in days:
-        start = datetime(day.year, day.month, day.day, 1, tzinfo=zone).timestamp()
-        for order in world.world.created(partner, [BY_COUNTRY["US"]], start, start + 6 * 3600, now):
-            found.append(order)
-            if len(found) % 12 == 0:
-                break
+    now, found = Simulator().clock.now(), [order for day in days for order in early_orders(day)]
     return [render(order, now, INCLUDED) for order in found], [
         {name: "" if value is None else str(value).translate(flat_file.BREAKS) for name, value in row.items()}
         for order in found
@@ -72,7 +74,7 @@ class Mass:
 
     def __init__(self, dataset, days):
         self.dataset, self.days, self.cases = dataset, days, 0
-        self.run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        self.run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
         self.fence = lease.take(self.run.pk)
         self.run.refresh_from_db()
         self.report = index.effective(dataset.report, dataset.options)
@@ -200,7 +202,9 @@ class Mass:
 
 @pytest.fixture
 def days():
-    return malformed.days_around(day_before(0))
+    """Two days in a row, older first, on each of which something was sold."""
+    ago = next(ago for ago in range(5, 40) if all(early_orders(day_before(ago + more)) for more in (0, 1)))
+    return day_before(ago + 1), day_before(ago)
 
 
 def work_off(mass, cases):

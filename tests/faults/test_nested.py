@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.catalogue.report import Records
+from connector.catalogue.shape import Shape
 from connector.catalogue.streams import Broken, json_records, xml_records
 from tests.catalogue.test_streams import OF_ORDERS, ORDERS, TITLES, rows
 
@@ -20,7 +20,7 @@ A_DOCUMENT = '{"spec": {"from": "1 Oct"}, "rows": [{"a": 1.5, "items": [{"b": "x
 @pytest.mark.parametrize(
     ("read", "content", "records"),
     [
-        (json_records, A_DOCUMENT, Records("rows", each="items", head=("spec.from",), told_apart={"items.b": "c"})),
+        (json_records, A_DOCUMENT, Shape("rows", each="items", head=("spec.from",), told_apart={"items.b": "c"})),
         (xml_records, ORDERS, OF_ORDERS),
     ],
     ids=["json", "xml"],

@@ -16,8 +16,9 @@ from collections import Counter
 import psycopg
 import pytest
 
-from tests.backfill.conftest import account, day_before, fast_amazon, fill, make_dataset  # noqa: F401
+from tests.backfill.conftest import account, fast_amazon, fill, make_dataset  # noqa: F401
 from tests.checker import Checker
+from tests.days import day_before
 from tests.living import Installation, database_url
 from tests.serving import shop
 

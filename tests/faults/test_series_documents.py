@@ -230,4 +230,4 @@ def test_a_row_without_a_readable_day_is_set_aside_in_its_own_report(series):
         assert series.drive().state == "succeeded", befallen
         for day in series.days():
             assert series.column("count(*)", f"_day = '{day}'") == [rows_of(series, day) - 1], befallen
-            assert "1 rows of Amazon's answer have no readable purchase_date" in message_of(series, day)
+            assert "1 row of Amazon's answer has no readable purchase_date" in message_of(series, day)

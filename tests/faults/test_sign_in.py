@@ -12,7 +12,8 @@ from django.db import connection
 
 from connector.accounts import connect
 from connector.accounts.clients import AccessToken
-from connector.accounts.models import Account
+from connector.accounts.models import Account, FirstLook
+from connector.database.clock import database_now
 from datasets.backfill import dispatch
 from datasets.models import Day, Run
 from tests.faults.driving import Drive, begin
@@ -46,7 +47,7 @@ def dataset_of(make_dataset, account, **fields):
     return dataset
 
 
-def test_a_withdrawn_consent_pauses_the_account_and_asks_amazon_once(
+def test_a_withdrawn_consent_pauses_the_account_and_asks_amazon_twice(
     make_dataset, amazon, account, other_account, without_token
 ):
     """E32: the person is told, others go on, and nobody knocks again until there is a new consent."""
@@ -59,15 +60,18 @@ def test_a_withdrawn_consent_pauses_the_account_and_asks_amazon_once(
     account.refresh_from_db()
     assert (first.state, second.state, account.state) == ("failed", "failed", "needs_consent")
     assert "Re-authorise" in first.message and first.message == second.message
-    assert (amazon.calls("token"), amazon.calls("searchOrders")) == (1, 0)
+    assert (amazon.calls("token"), amazon.calls("searchOrders")) == (
+        2,
+        0,
+    )  # Amazon is believed once it has said so twice
     assert begin(theirs).to_end().state == "succeeded"
 
-    ours.schedule_kind, ours.next_run_at = "daily", dispatch.database_now()
+    ours.schedule_kind, ours.next_run_at = "daily", database_now()
     ours.save()
-    assert dispatch.start_due(dispatch.database_now()) == 0
+    assert dispatch.start_due(database_now()) == 0
     amazon.simulator.control("/simulator/restore", {"selling_partner_id": account.selling_partner_id})
     account.mark_connected("Atzr|simulator-seller", "", 0, now=datetime.now(UTC))
-    assert dispatch.start_due(dispatch.database_now()) == 1
+    assert dispatch.start_due(database_now()) == 1
     assert Drive(Run.objects.get(dataset=ours, state="queued")).to_end().state == "succeeded"
 
 
@@ -85,12 +89,57 @@ def test_a_rejected_secret_pauses_all_accounts_of_the_application_and_a_new_one_
     account.application.refresh_from_db()
     assert [run.state for run in runs] == ["failed", "failed"]
     assert account.application.state == "needs_secret"
-    assert amazon.calls("token") == 1
+    assert amazon.calls("token") == 2
     assert {each.state for each in Account.objects.all()} == {"connected"}
     assert "secret" in runs[1].message
 
     settings.LWA_CLIENT_SECRET = "another secret"
     assert [begin(each).to_end().state for each in sets] == ["succeeded", "succeeded"]
+
+
+REFUSALS = {  # once each, of what would stop all of an account's or an application's data: (operation, kind)
+    "consent": ("token", "invalid_grant"),
+    "another application": ("token", "unauthorized_client"),
+    "secret": ("token", "invalid_client"),
+    "sign-in": ("token", "400"),
+    "role": ("searchOrders", "forbidden"),
+    "token": ("searchOrders", "revoked_token"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_one_bad_answer_is_not_the_last_word(make_dataset, amazon, account, without_token, settings, what):
+    """E32, E33: the run waits a minute for the second look, with a sentence that is true, and loses nothing."""
+    settings.SPAPI_RATE_FACTOR = 1.0
+    dataset = dataset_of(make_dataset, account)
+    amazon.heal()
+    operation, kind = REFUSALS[what]
+    amazon.fault(operation, kind, count=2 if kind == "revoked_token" else 1)
+    run = begin(dataset)
+
+    run.turn()
+    account.refresh_from_db()
+
+    assert (run.state, account.works) == ("waiting", True), run.message
+    assert 30 < run.waits[0][1] <= 60
+    assert "once more in a minute" in run.message and "nothing is lost" in run.message
+    calls = amazon.calls(operation)
+    run.turn()  # somebody comes by within the minute
+    assert (run.state, amazon.calls(operation)) == ("waiting", calls)
+
+    assert run.to_end().state == "succeeded", run.message
+    assert account.works and not FirstLook.objects.exists()
+
+
+def test_a_role_that_is_missing_stops_the_run_at_the_second_look(make_dataset, amazon, account):
+    """E35: and what is missing is named, with what to do."""
+    amazon.fault("searchOrders", "forbidden")
+
+    run = begin(dataset_of(make_dataset, account)).to_end()
+
+    assert (run.state, amazon.calls("searchOrders")) == ("failed", 2)
+    for cause in ("403, Unauthorized", "role", "region", "vendor", "client secret"):
+        assert cause in run.message
 
 
 def test_a_sign_in_service_that_is_down_is_waited_for_and_revokes_nobody(make_dataset, amazon, account, without_token):
@@ -121,7 +170,7 @@ def test_a_sign_in_service_that_says_no_for_another_reason_stops_the_run(make_da
     account.refresh_from_db()
     assert (run.state, account.state) == ("failed", "connected")
     assert "sign-in service refused" in run.message
-    assert amazon.calls("token") == 1
+    assert amazon.calls("token") == 2
 
 
 def test_ten_workers_renew_an_access_token_once(account, amazon, without_token):
@@ -151,7 +200,7 @@ def test_the_wrong_regions_door_says_so(make_dataset, amazon, account, settings)
 
     assert run.state == "failed"
     assert "another region" in run.message
-    assert amazon.calls("searchOrders") == 1
+    assert amazon.calls("searchOrders") == 2
 
 
 def test_a_marketplace_that_is_not_the_sellers_says_so(make_dataset, amazon, account):
@@ -232,8 +281,8 @@ def test_a_consent_withdrawn_in_the_midst_of_a_chain_stops_there_and_goes_on_the
 
         assert_stopped(chain, place, run, number, "Re-authorise")
         account.refresh_from_db()
-        assert (account.state, chain.amazon.calls("token")) == ("needs_consent", 1), place
-        assert chain.drive().state == "failed" and chain.amazon.calls("token") == 1, "nobody knocks again"
+        assert (account.state, chain.amazon.calls("token")) == ("needs_consent", 2), place
+        assert chain.drive().state == "failed" and chain.amazon.calls("token") == 2, "nobody knocks again"
         chain.amazon.heal()
         account.mark_connected("Atzr|simulator-seller", "", 0, now=datetime.now(UTC))
         assert_goes_on(chain, place, chain.drive(), calls=chain.pages - number + 1)
@@ -250,7 +299,7 @@ def test_a_secret_changed_in_the_midst_of_a_chain_stops_there_and_goes_on_there(
 
         assert_stopped(chain, place, run, number, "secret")
         account.application.refresh_from_db()
-        assert (account.application.state, chain.amazon.calls("token")) == ("needs_secret", 1), place
+        assert (account.application.state, chain.amazon.calls("token")) == ("needs_secret", 2), place
         account.refresh_from_db()
         assert account.state == "connected"
         chain.amazon.heal()
@@ -296,7 +345,7 @@ def test_a_door_of_another_region_in_the_midst_of_a_chain_stops_there_and_goes_o
 
         run.to_end()
 
-        assert_stopped(chain, place, run, 1, "another region")
+        assert_stopped(chain, place, run, 2, "another region")
         chain.amazon.heal()
         settings.SPAPI_ENDPOINTS = right
         assert_goes_on(chain, place, chain.drive(), calls=chain.pages)

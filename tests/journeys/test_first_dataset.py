@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from connector.accounts.models import Account
 from datasets.models import Dataset, Run
 from tests.checker import Checker
-from tests.days import day_before
+from tests.days import meant_by
 from tests.living import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.timeout(300)]
@@ -56,7 +56,7 @@ def axe(page):
 
 def assert_csv_equals_truth(path, checker, marketplaces):
     """The file holds each order of these days once, under its day, with its money."""
-    truth = checker.truth(day_before(DAYS), day_before(1), marketplaces=marketplaces)
+    truth = checker.truth(meant_by(f"today-{DAYS}"), meant_by("yesterday"), marketplaces=marketplaces)
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert rows

@@ -7,9 +7,9 @@ from decimal import Decimal
 from django.utils import timezone
 
 from connector.catalogue import index
-from datasets.backfill.window import bounds, resolve, today
+from datasets.calendar import bounds
 from datasets.models import Dataset, Day, Request, Run
-from tests.days import ZONE, day_before
+from tests.days import ZONE, day_before, day_of
 
 ALL_ORDERS = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}
 AMAZON_IS_BUSY = "Amazon is building this report. It usually takes about a minute."
@@ -17,9 +17,9 @@ AMAZON_IS_BUSY = "Amazon is building this report. It usually takes about a minut
 
 def shelf(owner, account, name, **fields):
     """A dataset of Order Details over two years, with a daily schedule; no run yet."""
-    if day_before(0) != today(timezone.now(), ZONE):
-        for name_of, word in (("start", "today-729"), ("end", "today")):
-            fields[name_of] = resolve(fields.get(name_of, word), day_before(0)).isoformat()
+    for name_of, word in (("start", "today-729"), ("end", "today")):
+        if said := fields.get(name_of, word):
+            fields[name_of] = day_of(said)
     slug = name.lower().replace(", ", "_").replace(" ", "_")
     return Dataset.objects.create(
         **{
@@ -29,8 +29,6 @@ def shelf(owner, account, name, **fields):
             "account": account,
             "report": "order_details",
             "options": {},
-            "start": "today-729",
-            "end": "today",
             "mode": "append",
             "schedule_kind": "daily",
             "schedule_at": "06:00",

@@ -1,7 +1,7 @@
 """A dataset's pages: how far it is, day by day, its rows and its history; and what its buttons do."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from html import unescape
 
 import pytest
@@ -201,6 +201,21 @@ def test_the_list_of_days_narrows_to_the_failed_ones(page, dataset):
 )
 def test_a_days_page_says_where_it_stands(page, dataset, back, sentence):
     assert sentence in text(page.get(f"/datasets/{dataset.slug}/days/{day_back(back)}"))
+
+
+def test_days_that_wait_for_their_next_try_say_when_it_is(page, alice, account):
+    dataset, _ = scenes.partial(alice, account)
+    at = datetime(2036, 9, 10, 12, tzinfo=UTC)
+    dataset.days.filter(state="failed").update(attempts=3, not_before=at)
+
+    assert "3 failed. These are tried again by the first run after 10 Sep 2036 12:00 UTC." in text(
+        page.get(f"/datasets/{dataset.slug}")
+    )
+    day = dataset.days.filter(state="failed").first().day
+    seen = text(page.get(f"/datasets/{dataset.slug}/days/{day}"))
+    assert "It has failed 3 times, so it waits: the first run after 10 Sep 2036 12:00 UTC" in seen
+    listed = text(page.get(f"/datasets/{dataset.slug}/days?state=failed"))
+    assert listed.count("Next try: the first run after 10 Sep 2036 12:00 UTC.") == 3
 
 
 class TestWhatAmazonRestated:

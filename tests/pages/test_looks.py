@@ -11,7 +11,12 @@ from datasets.models import Change, Day, Run
 from tests.journeys.conftest import LISTEN
 from tests.pages import scenes
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.slow,
+]
 # Each theme and each width once; the other two pairings with LOOKS=all: after a change of the styles.
 LOOKS = [("light", 1280), ("dark", 375)]
 if os.environ.get("LOOKS") == "all":

@@ -1,6 +1,7 @@
 """Connect data: one page makes a dataset, says what is wrong next to its field, and loses nothing that was typed."""
 
 import re
+from datetime import timedelta
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,7 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connector.accounts.models import Account, Application
+from connector.catalogue.report import Aligned
 from datasets.models import Dataset, Run
+from tests.days import last_periods
 
 pytestmark = pytest.mark.django_db
 NEW = "/datasets/new"
@@ -113,7 +116,7 @@ def test_a_dataset_named_new_does_not_take_the_pages_address(page, answers):
 # What is refused
 
 BAD = {
-    "reversed dates": ("end", {"start": "2026-10-10", "end": "2026-10-01"}, "is before the start"),
+    "reversed dates": ("end", {"start": "yesterday", "end": "today-20"}, "is before the start"),
     "a day to come": ("end", {"end": "2199-01-01"}, "is in the future"),
     "before Amazon's reach": ("start", {"start": "2015-01-01"}, "is the earliest day to load"),
     "no day at all": ("start", {"start": "next week"}, "is not a day"),
@@ -244,13 +247,15 @@ class TestAReportTypeWithItsOwnQuestions:
         assert "rows=by_asin" in second["HX-Replace-Url"]
 
     def test_the_plan_is_by_whole_periods_that_are_over(self, page, answers):
-        dates = {"start": "2026-02-10", "end": "2026-07-20"}
+        quarters = last_periods(Aligned("quarter"), 3)
+        first, last = quarters[0][0], quarters[2][1]
+        dates = {"start": str(first + timedelta(days=40)), "end": str(last - timedelta(days=70))}
 
         shown = text(page.get(NEW, answers | self.TERMS | dates | {"report_period": "QUARTER"}))
 
-        assert '<time datetime="2026-01-01">' in shown and '<time datetime="2026-09-30">' in shown
-        assert "273 days with 3 requests" in shown
-        assert "whole calendar quarters, once they are over" in shown
+        assert f'<time datetime="{first}">' in shown and f'<time datetime="{last}">' in shown
+        assert f"{(last - first).days + 1} days with 3 requests" in shown
+        assert "only for whole, completed calendar quarters" in shown
 
     def test_dates_that_hold_no_whole_period_yet_load_nothing_and_the_page_says_so(self, page, answers):
         dates = {"start": "yesterday", "end": "yesterday"}

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.django_db
 def test_the_entries_are_there_after_migrate():
     assert set(PeriodicTask.objects.values_list("task", "interval__every", "interval__period")) == {
         ("datasets.tasks.tick", 3, "seconds"),
+        ("datasets.tasks.profiles", 2, "minutes"),
         ("datasets.tasks.housekeeping", 1, "hours"),
     }
 

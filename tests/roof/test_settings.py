@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import clock
+
 PROJECT = Path(__file__).resolve().parents[2]
 READ = """
 import json, sys
@@ -30,7 +32,12 @@ PRODUCTION = {
 def python(*arguments, **environment):
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.run(
-        [sys.executable, *arguments], cwd=PROJECT, env=kept | environment, capture_output=True, text=True, timeout=60
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env=kept | clock.environment() | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 

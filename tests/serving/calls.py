@@ -28,6 +28,7 @@ VALUES = {
     "_limit": "1",
     "_count": "exact",
     "_format": "json",
+    "_row_id": "1",
     "$select": "title,quantity",
     "$filter": "title ne 'x*' and quantity gt -9* and contains(title,'*')",
     "$orderby": "title desc",
@@ -98,6 +99,8 @@ OF_A_CALL = {
     "read_run": {"slug": "under_way"},
     "list_days": {"state": "landed"},
 }
+# Ways to write an answer that not every format keeps: each is tried in a format that does.
+WRITTEN_IN = {"_header": "csv", "_bom": "csv", "_decimals": "json"}
 # Places that decide before the others are looked at, or hold for one query only: each is tried by itself.
 BY_ITSELF = {"token", "_cursor", "$skiptoken"}
 # Places that are left out, with the reason.
@@ -126,6 +129,15 @@ class Operation:
     parameters: tuple
     body: dict | None  # its JSON Schema, references resolved
     kind: str  # of the body
+
+    @property
+    def apart(self):
+        """Parameters that the format in which the others are tried has no use for."""
+        if not {name for _, name in self.parameters} & {"suffix", "_format"}:
+            return set()
+        suffix = self.value("suffix" if "suffix" in {name for _, name in self.parameters} else "_format")
+        group = {"tsv": "csv", "ndjson": "json"}.get(suffix, suffix)
+        return {name for _, name in self.parameters if WRITTEN_IN.get(name, group) != group}
 
     @property
     def fields(self):
@@ -202,7 +214,7 @@ def visits(operation, world):
             path = path.replace(f"{{{name}}}", quote(value, safe="*"))
         elif name == "filters":
             query += [(key, _starred(value)) for key, value in FILTERS.items()]
-        elif name not in BY_ITSELF:
+        elif name not in BY_ITSELF | operation.apart:
             value = operation.value(name)
             query.append((name, value.replace("*", "") if (operation.name, name) in LEFT_OUT else _starred(value)))
     values = {name: operation.value(name) for name in (operation.body or {}).get("properties", {})}
@@ -223,11 +235,29 @@ def visits(operation, world):
             found.append(Visit(operation, "token", address, body, signed=False))
         elif where == "query" and name in BY_ITSELF:
             cursor = world["cursors"].get(operation.name, "")
+            query = [pair for pair in query if pair[0] != "$skip"]  # a token says by itself where its page begins
             found.append(Visit(operation, name, _address(path, [*query, (name, cursor + "*")]), body))
+        elif name in operation.apart:
+            address = _in_format(operation, world, name)
+            found.append(Visit(operation, name, address, body))
         elif name == "filters":
             address = _address(path, query) + "&title*__contains=a&quantity__gte*=0"
             found.append(Visit(operation, "filter names", address, body))
     return [visit for visit in found if visit.places]
+
+
+def _in_format(operation, world, name):
+    """The call's address with this parameter alone, in a format that keeps it."""
+    path, query, suffix = operation.path, [(name, _starred(operation.value(name)))], WRITTEN_IN[name]
+    for where, each in operation.parameters:
+        if where == "path":
+            value = suffix if each == "suffix" else str(operation.value(each))
+            path = path.replace(f"{{{each}}}", quote(value, safe=""))
+        elif each == "_format":
+            query.append((each, suffix))
+        elif each == "sql":
+            query.append((each, operation.value(each).replace("*", "")))
+    return _address(path, query)
 
 
 def _address(path, query):

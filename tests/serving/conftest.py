@@ -43,6 +43,12 @@ def apart(_pool_ends, django_db_blocker):
     return call
 
 
+@pytest.fixture
+def october(time_machine):
+    """The shop's September is over and within Amazon's reach, whatever the run's clock says."""
+    time_machine.move_to("2026-10-05T20:00:00Z")
+
+
 @pytest.fixture(scope="module")
 def people(apart):
     """Alice owns, Bob is a stranger; committed, and gone with all they own when the module ends."""

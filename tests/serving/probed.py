@@ -20,7 +20,7 @@ def furnish(make, alice, bob):
     orders = make.dataset("orders_us", rows=shop.orders(20) + fit)
     make.rows(orders, [row | {"purchase_date": timezone.now()} for row in fit])
     for slug in ("orders_spare", "orders_gone"):
-        make.dataset(slug)
+        make.dataset(slug, start="today-30", end="yesterday")
     under_way = make.dataset("under_way")
     make.dataset(
         "bobs_us",

@@ -149,7 +149,7 @@ def test_datasets_are_listed_in_pieces_and_by_what_they_are(api, account, alice)
     wrong(api.get("datasets?_cursor=x"), "_cursor")
 
 
-def test_a_dataset_can_be_paused_resumed_cleared_and_copied(api, account, alice):
+def test_a_dataset_can_be_paused_resumed_cleared_and_copied(october, api, account, alice):
     dataset = shop.make_dataset(alice, account, "mine", rows=shop.orders(5), start="2026-09-01", end="2026-09-30")
 
     assert api.post("datasets/mine/pause").json()["state"] == "paused"
@@ -208,13 +208,28 @@ def test_days_are_listed_newest_first_and_by_state(api, account, alice):
 
     days = api.get("datasets/mine/days").json()
     assert [day["day"] for day in days] == sorted((day["day"] for day in days), reverse=True)
-    assert list(days[0]) == ["day", "state", "rows", "attempts", "again", "run", "message", "landed_at"]
+    assert list(days[0]) == ["day", "state", "rows", "attempts", "not_before", "again", "run", "message", "landed_at"]
     failed = api.get("datasets/mine/days?state=failed").json()
     assert [(day["day"], day["message"], day["attempts"]) for day in failed] == [("2026-09-10", "Amazon said no.", 3)]
     assert len(api.get("datasets/mine/days?state=failed,landed").json()) == len(days)
     assert {day["day"] for day in api.get("datasets/mine/days?from=2026-09-29&to=2026-09-29").json()} == {"2026-09-29"}
     wrong(api.get("datasets/mine/days?state=lnded"), "state")
     wrong(api.get("datasets/mine/days?from=soon"), "from")
+
+
+def test_a_day_that_failed_waits_for_its_next_try_unless_it_is_reloaded(api, account, alice):
+    """A script that starts runs all day long asks for it no more often than the schedule would."""
+    dataset = shop.make_dataset(alice, account, "mine", rows=shop.orders(60))
+    days = Day.objects.filter(dataset=dataset, day="2026-09-10")
+    days.update(state="failed", attempts=2, not_before="2036-09-10T12:00:00Z")
+
+    run = api.post("datasets/mine/runs").json()
+
+    (failed,) = api.get("datasets/mine/days?state=failed").json()
+    assert (failed["attempts"], failed["not_before"]) == (2, "2036-09-10T12:00:00Z")
+    Run.objects.filter(pk=run["id"]).update(state="cancelled")
+    assert api.post("datasets/mine/reload", {"from": "2026-09-10", "to": "2026-09-10"}).status_code == 202
+    assert days.values_list("attempts", "not_before").get() == (2, None)
 
 
 def test_what_amazon_restated_is_told_with_the_sums_before_and_after(api, account, alice):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.serving import shop
 from tests.serving.test_api import NEW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def is_a_problem(response):
         ("_tz=../../etc/passwd", "bad_parameter", "is not a time zone"),
         ("_tz=America", "bad_parameter", "is not a time zone"),
         ("_decimals=roman", "bad_parameter", "not one of number, string"),
-        ("_header=perhaps", "bad_parameter", "neither yes nor no"),
+        ("_dl=perhaps", "bad_parameter", "neither yes nor no"),
         ("title=%00", "bad_parameter", "NUL"),
         ("ti%00tle=x", "bad_parameter", "NUL"),
         ("title=%FF%FE", "bad_request", "not UTF-8"),

@@ -8,7 +8,7 @@ import pytest
 
 from tests.serving import shop
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = [pytest.mark.django_db, pytest.mark.integration, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

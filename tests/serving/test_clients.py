@@ -24,7 +24,7 @@ from pyarrow import parquet
 from datasets.rows.pool import pool
 from tests.serving import shop
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = [pytest.mark.django_db, pytest.mark.integration, pytest.mark.slow]
 MANY = 60_000  # rows: more than all buffers between PostgreSQL and a reader who does not read
 
 

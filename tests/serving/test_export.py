@@ -155,7 +155,7 @@ def test_the_byte_order_mark_comes_on_request_only(client, orders, bearer):
     assert body(get(client, "orders_us/export.csv", bearer)).startswith(b"amazon_order_id")
 
 
-def test_headers_tell_what_the_file_is(client, orders, bearer):
+def test_headers_tell_what_the_file_is(october, client, orders, bearer):
     response = get(client, "orders_us/export.csv?_dl=1", bearer)
 
     assert response["Content-Type"] == "text/csv; charset=utf-8; header=present"
@@ -205,7 +205,7 @@ def test_a_relative_day_is_part_of_the_etag(client, orders, bearer, time_machine
     assert first != second
 
 
-def test_head_answers_like_get_without_a_row(client, orders, bearer):
+def test_head_answers_like_get_without_a_row(october, client, orders, bearer):
     get_response = get(client, "orders_us/export.csv", bearer)
     head = client.head("/api/v1/datasets/orders_us/export.csv", headers=bearer)
 

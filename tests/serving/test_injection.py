@@ -13,7 +13,7 @@ from datasets.serving import urls  # noqa: F401 (the document is whole when the 
 from datasets.serving.api.core import api
 from tests.serving import calls, probed
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 DOCUMENT = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/"), default=str))
 OPERATIONS = calls.operations(DOCUMENT)
 HOSTILE = (
@@ -71,12 +71,13 @@ def test_every_place_of_the_document_is_visited(world):
                 names = {name for name, value in QueryDict(query).items() if "*" in value}
                 named = {name for where, name in operation.parameters if where == "query"}
                 left_out = {name for name in named if (operation.name, name) in calls.LEFT_OUT}
-                assert names - set(calls.FILTERS) == named - calls.BY_ITSELF - {"filters"} - left_out
+                alone = calls.BY_ITSELF | operation.apart | {"filters"}
+                assert names - set(calls.FILTERS) == named - alone - left_out
                 assert path.count("*") == sum(where == "path" for where, _ in operation.parameters)
             if visit.what == "body":
                 left_out = sum((operation.name, field) in calls.LEFT_OUT for field in operation.fields)
                 assert visit.body.count("*") == len(operation.fields) - left_out
-        alone = {name for where, name in operation.parameters if name in calls.BY_ITSELF}
+        alone = {name for where, name in operation.parameters if name in calls.BY_ITSELF | operation.apart}
         assert alone <= {visit.what for visit in starred}
 
     assert len(OPERATIONS) >= 51

@@ -20,7 +20,7 @@ from datasets.access import policies, tokens
 from datasets.formats.index import FORMATS
 from datasets.models import Change, Day, Run
 from datasets.rows.policy import SILENCE, Hashed, Last, Policy, Rule
-from datasets.urls import urlpatterns
+from datasets.views.urls import urlpatterns
 from tests.serving import calls, probed, shop
 from tests.serving.test_injection import OPERATIONS, ask, visits_of
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.serving import shop
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 EXAMPLES = int(os.environ.get("GENERATED_QUERIES", "150"))
 ROWS = shop.orders(150, seed=11)
 ZONES = ("America/Los_Angeles", "UTC", "Asia/Tokyo")

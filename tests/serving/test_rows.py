@@ -37,7 +37,7 @@ def next_path(url):
     return f"{parts.path}?{parts.query}"
 
 
-def test_a_page_says_what_it_is_and_where_the_next_one_is(ask, orders, rows):
+def test_a_page_says_what_it_is_and_where_the_next_one_is(october, ask, orders, rows):
     answer = ask("orders_us/rows.json?_limit=2&_select=amazon_order_id,quantity")
 
     page = answer.json()

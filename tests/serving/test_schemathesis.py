@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.serving import shop
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = [pytest.mark.django_db, pytest.mark.integration, pytest.mark.slow]
 CALLS = int(os.environ.get("GENERATED_CALLS", "2"))
 # What the real addresses are made of, where a made-up one would end in 404 each time.
 KNOWN = {"slug": "orders_us", "id": "orders_us"}

@@ -47,6 +47,16 @@ def test_the_truth_of_created_orders_equals_the_pages(amazon, first, last, after
     assert decimals(truth["totals"]) == totals(orders)
 
 
+def test_the_truth_knows_the_orders_of_a_days_first_second(amazon):
+    """Amazon includes the end of what it is asked for: these are in the answer for the day before, too."""
+    orders, _ = amazon.search_all(
+        createdAfter="2026-08-01T07:00:00Z", createdBefore="2026-08-01T07:00:00Z", marketplaceIds=US
+    )
+    days = amazon.truth("2026-08-01", "2026-08-03", zone=ZONE, marketplaces="US")["days"]
+    assert [day["at_midnight"] for day in days.values()] == [len(orders), 0, 0]
+    assert len(orders) == 1
+
+
 def test_the_truth_of_changed_orders_equals_the_pages(amazon):
     orders, _ = amazon.search_all(
         lastUpdatedAfter="2026-08-10T07:00:00Z",

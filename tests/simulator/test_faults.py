@@ -7,11 +7,12 @@ import json
 import re
 import time
 import zlib
+from itertools import combinations
 
 import pytest
 
 from connector.simulator import faults, spoil
-from tests.simulator.caller import BY_ORDER_DATE, DOCUMENTS, REPORTS, SELLER
+from tests.simulator.caller import BY_ORDER_DATE, CA, DOCUMENTS, REPORTS, SELLER, US
 
 QUERY = {"createdAfter": "2026-08-10T00:00:00Z", "maxResultsPerPage": 10}
 PARTICIPATIONS = "/sellers/v1/marketplaceParticipations"
@@ -49,6 +50,30 @@ def test_a_rule_is_narrowed(amazon, rule, expected):
     assert statuses(amazon, 4) == expected
 
 
+@pytest.mark.parametrize(("status", "code"), [(400, "InvalidInput"), (403, "Unauthorized")])
+def test_a_refused_marketplace_spoils_the_whole_request_and_is_not_named(amazon, status, code):
+    rule = {"marketplaces": [CA], "status": status, "details": "Not open to this seller."}
+    amazon.fault("marketplace", "searchOrders", **rule)
+    amazon.fault("marketplace", "createReport", **rule)
+
+    whole, others = amazon.search(**QUERY, marketplaceIds=f"{US},{CA}"), amazon.search(**QUERY, marketplaceIds=US)
+
+    assert (whole.status, whole.error["code"], others.status) == (status, code, 200)
+    assert CA not in json.dumps(whole.json)
+    body = {"reportType": BY_ORDER_DATE, "dataStartTime": START, "dataEndTime": END}
+    asked = [amazon.call("POST", REPORTS, body=body | {"marketplaceIds": ids}).status for ids in ([US, CA], [CA], [US])]
+    assert asked == [status, status, 202]
+
+
+def test_answers_bear_the_date_of_the_simulated_clock(amazon):
+    amazon.freeze("2026-08-20T12:00:00Z")
+    amazon.advance(seconds=-150)
+
+    reply = amazon.search(**QUERY)
+
+    assert reply.headers["date"] == "Thu, 20 Aug 2026 11:57:30 GMT"
+
+
 def test_chance_is_seeded(amazon):
     outcomes = []
     for _ in range(2):
@@ -83,6 +108,21 @@ def test_a_rule_matches_one_report_on_all_its_way(amazon):
     assert [amazon.get(f"{DOCUMENTS}/{document}").status for document in documents] == [500, 200]
 
 
+def test_a_rule_meets_every_window_that_covers_a_moment(amazon):
+    amazon.fault("500", "searchOrders", covers="2026-08-03T12:00:00Z")
+    amazon.fault("503", "createReport", covers="2026-08-03T12:00:00Z")
+    days = [f"2026-08-{day:02}T00:00:00Z" for day in (1, 3, 4, 5)]
+    found = {}
+    for first, last in combinations(days, 2):
+        answer = amazon.search(createdAfter=first, createdBefore=last, marketplaceIds="ATVPDKIKX0DER")
+        body = {"reportType": BY_ORDER_DATE, "marketplaceIds": ["ATVPDKIKX0DER"]}
+        report = amazon.call("POST", REPORTS, body=body | {"dataStartTime": first, "dataEndTime": last})
+        found[first[8:10], last[8:10]] = answer.status, report.status
+    around = {("01", "04"), ("01", "05"), ("03", "04"), ("03", "05")}
+    assert {window for window, statuses in found.items() if statuses == (500, 503)} == around
+    assert {statuses for window, statuses in found.items() if window not in around} == {(200, 202)}
+
+
 def test_rules_are_listed_with_what_they_did_and_taken_away(amazon):
     one, two = amazon.fault("500", "searchOrders", nth=2), amazon.fault("503", "getOrder")
     statuses(amazon, 2)
@@ -92,6 +132,12 @@ def test_rules_are_listed_with_what_they_did_and_taken_away(amazon):
     assert amazon.control("faults", method="DELETE") == {"faults": []}
     assert amazon.control("counts")["faults"] == {"500": 1}
     assert [entry["fault"] for entry in amazon.requests("searchOrders")] == [None, "500"]
+
+
+@pytest.mark.parametrize("rule", [{"kind": "500", "covers": "noon"}, {"kind": "500", "covers": 3}])
+def test_a_wrong_moment_is_told_so(amazon, rule):
+    reply = amazon.send("POST", "/simulator/faults", json.dumps(rule))
+    assert (reply.status, "covers must be a moment" in reply.json["error"]) == (400, True)
 
 
 @pytest.mark.parametrize("rule", [{"kind": "nonsense"}, {"kind": "500", "operation": "nonsense"}, {}])

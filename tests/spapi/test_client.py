@@ -167,16 +167,23 @@ def test_a_token_that_stays_refused_ends_after_two_calls(wire, desk):
     assert len(wire.requests) == 2
 
 
-def test_a_missing_role_is_refused_at_once_with_its_likely_causes(wire, desk):
-    wire.says(amazon_error("403 Forbidden", "Unauthorized", "Access to requested resource is denied."))
+def test_a_missing_role_is_refused_at_once_with_what_amazon_said(wire, desk):
+    said = amazon_error("403 Forbidden", "Unauthorized", "Access to requested resource is denied.", "No role.")
+    wire.says(said.replace(b"\r\n\r\n", b"\r\nx-amzn-RequestId: abc-2\r\n\r\n", 1))
 
     with pytest.raises(Forbidden) as problem:
         desk().call("searchOrders")
 
     assert len(wire.requests) == 1
-    for cause in ("role", "region", "vendor", "client secret"):
-        assert cause in problem.value.message
-    assert problem.value.status == 403 and problem.value.code == "Unauthorized"
+    assert problem.value.facts == {
+        "status": 403,
+        "code": "Unauthorized",
+        "said": "Access to requested resource is denied.",
+        "details": "No role.",
+        "request_id": "abc-2",
+        "operation": "searchOrders",
+    }
+    assert problem.value.words_of_amazon == "403, Unauthorized, Access to requested resource is denied., No role."
 
 
 # Other answers

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from connector.spapi import tokens
-from connector.spapi.errors import ConsentLost, Forbidden, SecretRejected, Throttled, Unreachable
+from connector.spapi.errors import ConsentLost, SecretRejected, SignInRefused, Throttled, Unreachable
 from connector.spapi.transport import Transport
 from tests.spapi.wire import answer, cut_after
 
@@ -85,10 +85,10 @@ def test_tokens_are_not_shown(wire, refresh):
         ("400 Bad Request", "unauthorized_client", ConsentLost),
         ("401 Unauthorized", "invalid_client", SecretRejected),
         ("400 Bad Request", "invalid_client", SecretRejected),
-        ("400 Bad Request", "invalid_scope", Forbidden),
-        ("400 Bad Request", "invalid_request", Forbidden),
-        ("400 Bad Request", "unsupported_grant_type", Forbidden),
-        ("400 Bad Request", "a_new_word", Forbidden),
+        ("400 Bad Request", "invalid_scope", SignInRefused),
+        ("400 Bad Request", "invalid_request", SignInRefused),
+        ("400 Bad Request", "unsupported_grant_type", SignInRefused),
+        ("400 Bad Request", "a_new_word", SignInRefused),
         ("500 Oops", "server_error", Unreachable),
         ("503 Oops", "temporarily_unavailable", Unreachable),
         ("400 Bad Request", "temporarily_unavailable", Unreachable),
@@ -111,7 +111,7 @@ def test_each_error_is_one_thing_to_do(wire, refresh, status, code, error):
     [
         (answer(b"<html>", status="502 Bad Gateway"), Unreachable),
         (answer(b"<html>", status="429 Slow"), Throttled),
-        (answer(b"<html>", status="403 No"), Forbidden),
+        (answer(b"<html>", status="403 No"), SignInRefused),
         (answer(b"", status="302 Found", headers=[("Location", "http://169.254.169.254/")]), Unreachable),
         (answer(b"<html>"), Unreachable),
         (answer(b""), Unreachable),

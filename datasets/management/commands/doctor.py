@@ -11,11 +11,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from connector import health, liveness
+from connector.accounts import clocks
 from connector.accounts.models import Account, Application
 from connector.accounts.sealing import CannotOpen
 from connector.checks import LOOPBACK
-from connector.embedded.binaries import OLDEST_POSTGRES
+from connector.runtime import liveness, readiness
+from connector.runtime.embedded.binaries import OLDEST_POSTGRES
 from datasets.rows import pool
 from datasets.serving.sql import reader
 
@@ -132,6 +133,25 @@ def clock():
     return None
 
 
+def amazons_clock():
+    """By the Date of Amazon's own answers, as the workers have met them."""
+    told = [
+        f"{clocks.name_of(host)} is {clocks.apart(ahead)}, by an answer of {age / 60:.0f} min ago: "
+        + (
+            "Amazon is asked for nothing that is in the future by its clock, so the newest rows come that much later."
+            if ahead < 0
+            else "days and schedules begin that much too late here."
+        )
+        for host, ahead, age in clocks.known()
+        if abs(ahead) > clocks.WORTH_TELLING
+    ]
+    return (
+        " ".join([*told, "Set the clock of the database's machine by NTP (timedatectl set-ntp true)."])
+        if told
+        else None
+    )
+
+
 def sql_queries():
     """The role that statements run as is there, and we may take it; where we may make it, it is made."""
     try:
@@ -142,10 +162,10 @@ def sql_queries():
 
 
 CHECKS = (
-    ("database", health.database_problem),
+    ("database", readiness.database_problem),
     (f"PostgreSQL {OLDEST_POSTGRES} or newer", when_database_answers(version)),
-    ("migrations", health.migrations_problem),
-    ("broker", health.broker_problem),
+    ("migrations", readiness.migrations_problem),
+    ("broker", readiness.broker_problem),
     ("worker", when_database_answers(worker)),
     ("beat", when_database_answers(beat)),
     ("data folder", data_dir),
@@ -155,5 +175,6 @@ CHECKS = (
     ("Amazon application", when_database_answers(application)),
     ("disk space", disk),
     ("clock", when_database_answers(clock)),
+    ("Amazon's clock", when_database_answers(amazons_clock)),
     ("SQL queries", sql_queries),
 )

@@ -59,7 +59,7 @@ def read_account(request, account_id: str):
     return account_json(account)
 
 
-@router.post("/accounts", auth=Needs("accounts:write"), response={201: AccountAnswer}, tags=["accounts"])
+@router.post("/accounts", auth=Needs("accounts:write", has_body=True), response={201: AccountAnswer}, tags=["accounts"])
 def create_account(request, response: HttpResponse, body: NewAccount):
     """Connects a self-authorised account by its refresh token; no browser is needed."""
     request.auth.check_unlimited()
@@ -80,8 +80,8 @@ def list_tokens(request):
     return [token_json(token) for token in request.auth.tokens().prefetch_related("datasets")]
 
 
-@router.post("/tokens", auth=Needs("tokens:write"), response={201: FreshToken}, tags=["tokens"])
-def create_token(request, body: NewToken):
+@router.post("/tokens", auth=Needs("tokens:write", has_body=True), response={201: FreshToken}, tags=["tokens"])
+def create_token(request, response: HttpResponse, body: NewToken):
     """A new token, whose text is shown this once. A token cannot make one that may do more, or lives longer, than itself."""
     caller, now = request.auth, timezone.now()
     own = caller.token
@@ -95,6 +95,7 @@ def create_token(request, body: NewToken):
         datasets = list(caller.datasets())
     life = _life(caller, body.days, now)
     token, text = tokens.issue(caller.user, body.name, scopes=scopes, datasets=datasets, life=life, now=now)
+    response["Cache-Control"] = "no-store"
     return Status(201, token_json(token) | {"token": text})
 
 
@@ -111,8 +112,10 @@ def _dataset(caller, name):
         raise BadParameters([("datasets", problem.detail)]) from None
 
 
-@router.post("/datasets/{slug}/links", auth=Needs("tokens:write"), response={201: FreshLink}, tags=["tokens"])
-def create_link(request, slug: str, body: NewLink):
+@router.post(
+    "/datasets/{slug}/links", auth=Needs("tokens:write", has_body=True), response={201: FreshLink}, tags=["tokens"]
+)
+def create_link(request, response: HttpResponse, slug: str, body: NewLink):
     """A link that reads this dataset without a header, for programs that can only take an address. Its query is fixed:
     whoever holds the link sees no other rows and columns."""
     caller, now = request.auth, timezone.now()
@@ -127,6 +130,7 @@ def create_link(request, slug: str, body: NewLink):
         caller.user, dataset, body.name, fixed=urlencode(pairs), life=_life(caller, body.days, now), now=now
     )
     path = reverse("export", args=[dataset.slug, "csv"])
+    response["Cache-Control"] = "no-store"
     return Status(201, token_json(token) | {"token": text, "url": absolute(request, f"{path}?token={text}")})
 
 

@@ -1,22 +1,20 @@
 """What all calls share: who calls, how a body is read, and how whatever goes wrong is said."""
 
-import json
-
-import orjson
 from django.db import IntegrityError
+from django.http import UnreadablePostError
 from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 from pydantic import ConfigDict
 
 from datasets.access import tokens
-from datasets.backfill.engine import AlreadyRunning
+from datasets.backfill.runs import AlreadyRunning
 from datasets.problems import BadParameters, BadRequest, Conflict, Problem, WrongContentType, nearest, shown
 from datasets.rows import query
 from datasets.serving.api.openapi import described
+from datasets.serving.http import accepted
+from datasets.serving.http.bodies import read_json
 from datasets.serving.http.problems import NOBODY_HOME, of_exception, response_of
-
-MAX_DEPTH = 50  # nested brackets in a body
 
 
 class Strict(Schema):
@@ -26,22 +24,47 @@ class Strict(Schema):
 
 
 class Needs:
-    """Who calls, and that they may: the ninja auth of every call. `query` names the parameters the call takes."""
+    """Who calls, that they may, and that nothing is said which the call does not take: the ninja auth of every call.
 
-    def __init__(self, scope, *parameters):
-        self.scope, self.parameters = scope, parameters
+    `parameters` are those of the address; `has_body` says that the call reads one.
+    """
+
+    def __init__(self, scope, *parameters, has_body=False):
+        self.scope, self.parameters, self.has_body = scope, parameters, has_body
 
     def __call__(self, request):
         caller = tokens.caller(request, self.scope)
+        accepted.check(request, "application/json")
         given = query.pairs_of(request.META.get("QUERY_STRING", ""))
+        self._check_parameters([name for name, _ in given])
+        if not self.has_body and request.method not in tokens.SAFE_METHODS:
+            _check_empty(request)
+        return caller
+
+    def _check_parameters(self, given):
         wrong = [
             (name, f"There is no parameter '{shown(name)}'.{nearest(name, self.parameters)}")
-            for name, _ in given
+            for name in given
             if name not in self.parameters
         ]
         if wrong:
             raise BadParameters(wrong, code="unknown_parameter")
-        return caller
+        twice = [(name, f"{name} is given more than once.") for name in self.parameters if given.count(name) > 1]
+        if twice:
+            raise BadParameters(twice)
+
+
+def _check_empty(request):
+    """Raises where a body says something; a form may hold the page's CSRF token, which has been read."""
+    try:
+        if request.content_type in ("multipart/form-data", "application/x-www-form-urlencoded"):
+            is_empty = set(request.POST) <= {"csrfmiddlewaretoken"} and not request.FILES
+        else:
+            is_empty = request.body.strip() in (b"", b"{}", b"null")
+    except UnreadablePostError:
+        raise BadRequest("The body broke off.") from None
+    if not is_empty:
+        raise BadRequest("This call takes no body: what stands in it would be passed over. Send none.")
 
 
 class StrictParser(Parser):
@@ -52,40 +75,6 @@ class StrictParser(Parser):
         if kind not in ("application/json", "text/json") and not kind.endswith("+json"):
             raise WrongContentType(f"Send JSON with Content-Type: application/json, not '{shown(kind)}'.")
         return read_json(request.body)
-
-
-def read_json(body):
-    try:
-        orjson.loads(body)  # refuses what json lets through: NaN, lone surrogates, thousands of brackets
-        found = json.loads(body, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as problem:
-        raise BadRequest(f"The body is not JSON: {shown(problem, 200)}") from None
-    _check(found, 0)
-    return found
-
-
-def _once(pairs):
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BadRequest(f"The body names '{shown(twice)}' twice.")
-    return dict(pairs)
-
-
-def _check(value, depth):
-    if depth > MAX_DEPTH:
-        raise BadRequest("The body is nested too deeply.")
-    if isinstance(value, str) and "\x00" in value:
-        raise BadRequest("The body holds a NUL character.")
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**63:
-        raise BadRequest("The body holds a number that is too large.")
-    if isinstance(value, dict):
-        for name, item in value.items():
-            _check(name, depth)
-            _check(item, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            _check(item, depth + 1)
 
 
 class Api(NinjaAPI):

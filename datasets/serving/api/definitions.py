@@ -6,11 +6,10 @@ from django.utils import timezone
 from ninja import Router, Status
 
 from connector.catalogue import index
-from datasets import facts, tasks
 from datasets.access.lookup import as_uuid, find_dataset
 from datasets.access.policies import look
-from datasets.backfill import lifecycle
-from datasets.forms import DatasetForm, payload_of
+from datasets.backfill import facts, lifecycle, tasks
+from datasets.definition.form import DatasetForm, payload_of
 from datasets.models import Run
 from datasets.problems import BadParameters, nearest, shown
 from datasets.serving.api import pages
@@ -79,7 +78,7 @@ def list_datasets(
     return [dataset_json(look(request.auth, dataset, now=now), known[dataset.pk], request) for dataset in piece]
 
 
-@router.post("/datasets", auth=Needs("datasets:write"), response={201: DatasetAnswer})
+@router.post("/datasets", auth=Needs("datasets:write", has_body=True), response={201: DatasetAnswer})
 def create_dataset(request, response: HttpResponse, body: NewDataset):
     """Makes a dataset. Its schedule fills it from its next time on; with `run` the first run starts at once."""
     request.auth.check_unlimited()
@@ -101,7 +100,7 @@ def read_dataset(request, slug: str):
     return _shown(request, find_dataset(request.auth, slug))
 
 
-@router.patch("/datasets/{slug}", auth=Needs("datasets:write"), response=DatasetAnswer)
+@router.patch("/datasets/{slug}", auth=Needs("datasets:write", has_body=True), response=DatasetAnswer)
 def change_dataset(request, slug: str, body: DatasetChange):
     """Changes the definition. The slug stays, rows stay; what the new dates add is loaded by the next run."""
     dataset = find_dataset(request.auth, slug)
@@ -116,7 +115,7 @@ def delete_dataset(request, slug: str):
     return Status(204, None)
 
 
-@router.post("/datasets/{slug}/clone", auth=Needs("datasets:write"), response={201: DatasetAnswer})
+@router.post("/datasets/{slug}/clone", auth=Needs("datasets:write", has_body=True), response={201: DatasetAnswer})
 def clone_dataset(request, response: HttpResponse, slug: str, body: Clone):
     """A new dataset with the same definition and another name, without rows."""
     request.auth.check_unlimited()

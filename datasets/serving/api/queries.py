@@ -58,7 +58,7 @@ def list_queries(request):
     return [query_json(query, request) for query in saved.all_of(request.auth)]
 
 
-@router.post("/queries", auth=Needs("datasets:write"), response={201: QueryAnswer})
+@router.post("/queries", auth=Needs("datasets:write", has_body=True), response={201: QueryAnswer})
 def create_query(request, response: HttpResponse, body: NewQuery):
     """Keeps a query. The statement is checked, not carried out."""
     request.auth.check_unlimited()
@@ -73,7 +73,7 @@ def read_query(request, slug: str):
     return query_json(saved.find(request.auth, slug), request)
 
 
-@router.patch("/queries/{slug}", auth=Needs("datasets:write"), response=QueryAnswer)
+@router.patch("/queries/{slug}", auth=Needs("datasets:write", has_body=True), response=QueryAnswer)
 def change_query(request, slug: str, body: QueryChange):
     """Changes name, statement or dataset. The slug stays."""
     query = saved.find(request.auth, slug)

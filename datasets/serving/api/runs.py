@@ -7,10 +7,10 @@ from django.urls import reverse
 from django.utils import timezone
 from ninja import Query, Router, Status
 
-from datasets import facts, tasks
+from datasets import calendar
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
-from datasets.backfill import window
+from datasets.backfill import facts, tasks
 from datasets.models import Day, Run
 from datasets.problems import BadParameters, Conflict, NotFound, nearest, shown
 from datasets.serving.api import pages
@@ -24,9 +24,9 @@ To = Annotated[str | None, Query(None, alias="to", description="the last day")]
 
 @router.post("/datasets/{slug}/runs", auth=Needs("runs:write"), response={202: RunAnswer})
 def start_run(request, response: HttpResponse, slug: str):
-    """Starts a run; 409 while one is under way."""
+    """Starts a run; 409 while one is under way. Days that have failed keep waiting for their next try; a reload does not wait."""
     dataset = find_dataset(request.auth, slug)
-    run = tasks.start(dataset, trigger=Run.Trigger.MANUAL, by=request.auth.user)
+    run = tasks.start(dataset, trigger=Run.Trigger.MANUAL, by=request.auth.user, at_once=False)
     return _accepted(request, response, dataset, run)
 
 
@@ -62,7 +62,7 @@ def cancel_run(request, response: HttpResponse, slug: str, run_id: str):
     return _accepted(request, response, dataset, run)
 
 
-@router.post("/datasets/{slug}/reload", auth=Needs("runs:write"), response={202: RunAnswer})
+@router.post("/datasets/{slug}/reload", auth=Needs("runs:write", has_body=True), response={202: RunAnswer})
 def reload_days(request, response: HttpResponse, slug: str, body: Reload):
     """Fetches these days again and replaces each of them whole; until then their rows stay as they are."""
     dataset = find_dataset(request.auth, slug)
@@ -129,7 +129,7 @@ def _days(body, zone):
 
 def _day(param, word, zone):
     try:
-        return window.resolve(word, window.today(timezone.now(), zone))
+        return calendar.resolve(word, calendar.today(timezone.now(), zone))
     except ValueError as problem:
         raise BadParameters([(param, shown(problem, 200))]) from None
 

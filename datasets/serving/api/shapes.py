@@ -7,8 +7,8 @@ from django.urls import reverse
 from ninja import Schema
 from pydantic import Field
 
+from datasets.definition.form import schedule_json
 from datasets.formats.index import FORMATS
-from datasets.forms import schedule_json
 from datasets.serving.api.core import Strict
 from datasets.serving.http.response_format import absolute
 
@@ -88,6 +88,7 @@ class DatasetAnswer(Schema):
     days_total: int
     days_done: int
     days_failed: int
+    days_lacking: int = Field(description="days that are in without a marketplace that Amazon refuses")
     oldest: date | None
     newest: date | None
     complete_through: date | None
@@ -132,6 +133,7 @@ def dataset_json(seen, facts, request):
         "days_total": facts.days_total,
         "days_done": facts.days_done,
         "days_failed": facts.days_failed,
+        "days_lacking": facts.days_lacking,
         "oldest": facts.oldest,
         "newest": facts.newest,
         "complete_through": facts.complete_through,
@@ -220,8 +222,10 @@ class DayAnswer(Schema):
     day: date
     state: Literal["wanted", "asked", "landed", "empty", "failed"]
     rows: int | None = Field(description="null where you may see only some of them")
-    attempts: int
+    attempts: int = Field(description="that failed, in a row and over all runs")
+    not_before: Instant = Field(description="of a day that failed: the first run after this moment tries it again")
     again: bool = Field(description="its rows are in and stay, and it is being read once more")
+    lacking: list[str] = Field(description="marketplaces that Amazon refused when the day was read")
     run: int | None
     message: str
     landed_at: Instant
@@ -234,7 +238,9 @@ def day_json(day, policy):
         "state": day.state,
         "rows": day.rows,
         "attempts": day.attempts,
+        "not_before": utc(day.not_before),
         "again": day.again,
+        "lacking": day.lacking,
         "run": day.run_id,
         "message": day.message,
         "landed_at": utc(day.landed_at),
@@ -254,6 +260,14 @@ class NewAccount(Strict):
     client_secret: str | None = None
 
 
+class RefusedMarketplaceAnswer(Schema):
+    marketplace: str
+    what: str = Field(description="the report type, or the operation of Amazon's API")
+    words: str = Field(description="Amazon's own")
+    since: Instant
+    looked_at: Instant = Field(description="when Amazon was last asked for it; null where the next run asks")
+
+
 class AccountAnswer(Schema):
     id: str
     name: str
@@ -264,6 +278,9 @@ class AccountAnswer(Schema):
     state: Literal["connected", "needs_consent"]
     message: str
     application: str
+    refused_marketplaces: list[RefusedMarketplaceAnswer] = Field(
+        description="those that Amazon refuses among others that load"
+    )
     datasets: int
     authorized_at: Instant
     created_at: Instant
@@ -280,6 +297,16 @@ def account_json(account):
         "state": account.state,
         "message": account.message,
         "application": account.application.name,
+        "refused_marketplaces": [
+            {
+                "marketplace": one.marketplace,
+                "what": one.what,
+                "words": one.words,
+                "since": utc(one.since),
+                "looked_at": utc(one.looked_at),
+            }
+            for one in account.refused_marketplaces.all()
+        ],
         "datasets": account.datasets.count(),
         "authorized_at": utc(account.authorized_at),
         "created_at": utc(account.created_at),
@@ -355,12 +382,16 @@ class OptionAnswer(Schema):
     help: str
 
 
+class ReportColumn(Column):
+    meaning: str
+
+
 class ReportVariant(Schema):
     option: str
     value: str | bool
     has_dates: bool
     options: list[OptionAnswer]
-    columns: list[Column]
+    columns: list[ReportColumn]
 
 
 class ReportAnswer(Schema):
@@ -379,7 +410,7 @@ class ReportAnswer(Schema):
     restricted: bool
     retires_on: str | None
     options: list[OptionAnswer]
-    columns: list[Column]
+    columns: list[ReportColumn]
     variants: list[ReportVariant] = Field(
         description="what an answer makes of the report, where it brings other options or columns"
     )

@@ -28,11 +28,21 @@ FILTERS = {
     "schema": {"type": "object", "additionalProperties": {"type": "string"}},
 }
 FILE = [
-    parameter("_decimals", "query", "string", "how JSON writes decimals", enum=["number", "string"]),
-    parameter("_header", "query", "string", f"off leaves out the header line of {understanding('header')}"),
-    parameter("_bom", "query", "string", f"1 puts a byte order mark in front of {understanding('bom')}, for Excel"),
+    parameter("_decimals", "query", "string", "how JSON writes decimals; only for JSON", enum=["number", "string"]),
     parameter(
-        "_safe", "query", "string", "1 puts an apostrophe in front of text that a spreadsheet would take for a formula"
+        "_header", "query", "string", f"off leaves out the header line of {understanding('header')}; only for these"
+    ),
+    parameter(
+        "_bom",
+        "query",
+        "string",
+        f"1 puts a byte order mark in front of {understanding('bom')}, for Excel; only for these",
+    ),
+    parameter(
+        "_safe",
+        "query",
+        "string",
+        "1 puts an apostrophe in front of text that a spreadsheet would take for a formula; not for Excel and Parquet",
     ),
     parameter("_dl", "query", "string", "1 makes a browser save the file"),
 ]
@@ -140,7 +150,7 @@ DATA = {
                     "_count",
                     "query",
                     "string",
-                    "count all rows that meet the filters",
+                    "count all rows that meet the filters; only for rows.json",
                     enum=["exact", "estimated", "none"],
                 ),
             ],
@@ -257,7 +267,12 @@ def _feed(operation_id, summary, parameters, content):
     return {"get": found}
 
 
-FORMAT = parameter("$format", "query", "string", "json")
+FORMAT = parameter(
+    "$format",
+    "query",
+    "string",
+    "json, with odata.metadata (none, minimal, full), IEEE754Compatible, odata.streaming, ExponentialDecimals; before Accept",
+)
 FILTER = parameter("$filter", "query", "string", "as OData writes conditions: quantity gt 2 and contains(title,'oil')")
 ODATA = {
     "/odata/v4/": _feed("odata_service", "The datasets there are", [FORMAT], _values()),
@@ -279,6 +294,17 @@ ODATA = {
             FORMAT,
         ],
         _values(**{"@odata.count": {"type": "integer"}, "@odata.nextLink": {"type": "string"}}),
+    ),
+    "/odata/v4/{slug}({_row_id})": _feed(
+        "odata_row",
+        "One row by its key",
+        [
+            SLUG,
+            parameter("_row_id", "path", "integer", "the row's key", minimum=1, maximum=10**18 - 1),
+            parameter("$select", "query", "string", "columns, separated by commas"),
+            FORMAT,
+        ],
+        {"application/json": {"schema": ROW}},
     ),
     "/odata/v4/{slug}/$count": _feed("odata_count", "How many rows meet $filter", [SLUG, FILTER], {"text/plain": TEXT}),
 }

@@ -63,6 +63,15 @@ def odata_response_of(problem, request):
     return _response(problem, content, ODATA_JSON)
 
 
+def service_response_of(problem, request):
+    """The problem in the shape of the service whose address was asked."""
+    if not ODATA.match(request.path_info):
+        return response_of(problem, request)
+    response = odata_response_of(problem, request)
+    response["OData-Version"] = "4.0"
+    return response
+
+
 def _response(problem, content, content_type):
     response = HttpResponse(content, status=problem.status, content_type=content_type)
     for name, value in problem.headers.items():
@@ -138,12 +147,7 @@ class ProblemMiddleware:
             return self.get_response(request)
         response = self.get_response(request)
         if response.status_code >= 400 and "json" not in response.get("Content-Type", ""):
-            problem = self.of(response)
-            if ODATA.match(request.path_info):
-                response = odata_response_of(problem, request)
-                response["OData-Version"] = "4.0"
-            else:
-                response = response_of(problem, request)
+            response = service_response_of(self.of(response), request)
             response["Content-Length"] = str(len(response.content))
         response["X-Request-ID"] = request_id(request)
         response["Referrer-Policy"] = "no-referrer"

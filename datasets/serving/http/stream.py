@@ -59,7 +59,7 @@ class Stream:
     def _make(self):
         encoder, file = self._encoder, self.file
         if self._packed is not None:
-            yield from self._packed
+            yield from self._packed_chunks()
             return
         if start := file.start(self.source, self.layout):
             yield encoder.add(start) + encoder.flush()
@@ -72,6 +72,13 @@ class Stream:
             if chunk:
                 yield chunk
         if end := encoder.add(file.end(is_empty=first)) + encoder.end():
+            yield end
+
+    def _packed_chunks(self):
+        for chunk in self._packed:
+            if chunk := self._encoder.add(chunk):
+                yield chunk
+        if end := self._encoder.end():
             yield end
 
     def __iter__(self):

@@ -23,6 +23,11 @@ def _bare(etag):
     return etag
 
 
+def tagged(text, encoding):
+    """The ETag for what `text` names in this compression: other bytes, another tag."""
+    return f'"{text}{"" if encoding is encodings.Identity else "-" + encoding.name}"'
+
+
 def with_validators(response, seen, etag):
     """The headers that a 200, a HEAD and a 304 share."""
     response["ETag"] = etag

@@ -5,25 +5,20 @@ import functools
 from django.http import HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from datasets.problems import Problem
 from datasets.serving.http.problems import ODATA_JSON as JSON
 from datasets.serving.http.problems import odata_response_of, of_exception
+from datasets.serving.odata import preferences
+from datasets.serving.odata.errors import NotOffered
 
 ROOT = "/odata/v4/"
 METHODS = ("GET", "HEAD")
-
-
-class NotOffered(Problem):
-    """Part of OData, but not of what is served here."""
-
-    status, code, title = 501, "not_implemented", "Not offered here"
 
 
 def answer(content, content_type=JSON):
     """A good answer. The version stands in it exactly once: Excel stumbles over two."""
     response = HttpResponse(content, content_type=content_type)
     response["Cache-Control"] = "private, no-cache"
-    response["Vary"] = "Authorization, Cookie"
+    response["Vary"] = "Authorization, Cookie, Accept, Prefer"
     return response
 
 
@@ -36,6 +31,7 @@ def endpoint(view):
         try:
             if request.method not in METHODS:
                 raise NotOffered("This service only reads: GET and HEAD.", headers={"Allow": ", ".join(METHODS)})
+            preferences.check(request)
             response = view(request, *args, **kwargs)
         except Exception as exception:
             problem = of_exception(exception)

@@ -15,7 +15,7 @@ from odata_query.grammar import ODataLexer, ODataParser
 from datasets.problems import BadParameters, nearest, shown
 from datasets.rows.filters import MAX_LISTED, Filter
 from datasets.rows.query import MAX_FILTERS
-from datasets.serving.odata.answers import NotOffered
+from datasets.serving.odata.errors import NotOffered
 
 MAX_LETTERS = 20_000
 MAX_DEEP = 50

@@ -15,6 +15,11 @@ NAMESPACE = "Backhaul"
 CONTAINER = "Datasets"  # no dataset can be called so: their names are in small letters
 
 
+def edm_type(kind):
+    """The name of the Edm type that a column's type is served as."""
+    return TYPES.get(kind, TYPES["text"]).split('"')[1]
+
+
 def document(datasets):
     """The XML for these (name, columns), columns being {"name", "type"}."""
     datasets = list(datasets)

@@ -1,19 +1,23 @@
 """$select, $filter, $orderby, $top, $skip, $count, $format and $skiptoken: read into a Query. Pure.
 
-Whatever else begins with `$` is answered by 501: an option that is ignored returns other rows than were asked for.
+As OData 4.01 has it, they may be written in any case and without the `$`. Whatever else OData knows is answered by 501, and what it
+does not know by 400: an option that is ignored returns other rows than were asked for.
 """
 
 import re
 
+from datasets.formats.format import Layout
 from datasets.problems import BadParameters, nearest, shown
 from datasets.rows import query
 from datasets.serving.odata import filters
-from datasets.serving.odata.answers import NotOffered
+from datasets.serving.odata.errors import NotOffered
 from datasets.serving.odata.metadata import ROW_ID
 
 OPTIONS = ("$select", "$filter", "$orderby", "$top", "$skip", "$count", "$format", "$skiptoken")
+NOT_OFFERED = (  # what OData 4.01 has besides (Part 2, 5.1)
+    *("$apply", "$compute", "$deltatoken", "$expand", "$id", "$index", "$levels", "$schemaversion", "$search"),
+)
 PAGE_ROWS = 5000
-FORMATS = re.compile(r"(json|application/json)(\s*;[\s\w.=;-]*)?", re.IGNORECASE | re.ASCII)
 MOST = 10**15
 ID = {"name": "_id", "title": ROW_ID, "type": "bigint"}
 
@@ -21,9 +25,10 @@ ID = {"name": "_id", "title": ROW_ID, "type": "bigint"}
 def read(pairs, known=OPTIONS):
     """{option: text}; raises NotOffered for an option that is not served, BadParameters for what is none."""
     found = {}
-    for name, value in pairs:
+    for given, value in pairs:
+        name = canonical(given)
         if name not in known:
-            if name.startswith("$"):
+            if name.startswith(("$", "@")):
                 raise NotOffered(f"The option {shown(name)} is not offered here. There are: {', '.join(known)}.")
             raise _wrong(
                 name, f"There is no parameter '{shown(name)}'.{nearest('$' + name, known)}", "unknown_parameter"
@@ -31,16 +36,18 @@ def read(pairs, known=OPTIONS):
         if name in found:
             raise _wrong(name, f"{name} is given more than once.")
         found[name] = value
-    check_format(found.get("$format"))
+    if "$skip" in found and "$skiptoken" in found:
+        raise _wrong("$skip", "$skip: a $skiptoken says already where the page begins. Leave one of them out.")
     return found
 
 
-def check_format(text):
-    if text is not None and not FORMATS.fullmatch(text.strip()):
-        raise NotOffered(f"$format: '{shown(text)}' is not offered. There is: json.")
+def canonical(name):
+    """The option's name as OData 4.0 writes it; any other name as it is."""
+    found = "$" + name.lower().removeprefix("$")
+    return found if found in OPTIONS or found in NOT_OFFERED else name
 
 
-def asked(options, columns, *, zone, now, page_rows=PAGE_ROWS):
+def asked(options, columns, *, zone, now, page_rows=PAGE_ROWS, decimals="number"):
     """The Query of the options, and whether `_row_id` is among what is selected. `columns` hold `_id` as well."""
     types = {_outer(column["name"]): (column["name"], column["type"]) for column in columns}
     names = [name for name in types if name != ROW_ID]
@@ -52,8 +59,9 @@ def asked(options, columns, *, zone, now, page_rows=PAGE_ROWS):
         select=tuple(wanted) or (next(iter(names)),),  # the table is never asked for no column at all
         sort=_sort(options.get("$orderby"), types),
         limit=page_rows if top is None else min(top, page_rows),
-        offset=0 if "$skiptoken" in options else _whole("$skip", options.get("$skip")) or 0,
+        offset=_whole("$skip", options.get("$skip")) or 0,
         count="exact" if _flag("$count", options.get("$count")) else "none",
+        layout=Layout(decimals=decimals),
         is_capped=top is not None and top <= page_rows,
     )
     return found, selected

@@ -14,23 +14,26 @@ from datasets.problems import BadParameters, BadRequest, NotFound, VersionGone, 
 from datasets.rows import cursors, query, snapshot
 from datasets.rows.page import Page
 from datasets.rows.pool import PAGE_SECONDS, pool
+from datasets.serving.http import accepted
 from datasets.serving.http.response_format import absolute
-from datasets.serving.odata import metadata, options
-from datasets.serving.odata.answers import ROOT, NotOffered, answer, endpoint
+from datasets.serving.odata import entities as writing
+from datasets.serving.odata import formats, metadata, options, preferences
+from datasets.serving.odata.answers import ROOT, answer, endpoint
+from datasets.serving.odata.errors import NotOffered
 
-PAGE_SIZE = re.compile(r"\b(?:odata\.)?maxpagesize\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE | re.ASCII)
+KEY = re.compile(r"(?:_row_id\s*=\s*)?([0-9]{1,18})", re.ASCII)
 
 
 @endpoint
 def service(request):
     """GET /odata/v4/: the entity sets there are, one for each dataset the caller may read."""
     caller = tokens.caller(request, "data:read")
-    options.read(_pairs(request), ("$format",))
+    format = _format(request, options.read(_pairs(request), ("$format",)))
     sets = [
         {"name": dataset.slug, "title": dataset.name, "kind": "EntitySet", "url": dataset.slug}
         for dataset in caller.datasets().only("slug", "name").order_by("slug")
     ]
-    return answer(json.dumps({"@odata.context": _context(request), "value": sets}))
+    return answer(json.dumps(format.context(_context(request)) | {"value": sets}), format.content_type)
 
 
 @endpoint
@@ -38,12 +41,10 @@ def describe(request):
     """GET /odata/v4/$metadata: XML whatever Accept says."""
     caller = tokens.caller(request, "data:read")
     for name, value in _pairs(request):
-        if name != "$format" or value.lower() not in ("xml", "application/xml"):
+        if options.canonical(name) != "$format" or value.lower() not in ("xml", "application/xml"):
             raise NotOffered(f"$metadata takes no {shown(name)}={shown(value)}; it is always XML.")
-    known, now = (
-        caller.datasets().only("slug", "columns", "report", "options", "owner").order_by("slug"),
-        timezone.now(),
-    )
+    known = caller.datasets().only("slug", "columns", "report", "options", "owner").order_by("slug")
+    now = timezone.now()
     seen = (snapshot.glance(dataset, policy_of(caller, dataset), now=now) for dataset in known)
     text = metadata.document((each.slug, each.columns) for each in seen)
     return answer(text, "application/xml;charset=utf-8")
@@ -54,19 +55,38 @@ def entities(request, name):
     """GET /odata/v4/{dataset}: one page of rows."""
     caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request))
-    page = _page(request, caller, dataset, wanted)
+    format, size = _format(request, wanted), preferences.page_size(request, query.MAX_PAGE_ROWS)
+    page = _page(request, caller, dataset, wanted, format, size)
     access_log.note(request, caller, dataset, "OData")
-    seen, names = page.snapshot, page.names
-    chosen = f"({','.join(names)})" if wanted.get("$select") and page.selected is not None else ""
-    head = {"@odata.context": f"{_context(request)}#{seen.slug}{chosen}"}
+    head = format.context(f"{_context(request)}#{page.snapshot.slug}{_chosen(page, wanted)}")
     if page.query.count == "exact":
-        head["@odata.count"] = page.count["value"]
-    rows = ",".join(_row(row, names) for row in page.rows)
-    tail = f',"@odata.nextLink":{json.dumps(_next(request, page, wanted))}' if page.cursor else ""
-    response = answer(f'{json.dumps(head)[:-1]},"value":[{rows}]{tail}}}')
-    if _page_size(request):
-        response["Preference-Applied"] = f"odata.maxpagesize={_page_size(request)}"
+        head["@odata.count"] = format.number(page.count["value"])
+    parts = [json.dumps(head)[1:-1], f'"value":[{",".join(map(_writer(page, format), page.rows))}]']
+    if page.cursor:
+        parts.append(f'"@odata.nextLink":{json.dumps(_next(request, page, wanted))}')
+    response = answer(f"{{{','.join(filter(None, parts))}}}", format.content_type)
+    if size:
+        response["Preference-Applied"] = size.applied
     return response
+
+
+@endpoint
+def entity(request, name, key):
+    """GET /odata/v4/{dataset}({_row_id}): one row."""
+    caller, dataset = _dataset(request, name)
+    found = KEY.fullmatch(key)
+    if not found:
+        raise NotOffered(f"A row is read by its number: '{shown(key)}' is none. Write {name}(1) or {name}(_row_id=1).")
+    slug, number = dataset.slug, found[1]
+    wanted = options.read(_pairs(request), ("$select", "$format"))
+    format = _format(request, wanted)
+    page = _page(request, caller, dataset, wanted | {"$filter": f"_row_id eq {number}", "$top": "1"}, format)
+    if not page.rows:
+        raise NotFound(f"{slug} has no row {number}. A replace or a reload gives its rows new numbers.")
+    access_log.note(request, caller, dataset, "OData")
+    head = json.dumps(format.context(f"{_context(request)}#{slug}{_chosen(page, wanted)}/$entity"))[1:-1]
+    row = _writer(page, format)(page.rows[0])[1:-1]
+    return answer(f"{{{','.join(filter(None, (head, row)))}}}", format.content_type)
 
 
 @endpoint
@@ -74,16 +94,17 @@ def count(request, name):
     """GET /odata/v4/{dataset}/$count: how many rows meet $filter, as plain text."""
     caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request), ("$filter",))
-    page = _page(request, caller, dataset, wanted | {"$count": "true", "$top": "0"})
+    accepted.check(request, "text/plain")
+    page = _page(request, caller, dataset, wanted | {"$count": "true", "$top": "0"}, formats.Format())
     return answer(str(page.count["value"]), "text/plain;charset=utf-8")
 
 
 @endpoint
 def elsewhere(request, rest):
-    """Whatever else OData knows: a single row by its key, properties, $batch, functions."""
+    """Whatever else OData knows: properties, $batch, functions."""
     tokens.caller(request, "data:read")
     raise NotOffered(
-        f"'{shown(rest)}' is not offered here. There are the service document, $metadata and whole datasets."
+        f"'{shown(rest)}' is not offered here. There are the service document, $metadata, datasets and their rows by `_row_id`."
     )
 
 
@@ -91,7 +112,9 @@ def _dataset(request, name):
     caller = tokens.caller(request, "data:read")
     if not SLUG.fullmatch(name):
         if name.startswith("$") or "(" in name:
-            raise NotOffered(f"'{shown(name)}' is not offered here. There are $metadata and whole datasets.")
+            raise NotOffered(
+                f"'{shown(name)}' is not offered here. There are $metadata, datasets and their rows by `_row_id`."
+            )
         raise NotFound(f"There is no dataset '{shown(name)}' that you may see.")
     return caller, find_dataset(caller, name)
 
@@ -101,8 +124,8 @@ class ODataPage(Page):
 
     CURSOR = "$skiptoken"
 
-    def __init__(self, connection, dataset, policy, wanted, position, now, page_rows):
-        self.wanted, self.page_rows = wanted, page_rows
+    def __init__(self, connection, dataset, policy, wanted, position, now, page_rows, decimals):
+        self.wanted, self.page_rows, self.decimals = wanted, page_rows, decimals
         super().__init__(connection, dataset, policy, (), position, now, as_json=True)
 
     def _types(self):
@@ -111,13 +134,31 @@ class ODataPage(Page):
     def _parse(self, pairs, defaults):
         columns = (*self.snapshot.columns, options.ID)
         found, self.selected = options.asked(
-            self.wanted, columns, zone=self.snapshot.zone, now=self.now, page_rows=self.page_rows
+            self.wanted,
+            columns,
+            zone=self.snapshot.zone,
+            now=self.now,
+            page_rows=self.page_rows,
+            decimals=self.decimals,
         )
         self.names = options.selected_columns(self.selected, columns)
         return found
 
 
-def _page(request, caller, dataset, wanted):
+def _format(request, wanted):
+    return formats.of(wanted.get("$format"), request.headers.get("Accept", ""))
+
+
+def _writer(page, format):
+    return writing.writer(format, page.snapshot.slug, page.names, page.snapshot.types)
+
+
+def _chosen(page, wanted):
+    """What the context says of `$select`."""
+    return f"({','.join(page.names)})" if wanted.get("$select") and page.selected is not None else ""
+
+
+def _page(request, caller, dataset, wanted, format, size=None):
     position = None
     if "$skiptoken" in wanted:
         try:
@@ -126,11 +167,12 @@ def _page(request, caller, dataset, wanted):
             raise BadParameters(
                 [("$skiptoken", "$skiptoken: this is not one that was handed out here. Begin without it.")]
             ) from None
-    page_rows = min(_page_size(request) or options.PAGE_ROWS, query.MAX_PAGE_ROWS)
+    page_rows = size.rows if size else options.PAGE_ROWS
+    decimals = "ieee754" if format.is_ieee754 else "number"
     try:
         with pool().connection() as connection:
             return ODataPage(
-                connection, dataset, policy_of(caller, dataset), wanted, position, timezone.now(), page_rows
+                connection, dataset, policy_of(caller, dataset), wanted, position, timezone.now(), page_rows, decimals
             )
     except VersionGone:
         raise VersionGone("The rows of these pages have changed since the first one was read. Begin again.") from None
@@ -139,14 +181,6 @@ def _page(request, caller, dataset, wanted):
             f"This page took more than {PAGE_SECONDS} seconds. Narrow it with $filter, or take the CSV export.",
             code="too_slow",
         ) from None
-
-
-def _row(row, names):
-    """A row's JSON with the key in front, where it is wanted."""
-    number, text = row
-    if "_row_id" not in names:
-        return text
-    return f'{{"_row_id":{number}}}' if len(names) == 1 else f'{{"_row_id":{number},{text[1:]}'
 
 
 def _next(request, page, wanted):
@@ -164,9 +198,3 @@ def _context(request):
 
 def _pairs(request):
     return query.pairs_of(request.META.get("QUERY_STRING", ""))
-
-
-def _page_size(request):
-    """The rows a page should have at most by the client's Prefer header; None where it says nothing usable."""
-    found = PAGE_SIZE.search(request.headers.get("Prefer", ""))
-    return int(found[1]) or None if found else None

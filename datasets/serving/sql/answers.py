@@ -8,21 +8,33 @@ from dataclasses import dataclass, replace
 import psycopg
 from django.http import StreamingHttpResponse
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 
 from datasets.access import access_log, tokens
 from datasets.access.export_slots import EXPORT_SLOTS, take_everywhere
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import look
 from datasets.formats.copy_to_stdout import CopyOut, ReaderLeft
-from datasets.formats.index import BY_MEDIA_TYPE, FORMATS
+from datasets.formats.index import FORMATS
 from datasets.formats.text import JsonLines
-from datasets.problems import BadParameters, BadRequest, NotFound, TooLarge, WrongContentType, nearest, shown
+from datasets.problems import (
+    BadParameters,
+    BadRequest,
+    NotAcceptable,
+    NotFound,
+    TooLarge,
+    WrongContentType,
+    nearest,
+    shown,
+)
+from datasets.rows import controls as shaping
 from datasets.rows import query
 from datasets.rows.pool import pool
-from datasets.serving.http import encodings
+from datasets.serving.http import accepted, encodings
+from datasets.serving.http.bodies import read_json
 from datasets.serving.http.problems import endpoint
 from datasets.serving.http.stream import Stream
-from datasets.serving.http.validators import is_known, with_validators, without_body
+from datasets.serving.http.validators import is_known, tagged, with_validators, without_body
 from datasets.serving.sql import refusals, sandbox, saved
 
 SHAPE = ("_limit", "_header", "_bom", "_safe", "_dl", "_decimals")
@@ -46,7 +58,10 @@ class Table(JsonLines):
         return b"\n]}\n"
 
 
-ANSWERS = FORMATS | {"json": Table("json", "JSON", "application/json")}
+ANSWERS = {"json": Table("json", "JSON", "application/json")} | {
+    name: file for name, file in FORMATS.items() if name != "json"
+}
+MEDIA_TYPES = {name: file.media_type for name, file in ANSWERS.items()}
 
 
 @endpoint("GET", "POST")
@@ -56,10 +71,14 @@ def ask(request, slug=None, suffix=None):
     dataset = find_dataset(caller, slug) if slug else None
     pairs = [*pairs, *_sent(request)]
     file = _file(request, pairs, suffix)
+    controls = tuple(name for name in CONTROLS if not (suffix and name == "_format"))  # the address says it already
     text = [value for name, value in pairs if name == "sql"]
     if len(text) != 1:
         raise BadParameters([("sql", "sql: one statement is needed, in the address or in the body.")])
-    return answer(request, caller, text[0], file, pairs, dataset=dataset, slug=slug or "query")
+    response = answer(request, caller, text[0], file, pairs, dataset=dataset, slug=slug or "query", controls=controls)
+    if not suffix:
+        patch_vary_headers(response, ["Accept"])
+    return response
 
 
 @endpoint("GET")
@@ -72,6 +91,7 @@ def saved_query(request, slug, suffix):
         raise NotFound(
             f"There is no export.{shown(suffix)}.{nearest(suffix, FORMATS)} There are: {', '.join(FORMATS)}."
         )
+    accepted.check(request, file.media_type)
     return answer(request, caller, kept.sql, file, pairs, dataset=kept.dataset, slug=kept.slug, controls=SHAPE)
 
 
@@ -79,9 +99,10 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
     """The file of what the statement gives, or that the reader has it already. `dataset` is what it calls `table`."""
     now = timezone.now()
     asked = _shape(pairs, controls)
+    shaping.check(pairs, file)
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
-    encoding = encodings.chosen("" if file.is_packed else request.headers.get("Accept-Encoding", ""))
+    encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     may_know = request.method in ("GET", "HEAD") and not CLOCK.search(text + caller.fixed)
     etag = _etag(text, tables, caller, asked, file, encoding, now)
     if may_know and is_known(request, etag):
@@ -207,20 +228,21 @@ def _sent(request):
         raise TooLarge(f"A body of at most {MAX_BODY:,} bytes is taken.")
     kind = request.content_type
     if kind in ("application/sql", "text/plain"):
+        charset = (request.content_params or {}).get("charset", "utf-8")
+        if charset.lower() not in ("utf-8", "utf8", "us-ascii"):
+            raise WrongContentType(f"Send the statement in UTF-8, not in {shown(charset)}.")
         try:
             return [("sql", request.body.decode("utf-8-sig"))]
         except UnicodeDecodeError:
             raise BadRequest("The body is not UTF-8.") from None
     if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        return [(name, value) for name, value in request.POST.items() if name != "csrfmiddlewaretoken"]
+        given = [(name, value) for name, values in request.POST.lists() for value in values]
+        return [(name, value) for name, value in given if name != "csrfmiddlewaretoken"]
     if kind != "application/json":
         raise WrongContentType(
             f'Send {{"sql": "…"}} as application/json, or the statement as application/sql, not {shown(kind)}.'
         )
-    try:
-        found = json.loads(request.body)
-    except (ValueError, RecursionError):
-        raise BadRequest("The body is not JSON.") from None
+    found = read_json(request.body)
     if not isinstance(found, dict) or set(found) != {"sql"} or not isinstance(found["sql"], str):
         raise BadRequest('The body must be {"sql": "…"}: formats and limits stand in the address.')
     return [("sql", found["sql"])]
@@ -230,12 +252,23 @@ def _file(request, pairs, suffix):
     """By the address's ending, else by `_format`, else by Accept; JSON where nothing is said."""
     wished = suffix or next((value for name, value in pairs if name == "_format"), None)
     if wished is None:
-        kinds = [part.partition(";")[0].strip().lower() for part in request.headers.get("Accept", "").split(",")[:20]]
-        wished = next((BY_MEDIA_TYPE[kind].name for kind in kinds if kind in BY_MEDIA_TYPE), "json")
+        return _accepted(request)
     if wished in ANSWERS:
+        if suffix:
+            accepted.check(request, MEDIA_TYPES[suffix])
         return ANSWERS[wished]
     sentence = f"There is no format '{shown(wished)}'.{nearest(wished, ANSWERS)} There are: {', '.join(ANSWERS)}."
     raise NotFound(sentence) if suffix else BadParameters([("_format", sentence)])
+
+
+def _accepted(request):
+    header = request.headers.get("Accept", "")
+    wished = accepted.best(header, MEDIA_TYPES)
+    if wished is None:
+        raise NotAcceptable(
+            f"Accept: {shown(header)} leaves out every format there is: {', '.join(MEDIA_TYPES.values())}. Add */*."
+        )
+    return ANSWERS[wished]
 
 
 def _shape(pairs, controls):
@@ -247,6 +280,8 @@ def _shape(pairs, controls):
     ]
     if wrong:
         raise BadParameters(wrong, code="unknown_parameter")
+    if sum(name == "_format" for name, _ in pairs) > 1:
+        raise BadParameters([("_format", "_format is given more than once.")])
     kept = [(name, value) for name, value in pairs if name in SHAPE]
     return query.parse(kept, (), zone="UTC", now=None, controls=SHAPE)
 
@@ -262,4 +297,4 @@ def _etag(text, tables, caller, asked, file, encoding, now):
         (text, sandbox.states(tables), shown_of, replace(asked, download=False), file.name, type(file).__name__)
     )
     mark = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-    return f'"q-{mark}{"" if encoding is encodings.Identity else "-" + encoding.name}"'
+    return tagged(f"q-{mark}", encoding)

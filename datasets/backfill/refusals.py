@@ -1,0 +1,55 @@
+"""What Amazon's refusals mean for a run: for its days, for what happens next, and for the person who reads it.
+
+The one place that words them; connector.spapi tells what happened, and nothing about datasets.
+"""
+
+from connector.spapi import errors
+
+MEANING = {
+    errors.Throttled: "Nothing is lost, the work goes on by itself.",
+    errors.Unreachable: "Nothing was lost; the same request is sent again later.",
+    errors.Doubted: (
+        "That may pass: Amazon is asked once more in a minute before anything is given up. Until then this run waits, and "
+        "nothing is lost."
+    ),
+    errors.NotReady: "It is looked for again by itself.",
+    errors.ConsentLost: (
+        "Rows that are in stay. Re-authorise the account under Accounts, and its datasets go on by themselves."
+    ),
+    errors.SecretRejected: (
+        "Rows that are in stay. Enter the current secret, and all accounts of the application go on by themselves."
+    ),
+    errors.Forbidden: (
+        "Nothing was loaded, and it stays so until one of these is mended: the application lacks the role for this data "
+        "(add it in the developer console, then re-authorise the account); the account was connected for another region; "
+        "it is a vendor's account where a seller's is needed, or the reverse; the application's client secret was not "
+        "replaced in time."
+    ),
+    errors.SignInRefused: (
+        "Nothing was loaded, what is in stays. Check the application's settings in Amazon's developer console, then run "
+        "the dataset again."
+    ),
+    errors.Redirected: "Nothing was loaded. Check the addresses that this installation is set up with.",
+    errors.EndlessPages: ("These days were not loaded; the next run tries again. Fewer days at a time may help."),
+    errors.AnswerTooLarge: "These days were not loaded; the next run asks for smaller pages.",
+    errors.PageTokenDied: "What was read of these days is read again from the first page.",
+    errors.DocumentExpired: "Amazon is asked for a new one.",
+    errors.DocumentBroken: (
+        "Nothing of it was loaded. It is fetched from Amazon again; if that does not help, the next run asks for the report "
+        "anew."
+    ),
+    errors.DocumentTooLarge: "Nothing of it was loaded. Choose fewer days, or raise the limit.",
+    errors.DocumentElsewhere: (
+        "Nothing of it was loaded. If that host is meant to be used, name it in SPAPI_DOCUMENT_HOSTS."
+    ),
+    errors.DocumentRefused: "These days were not loaded; the next run asks for the report again.",
+    errors.Refused: "These days were not loaded; the others go on. Check the dataset's options.",
+}
+
+
+def words(problem):
+    """The error in sentences for the person who reads a run or a day; as it is, where a room of ours has worded it."""
+    if problem.is_worded:
+        return problem.message
+    meaning = next((MEANING[kind] for kind in type(problem).__mro__ if kind in MEANING), "")
+    return f"{problem.fact} {meaning}".strip()

@@ -1,0 +1,49 @@
+"""What becomes of a request that Amazon refuses: asked anew where the cause can be mended here, else given up in words.
+
+Two causes are not the dataset's: a window that ends in the future by Amazon's clock, and one marketplace of several that
+Amazon does not answer for (`tracing`).
+"""
+
+import re
+
+from connector.accounts import clocks
+from connector.database.clock import database_now
+from datasets.backfill import refusals, tracing
+
+MOST_BY_THE_CLOCK = 2  # times that one request is asked anew because of the clocks
+
+_OF_TIME = re.compile(
+    r"future|current (?:date|time)|prior to|before the time|minutes? (?:before|ago)|createdBefore|lastUpdatedBefore|dataEndTime",
+    re.IGNORECASE,
+)
+
+
+def is_asked_anew(asking, request, problem):
+    """Whether the request was put back to be asked once more, in another way than it was refused."""
+    return _by_amazons_clock(asking, request, problem) or tracing.begin(asking, request, problem)
+
+
+def words(asking, request, problem):
+    """The refusal in sentences for run and days, with what is known of its cause."""
+    said, ahead = refusals.words(problem), clocks.ahead_of(asking.account.region)
+    if countries := tracing.concerned(asking, request, problem):
+        said += f" Amazon was asked for {countries}."
+    if abs(ahead) > clocks.WORTH_TELLING and _OF_TIME.search(problem.words_of_amazon):
+        said += (
+            f" Amazon's clock is {clocks.apart(ahead)}, which may be the cause: set the clock of the database's machine by "
+            "NTP, then run the dataset again."
+        )
+    return said
+
+
+def _by_amazons_clock(asking, request, problem):
+    """A window that ended later than Amazon's clock allows, as its own answer has just shown, is asked for up to there."""
+    if problem.status != 400 or request.until_at is None or request.failures >= MOST_BY_THE_CLOCK:
+        return False
+    if request.until_at <= asking.newest(database_now()):
+        return False
+    ahead = clocks.ahead_of(asking.account.region)
+    request.start_over(
+        None, message=f"Amazon's clock is {clocks.apart(ahead)}; asked again up to what Amazon's clock shows."
+    )
+    return True

@@ -1,0 +1,149 @@
+"""Requests that lead nowhere: when one is set aside although Amazon may still answer it, and what becomes of its days.
+
+**When.** A request that Amazon does not answer keeps its run open. While Amazon answers nothing at all that is right: an
+outage is waited out. While it answers others, the request is set aside once it has failed `MIN_TRIES` times over
+`PATIENCE` (`retries`). That Amazon answers is told by the ledger, where every answer leaves its time: one that another
+request of the account, of any dataset and any worker, got within the last minutes. Where there is none, because nothing else
+is under way, one cheap call to Amazon's Sellers API is made to find out, through the same client and quota, at most once in
+five minutes an account. The sign-in service proves nothing, since it is another service.
+
+**What then.** A request of several days is asked for in two halves, so that the days which are well come in. A half that
+fails too is halved again once another part of the same request has come in: then the days that fail are few. Without such a
+part the question itself seems to be the trouble, and all parts fail. Days that fail wait for their next try, the longer the
+more often they have failed.
+"""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Max, Q
+
+from connector.database.clock import database_now
+from connector.spapi import errors
+from datasets import retries
+from datasets.backfill.fetch import scaled
+from datasets.models import Day, Request
+
+# Small, open to every account, and of quotas that little else needs; the second one for requests of the first one's kind.
+PROOFS = (
+    ("getMarketplaceParticipations", {}),
+    ("getReports", {"reportTypes": ["GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"], "pageSize": 1}),
+)
+
+
+class SetAside:
+    """Decides about the requests of one run. `client()` gives the account's client."""
+
+    def __init__(self, run, report, client):
+        self.run, self.report, self._client = run, report, client
+        self.requests = Request.objects.filter(dataset=run.dataset_id, generation=run.generation)
+
+    # When
+
+    def is_due(self, request, now):
+        """Whether the request, which Amazon has just failed to answer once more, is set aside now."""
+        tries = request.attempts + 1
+        # Of a part, and of what follows upon one that was set aside, the patience has been used up already.
+        if request.part_of or self.unanswered_in_a_row():
+            is_enough = tries >= retries.MIN_TRIES_OF_A_PART
+        else:
+            failing_for = now - (request.failing_since or now)
+            is_enough = tries >= retries.MIN_TRIES and failing_for >= scaled(retries.PATIENCE)
+        return is_enough and self._answers_others(request, now)
+
+    def unanswered_in_a_row(self):
+        """How many requests this run has set aside since the last of its days came in."""
+        given_up = self.requests.filter(
+            state=Request.State.FAILED, failing_since__isnull=False, created_at__gte=self.run.queued_at
+        )
+        landed_at = Day.objects.filter(run=self.run).aggregate(newest=Max("landed_at"))["newest"]
+        return (given_up.filter(failing_since__gt=landed_at) if landed_at else given_up).count()
+
+    def _answers_others(self, request, now):
+        """Whether Amazon has answered anything of this account's within the last minutes, or does now."""
+        since = now - scaled(retries.EVIDENCE)
+        others = Request.objects.filter(dataset__account=self.run.dataset.account_id)
+        if others.filter(answered_at__gt=since).exists():
+            return True
+        if others.filter(proof_asked_at__gt=since).exists():
+            return False
+        request.keep(proof_asked_at=now)
+        try:
+            operation, query = next(
+                proof for proof in PROOFS if proof[0] != getattr(self.report.source, "operation", "")
+            )
+            self._client().call(operation, query=query)
+        except errors.ComeBackLater:
+            return False
+        except (errors.ConsentLost, errors.SecretRejected):
+            raise
+        except errors.SpapiError:
+            pass  # a refusal is an answer too
+        request.keep(answered_at=database_now())
+        return True
+
+    # What then
+
+    def give_up(self, request, message):
+        """Halves the request, or lets it wait for what becomes of its other parts, or fails its days with this message."""
+        if self._may_be_halved(request):
+            told = f"{message} It is asked for in two halves now, to find the days that are well."
+            self.halve(request, told, part_of=request.part_of or request.pk)
+        elif request.part_of and self._others_under_way(request):
+            request.park(message)
+        else:
+            request.fail(message, run=self.run, unanswered=request.failing_since is not None)
+
+    def parked(self):
+        """The newest request that waited for the other parts of its whole, if these are over now."""
+        for request in self.requests.filter(state__in=Request.OPEN, is_parked=True).order_by("-last_day"):
+            if not self._others_under_way(request):
+                return request
+        return None
+
+    def _parts(self, request):
+        return self.requests.filter(part_of=request.part_of).exclude(pk=request.pk)
+
+    def _others_under_way(self, request):
+        return self._parts(request).filter(state__in=Request.OPEN, is_parked=False).exists()
+
+    def has_several(self, request):
+        """Whether the request is for more than one of the periods that Amazon answers for."""
+        if not self.report.has_dates:
+            return False
+        return self.report.window.period(request.first_day) != self.report.window.period(request.last_day)
+
+    def _may_be_halved(self, request):
+        if not self.has_several(request):
+            return False
+        if request.part_of:
+            return self._parts(request).filter(state=Request.State.DONE).exists()
+        if self.unanswered_in_a_row():
+            return False
+        # Where nothing has come in yet, one request of the run tells by its halves whether it is worth while.
+        tried = self.requests.filter(Q(part_of__isnull=False), created_at__gte=self.run.queued_at)
+        return not tried.exists() or self.run.days_done() > 0
+
+    def halve(self, request, message, *, part_of=None):
+        """The older half of the days, whole periods, becomes a request of its own; both are asked for anew."""
+        middle = self._middle(request)
+        with transaction.atomic():
+            older = Request.objects.create(
+                dataset=self.run.dataset,
+                generation=self.run.generation,
+                kind=request.kind,
+                source=request.source,
+                lacking=request.lacking,
+                first_day=request.first_day,
+                last_day=middle,
+                part_of=part_of,
+            )
+            request.days.filter(day__lte=middle).update(request=older)
+            request.first_day = middle + timedelta(days=1)
+            request.start_over(None, message=message, part_of=part_of)
+
+    def _middle(self, request):
+        """The last day of the older half."""
+        period = self.report.window.period
+        middle = period(request.first_day + (request.last_day - request.first_day) / 2)[1]
+        return middle if middle < request.last_day else period(middle)[0] - timedelta(days=1)

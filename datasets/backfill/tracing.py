@@ -1,0 +1,290 @@
+"""Which of several marketplaces it is that Amazon refuses: each is asked for by itself, and the others load.
+
+Amazon answers a question that names a refused marketplace with one refusal of the whole, and does not say which it was.
+So each is asked for alone, one call each, within the quota, and what comes out is remembered with the account
+(`RefusedMarketplace`). From then on questions leave it out, and their days note what they lack (`Day.lacking`). Once a
+day, and when the account is repaired, one day is asked for with it again; where Amazon answers, all days that lack it
+are read once more.
+"""
+
+import re
+from contextlib import suppress
+
+from django.db.models import F
+
+from connector.accounts.models import RefusedMarketplace
+from connector.database.clock import database_now
+from connector.spapi import errors, reports
+from connector.spapi.operations import OPERATIONS
+from datasets.backfill.span import Span
+from datasets.models import Dataset, Day, Request, Run
+
+MOST_PROBES = 25  # marketplaces that one question may name at Amazon
+
+# Words by which Amazon names another part of the question than its marketplaces.
+_OF_SOMETHING_ELSE = re.compile(
+    r"dataStartTime|dataEndTime|created(?:After|Before)|lastUpdated(?:After|Before)|reportOptions|reportType|"
+    r"fulfillmentStatuses|includedData|maxResultsPerPage|\bdates?\b",
+    re.IGNORECASE,
+)
+_KINDS = {kind.__name__: kind for kind in (errors.Refused, errors.Forbidden)}
+
+
+# Which marketplaces
+
+
+def what_of(report):
+    """What is refused, as it is remembered: the report type, or the operation where there is none."""
+    return report.source.report_type if report.source.is_report else report.source.operation
+
+
+def chosen(report, account, answers):
+    """The countries that the dataset's answers choose, or all of the account; none where Amazon is not asked by marketplace."""
+    if not report.source.is_report and not report.source.marketplaces:
+        return []
+    countries = list(answers.get("marketplaces") or account.marketplaces)
+    return countries[: report.source.most_marketplaces] if report.source.is_report else countries
+
+
+def known(report, account):
+    """{country: RefusedMarketplace} of what Amazon refuses to this account for this report."""
+    found = RefusedMarketplace.objects.filter(account=account, what=what_of(report))
+    return {one.marketplace: one for one in found}
+
+
+def lacking(report, account, answers):
+    """The chosen countries to leave out. Where all are refused none is: Amazon's own refusal then says so."""
+    countries, refused = chosen(report, account, answers), known(report, account)
+    left_out = [country for country in countries if country in refused]
+    return left_out if len(left_out) < len(countries) else []
+
+
+# Finding out
+
+
+def begin(asking, request, problem):
+    """Whether the refusal may be about one of several marketplaces: then the request goes on by asking for each by itself."""
+    countries = _asked(asking, request)
+    if len(countries) < 2 or len(countries) > MOST_PROBES or not _may_be_about_marketplaces(asking, request, problem):
+        return False
+    kind = "Forbidden" if isinstance(problem, errors.Forbidden) else "Refused"
+    found = {"left": countries, "fine": {}, "refused": {}, "kind": kind, "fact": problem.fact, "facts": problem.facts}
+    request.ask_in_parts(
+        {"tracing": found},
+        message=f"{problem.fact} Each of its marketplaces is asked for by itself, to find out which one Amazon refuses.",
+    )
+    return True
+
+
+def is_under_way(request):
+    return "tracing" in request.cursor
+
+
+def go_on(asking, request):
+    """Asks for the marketplaces that are still to be asked for; what each gave is written down before the next."""
+    found, doubt = request.cursor["tracing"], None
+    for country in list(found["left"]):
+        try:
+            found["fine"][country] = _probe(asking, request, country)
+        except errors.Doubted as problem:  # its second look is waited for while the others are asked for
+            doubt = problem
+            continue
+        except errors.Refused as problem:
+            if not _is_whole(problem):
+                raise
+            found["refused"][country] = problem.words_of_amazon
+        found["left"].remove(country)
+        request.keep(cursor={"tracing": found})
+    if doubt:
+        raise doubt
+    _conclude(asking, request, found)
+
+
+def look_again(asking, request):
+    """Asks for the marketplaces that the request leaves out and whose time has come. Those that Amazon answers for again are
+    part of it from now on, and of all days that lack them."""
+    refused = known(asking.report, asking.account)
+    for country in list(request.lacking):
+        one = refused.get(country)
+        if one is not None and (not one.is_due(database_now()) or not one.take()):
+            continue
+        try:
+            if one is not None:
+                _withdraw(asking, _probe(asking, request, country))
+                one.delete()
+        except errors.ComeBackLater:
+            one.give_back()
+            raise
+        except errors.Refused as problem:
+            if not _is_whole(problem):
+                one.give_back()
+                raise
+            one.note(problem.words_of_amazon)
+            continue
+        request.lacking.remove(country)
+        request.keep(**asking.question(request.lacking))
+        run = asking.run
+        more = want_again(run.dataset, run.generation, Span(run.first_day, run.last_day), asking.report, asking.account)
+        Run.objects.filter(pk=run.pk).update(days_total=F("days_total") + more)
+
+
+def concerned(asking, request, problem):
+    """The marketplaces that the refused question named, in words; "" where it is no refusal of a question by marketplace."""
+    countries = _asked(asking, request)
+    return listed(countries) if countries and _is_question(asking, problem) and _is_whole(problem) else ""
+
+
+def _is_question(asking, problem):
+    source = asking.report.source
+    return problem.operation == ("createReport" if source.is_report else source.operation)
+
+
+def _may_be_about_marketplaces(asking, request, problem):
+    if not _is_question(asking, problem) or "chain" in request.cursor or "traced" in request.cursor:
+        return False
+    words = problem.words_of_amazon
+    if not _is_whole(problem) or (_OF_SOMETHING_ELSE.search(words) and "arketplace" not in words):
+        return False
+    # Where that was not it, the other requests of this run need not find out once more.
+    siblings = Request.objects.filter(dataset=asking.run.dataset_id, created_at__gte=asking.run.queued_at)
+    return not siblings.filter(cursor__has_key="traced", state=Request.State.FAILED).exists()
+
+
+def _is_whole(problem):
+    """Whether Amazon refuses the question itself: as wrong, or as none that this account may ask."""
+    if type(problem) is errors.Refused:
+        return problem.status == 400
+    return type(problem) is errors.Forbidden and problem.status in (401, 403)
+
+
+def _asked(asking, request):
+    countries = chosen(asking.report, asking.account, asking.answers)
+    return [country for country in countries if country not in request.lacking]
+
+
+def _probe(asking, request, country):
+    """Asks for this marketplace alone; the report's id, or "" for pages. Raises what Amazon says."""
+    asking.set_window(request)
+    wish, source = asking.wish(request, [country]), asking.report.source
+    if source.is_report:
+        return reports.create(asking.client, **wish)
+    pager = OPERATIONS[source.operation].pager
+    asking.client.call(source.operation, query=wish | ({pager.size: 1} if pager and pager.size else {}))
+    return ""
+
+
+def _withdraw(asking, report_id):
+    """The report was only asked for to see whether Amazon makes it."""
+    if not report_id:
+        return
+    with suppress(errors.SpapiError):  # where it is being made already, nobody fetches it
+        asking.client.call("cancelReport", path={"reportId": report_id})
+
+
+def _conclude(asking, request, found):
+    fine, refused = found["fine"], found["refused"]
+    if not fine or not refused:
+        for report_id in fine.values():
+            _withdraw(asking, report_id)
+        request.keep(cursor={"traced": True})
+        alone = "refused" if refused else "answered"
+        fact = f"{found['fact']} Each of {listed(fine | refused)} asked for by itself is {alone}{_differing(refused)}."
+        raise _KINDS[found["kind"]](fact=fact, **found["facts"])
+    for country, words in refused.items():
+        RefusedMarketplace.remember(asking.account, country, what_of(asking.report), words)
+    left_out = [*request.lacking, *refused]
+    request.keep(**asking.question(left_out))
+    if asking.report.source.is_report and len(fine) == 1:
+        [report_id] = fine.values()  # Amazon would take the same question once more for one that came too soon
+        request.adopt(report_id, at=database_now())
+        return
+    for report_id in fine.values():
+        _withdraw(asking, report_id)
+    request.ask_in_parts({}, message=f"Amazon refuses {listed(refused)} only; asked for the others.")
+
+
+def _differing(refused):
+    words = set(refused.values())
+    if len(words) < 2:
+        return ""
+    return ": " + "; ".join(f"{country} with {said}" for country, said in refused.items())
+
+
+# What the days lack
+
+
+def want_again(dataset, generation, span, report, account):
+    """Days that lack what Amazon no longer refuses are to be read once more, and the newest of those that lack what is to be
+    tried again. Answers how many."""
+    now, refused = database_now(), known(report, account)
+    ours = Day.objects.filter(dataset=dataset, generation=generation, day__range=(span.first, span.last))
+    days = ours.filter(state__in=Day.IN, again=False).exclude(lacking=[])
+    count = days.exclude(lacking__contained_by=list(refused)).update(again=True, request=None)
+    due = [country for country, one in refused.items() if one.is_due(now)]
+    if due and (scout := days.filter(lacking__overlap=due).order_by("-day").first()):
+        count += days.filter(pk=scout.pk).update(again=True, request=None)
+    return count
+
+
+def would_lose(dataset, request, day):
+    """Whether the day has rows of a marketplace that this answer lacks: in an append they would go with the old reading."""
+    has_more = not set(request.lacking) <= set(day.lacking)
+    return has_more and day.state in Day.IN and day.rows > 0 and dataset.mode == Dataset.Mode.APPEND
+
+
+# In words
+
+
+def note(asking, request):
+    """What a day's page says of a reading that lacks marketplaces."""
+    if not request.lacking:
+        return ""
+    return (
+        f"Without {listed(request.lacking)}: {_said(asking.report, asking.account, request.lacking)} "
+        "The day is read again once Amazon answers."
+    )
+
+
+def kept(asking, request):
+    """What is said of a day whose rows are not given up for a reading that lacks marketplaces."""
+    return (
+        f"Amazon does not answer for {listed(request.lacking)} any more, so the rows of before, which have it, stay as they "
+        f"are. {_said(asking.report, asking.account, request.lacking)} The next run tries again."
+    )
+
+
+def left_out(run):
+    """The countries that days of the run's span lack."""
+    days = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[])
+    return sorted({country for lacks in days.values_list("lacking", flat=True).distinct() for country in lacks})
+
+
+def summary(run, report, account):
+    """What a run says at its end of the days in its span that lack marketplaces; "" where none does."""
+    countries = left_out(run)
+    if not countries:
+        return ""
+    count = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[]).count()
+    return (
+        f"{count:,} {'day is' if count == 1 else 'days are'} without {listed(countries)}: "
+        f"{_said(report, account, countries)} The other marketplaces load. Amazon is asked again once a day, and the days "
+        "are read again once it answers."
+    )
+
+
+def _said(report, account, countries):
+    refused = known(report, account)
+    told = [
+        f"{country} since {refused[country].since:%-d %b %Y} ({refused[country].words})"
+        for country in countries
+        if country in refused
+    ]
+    if not told:
+        return "Amazon refused it when these days were read."
+    return f"Amazon refuses {', '.join(told)}."
+
+
+def listed(countries):
+    """US, CA and MX."""
+    *rest, last = countries
+    return f"{', '.join(rest)} and {last}" if rest else last

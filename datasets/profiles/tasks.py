@@ -1,0 +1,25 @@
+"""When profiles are made: a sweep finds the datasets whose rows have changed, a task for each makes its profile."""
+
+from celery import shared_task
+
+from connector.database.clock import database_now
+from datasets.backfill.tasks import tell
+from datasets.models import Dataset
+from datasets.profiles import making
+
+MAX_AT_ONCE = 20  # of one sweep; the next one takes the rest
+
+
+@shared_task(name="datasets.tasks.profile", ignore_result=True)
+def profile(*, dataset_id, **_later):
+    """Makes the profile of a dataset's columns. A message that is lost leaves the old one, which says how old it is."""
+    dataset = Dataset.objects.select_related("account").filter(pk=dataset_id).first()
+    if dataset:
+        making.make(dataset, database_now())
+
+
+@shared_task(name="datasets.tasks.profiles", ignore_result=True)
+def sweep(**_later):
+    """Has profiles made that are missing or no longer true."""
+    for dataset_id in making.due(database_now())[:MAX_AT_ONCE]:
+        tell(profile, "backfill", dataset_id=dataset_id)

@@ -1,0 +1,28 @@
+"""When what has failed is tried again: the one table of waits. Pure, in Amazon's real time; callers scale it.
+
+A day that could not be had keeps a count of its failures in the ledger. Each failure puts the next try farther away, whoever
+starts the runs in between, so a day that Amazon cannot give costs a few requests a week and not a few in every run.
+"""
+
+from datetime import timedelta
+
+DISTANCES = (  # from the first, second, … failure of a day to its next try; from the last one on, always the last
+    timedelta(hours=1),
+    timedelta(hours=4),
+    timedelta(days=1),
+    timedelta(days=3),
+    timedelta(days=7),
+)
+MAX_TRIES_IN_A_RUN = 2  # of a report that Amazon could not build: the second one after the report's cool-down
+
+# A request that Amazon does not answer, while it answers others.
+PATIENCE = timedelta(minutes=30)  # from its first failure until it is set aside
+MIN_TRIES = 8  # however long that took; with the pauses between them, about six minutes
+MIN_TRIES_OF_A_PART = 3  # of a request whose whole was set aside before, or that follows one that was
+MAX_UNANSWERED = 3  # requests of a run set aside in a row; what it has not asked for by then is left to the next
+EVIDENCE = timedelta(minutes=5)  # for so long an answer to anybody of the account proves that Amazon answers
+
+
+def distance(failures):
+    """How long after a day's failure it is tried again; `failures` counts this one too, so it is 1 or more."""
+    return DISTANCES[min(max(failures, 1), len(DISTANCES)) - 1]

@@ -1,0 +1,13 @@
+"""What OData refuses in words of its own."""
+
+from datasets.problems import Problem
+
+
+class NotOffered(Problem):
+    """Part of OData, but not of what is served here."""
+
+    status, code, title = 501, "not_implemented", "Not offered here"
+
+
+class PreconditionFailed(Problem):
+    status, code, title = 412, "precondition_failed", "Not under this condition"

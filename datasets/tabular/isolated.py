@@ -1,0 +1,63 @@
+"""Starts `child.py` for one job, hands it bytes, and takes its answer: a result, and bytes that belong to it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+MAX_SECONDS = 60  # for one job
+REFUSED = 3  # the child's exit code for a refusal in words
+KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
+
+
+class Refused(Exception):
+    """The job cannot be done; the message says why and what to do, for the person who asked."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the child made: `result` as JSON had it, `content` the bytes after it (empty for most jobs)."""
+
+    result: dict
+    content: bytes
+
+
+def run(job: str, chunks: Iterable[bytes], **options) -> Answer:
+    """Runs one job of `child.JOBS` on the bytes of `chunks`; `options` are the job's own, as JSON can hold them.
+
+    Raises Refused with a sentence for people: the child's own, or one about the limit that the job ran into.
+    """
+    with TemporaryFile() as given:
+        for chunk in chunks:
+            given.write(chunk)
+        given.seek(0)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "datasets.tabular.child", job, json.dumps(options)],
+                stdin=given,
+                capture_output=True,
+                cwd=PROJECT,
+                env=_environment(),
+                timeout=MAX_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise Refused(
+                f"This took longer than {MAX_SECONDS} seconds and was stopped. Try it with fewer rows."
+            ) from None
+    head, _, content = done.stdout.partition(b"\n")
+    if done.returncode == REFUSED:
+        raise Refused(json.loads(head)["refused"])
+    if done.returncode:
+        raise RuntimeError(f"{job} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
+    return Answer(json.loads(head), content)
+
+
+def _environment():
+    """Nothing of ours but what finds the modules: no address of a database, no key. One thread, one heap."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return kept | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}

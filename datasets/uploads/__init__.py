@@ -1,0 +1,1 @@
+"""Spreadsheets that people upload: read once, kept as tables of texts, shown, and loaded into datasets."""

@@ -1,0 +1,35 @@
+"""Takes an uploaded spreadsheet in, and shows what is in one."""
+
+from django.core.files.uploadedfile import UploadedFile as Sent
+
+from datasets.models import UploadedFile
+from datasets.tabular import isolated
+
+MAX_BYTES = 20 << 20
+PREVIEW_ROWS = 20
+
+
+def keep(owner, sent: Sent, *, sheet: str = "", now) -> UploadedFile:
+    """Reads the file and keeps it. Raises isolated.Refused with what is wrong with it and what to do."""
+    name = sent.name[-200:]
+    if sent.size > MAX_BYTES:
+        raise isolated.Refused(
+            f"{name} has {sent.size / (1 << 20):,.0f} MB; {MAX_BYTES >> 20} MB are the most. Split it, or save it as XLSX, "
+            "which is smaller."
+        )
+    read = isolated.run("read", sent.chunks(), name=name, sheet=sheet)
+    return UploadedFile.objects.create(
+        owner=owner,
+        name=name,
+        sheet=sheet,
+        rows=read.result["rows"],
+        columns=read.result["columns"],
+        notes=read.result["notes"],
+        content=read.content,
+        uploaded_at=now,
+    )
+
+
+def first_rows(upload: UploadedFile) -> list[list[str]]:
+    """The first rows as they were read, in the order of `upload.columns`."""
+    return isolated.run("head", [bytes(upload.content)], rows=PREVIEW_ROWS).result["rows"]

@@ -1,0 +1,124 @@
+"""Loads a report file that a person uploaded into a dataset: days that are older than Amazon keeps, or that it cannot give.
+
+Days that are in stay as they are, and days that the dataset loads by itself are left to Amazon: the first and the last day of
+a file are often cut off in the middle.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+
+from django.db import transaction
+
+from connector.catalogue import index
+from datasets import calendar
+from datasets.backfill import runs, tasks, window
+from datasets.backfill.own_file import KIND, CannotLoad
+from datasets.backfill.span import span_of
+from datasets.models import Dataset, Day, Request, Run, UploadedFile
+from datasets.tabular import isolated
+
+
+@dataclass(frozen=True)
+class Loading:
+    """A run that loads a file: how many days it brings in, and how many of the file's days are Amazon's or were in already."""
+
+    run: Run
+    days: int
+    days_kept: int
+
+
+def takes_files(dataset) -> bool:
+    """Whether rows of a file can become rows of this dataset: its report is a flat file with a date, and days stay when they are in."""
+    report = _report(dataset)
+    return bool(
+        report
+        and report.source.is_report
+        and report.source.reader == "flat_file"
+        and report.day_column
+        and dataset.mode != Dataset.Mode.REPLACE
+    )
+
+
+def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
+    """Starts the run. Raises CannotLoad, or runs.AlreadyRunning."""
+    if not takes_files(dataset):
+        raise CannotLoad(
+            f"{dataset.name} takes no files: only flat-file reports with a date in each row do, in the modes append and merge."
+        )
+    counts = _rows_by_day(dataset, upload)
+    first, last = min(counts), max(counts)
+    with transaction.atomic():
+        run = runs.start(dataset, Run.Trigger.FILE, by, now=now)
+        ledger = Day.objects.filter(dataset=dataset, generation=run.generation)
+        kept = set(ledger.filter(day__in=counts, state__in=Day.IN).values_list("day", flat=True)) | _amazons(
+            dataset, counts, now
+        )
+        wanted = sorted(counts.keys() - kept)
+        if not wanted:
+            raise CannotLoad(
+                f"All {len(counts)} days of {upload.name} ({first} to {last}) are in {dataset.name} already, or it loads them from "
+                "Amazon by itself. To have a file's rows instead of Amazon's, make another dataset for them."
+            )
+        zone = window.zone_of(_report(dataset), dataset.account)
+        request = Request.objects.create(
+            dataset=dataset,
+            generation=run.generation,
+            first_day=wanted[0],
+            last_day=wanted[-1],
+            kind=KIND,
+            state=Request.State.READY,
+            from_at=calendar.bounds(wanted[0], zone)[0],
+            until_at=calendar.bounds(wanted[-1], zone)[1],
+            asked_at=now,
+            document_id=str(upload.pk),
+        )
+        Day.objects.bulk_create(
+            [Day(dataset=dataset, generation=run.generation, day=day) for day in wanted], ignore_conflicts=True
+        )
+        ledger.filter(day__in=wanted).update(state=Day.State.ASKED, request=request, message="", attempts=0)
+        run.span(wanted[0], wanted[-1], days_total=len(wanted))
+        transaction.on_commit(lambda: tasks.hint(run.pk, by_hand=True))
+    return Loading(run, days=len(wanted), days_kept=len(kept))
+
+
+def _amazons(dataset, days, now):
+    """Those of the days that the dataset's own runs load."""
+    held = span_of(dataset, _report(dataset), now)
+    return {day for day in days if held.first <= day <= held.last}
+
+
+def _report(dataset):
+    try:
+        return index.effective(dataset.report, dataset.options)
+    except KeyError:
+        return None
+
+
+def _rows_by_day(dataset, upload) -> Counter[date]:
+    """How many rows the file has of each day. Every row has to have one."""
+    report = _report(dataset)
+    titles = [column["title"] for column in upload.columns]
+    names = report.names_of(titles)
+    if report.day_column not in names:
+        meant = next(
+            (c.title or c.source or c.name for c in report.columns if c.name == report.day_column), report.day_column
+        )
+        raise CannotLoad(
+            f"{upload.name} has no column {meant}, which says to which day a row belongs. Its columns: {', '.join(titles[:8])}"
+            f"{' …' if len(titles) > 8 else ''}. Upload the report as Amazon gave it, or rename the column."
+        )
+    title = titles[names.index(report.day_column)]
+    values = isolated.run("count", [bytes(upload.content)], column=title).result["values"]
+    dates = any(column.name == report.day_column and column.type == "date" for column in report.columns)
+    find = window.day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
+    counts = Counter()
+    for value, count in values:
+        day = find(value)
+        if day is None:
+            raise CannotLoad(
+                f"{upload.name} has rows whose {title} is '{value[:60]}', which is no date this report uses (such as "
+                "2026-11-25 or 2026-11-25T18:00:00+00:00). Mend them and upload the file again."
+            )
+        counts[day] += count
+    return counts

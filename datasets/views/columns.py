@@ -1,0 +1,58 @@
+"""The Columns tab: what each column holds, from the profile that is kept, and what the profile was made from.
+
+The profile is of all rows and of values as they are stored, so it is shown as far as the reader sees these: not at all where rows are
+hidden from them, and not of columns that are hidden or changed for them.
+"""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from datasets.backfill.tasks import tell
+from datasets.models import ColumnProfile
+from datasets.profiles import tasks
+from datasets.views.dataset import page_of
+from datasets.views.find import find_dataset
+
+TYPE_WORDS = {
+    "text": "text",
+    "bigint": "whole number",
+    "numeric": "number",
+    "boolean": "yes or no",
+    "date": "date",
+    "timestamptz": "date and time (UTC)",
+}
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def columns(request, slug):
+    """GET shows the profile; POST has it made anew by a worker."""
+    dataset = find_dataset(request, slug)
+    if request.method == "POST":
+        if tell(tasks.profile, "interactive", dataset_id=dataset.pk):
+            messages.success(request, "The profile is being made anew. Load this page again in a few seconds.")
+        else:
+            messages.error(
+                request, "No worker could be told just now, so the profile stays as it is. Try again in a minute."
+            )
+        return redirect("dataset-columns", dataset.slug)
+    context = page_of(request, dataset, "dataset-columns")
+    seen = context["seen"]
+    kept = None if seen.policy.hides_rows else ColumnProfile.objects.filter(dataset=dataset).first()
+    found = {column["name"]: column for column in kept.columns if seen.policy.shows(column["name"])} if kept else {}
+    context |= {
+        "profile": seen.policy.cut(kept),
+        "hides_rows": seen.policy.hides_rows,
+        "columns": [
+            column
+            | {
+                "words": TYPE_WORDS[column["type"]],
+                "found": found.get(column["name"]),
+                "is_changed": not seen.policy.shows(column["name"]),
+            }
+            for column in seen.columns
+        ],
+    }
+    return render(request, "datasets/dataset_columns.html", context)

@@ -1,0 +1,169 @@
+"""A report file that a person uploads fills days that Amazon was not asked for; what Amazon gave stays as it is."""
+
+import io
+
+import openpyxl
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from connector.spapi import documents
+from datasets.backfill import lifecycle
+from datasets.backfill.own_file import CannotLoad
+from datasets.models import Day, Run
+from datasets.uploads import keeping, loading
+from tests.backfill.conftest import finish
+from tests.days import day_before
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FLAT_FILE = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}
+NOW = timezone.now
+
+
+@pytest.fixture
+def older(make_dataset, fill):
+    """A dataset that Amazon has filled: two days of the file of all orders."""
+    dataset = make_dataset("create_and_download_report", options=FLAT_FILE, start="today-4", end="today-3")
+    assert fill(dataset).state == Run.State.SUCCEEDED
+    return dataset
+
+
+@pytest.fixture
+def recent(make_dataset, fill):
+    """The same report from the day after these on."""
+    dataset = make_dataset("create_and_download_report", options=FLAT_FILE, start="today-2")
+    assert fill(dataset).state == Run.State.SUCCEEDED
+    return dataset
+
+
+def raw_file(dataset):
+    """What Amazon sent, as a person may have it from Seller Central."""
+    return b"".join(documents.open_bytes(dataset.requests.get().spool))
+
+
+def upload(alice, content, name="orders.txt"):
+    return keeping.keep(alice, SimpleUploadedFile(name, content), now=NOW())
+
+
+def load(dataset, kept, alice):
+    started = loading.load(dataset, kept, alice, now=NOW())
+    run = finish(started.run)
+    dataset.refresh_from_db()
+    return started, run
+
+
+def filled(dataset):
+    """The days on which the dataset has rows."""
+    return set(dataset.days.filter(rows__gt=0).values_list("day", flat=True))
+
+
+def rows(checker, first, last):
+    """The rows of these days, whatever run brought them in."""
+    own = "'{_id,_batch_id,_batch_last_run}'::text[]"
+    statement = f"SELECT (to_jsonb(t) - {own})::text FROM {checker.table()} AS t WHERE _day BETWEEN %s AND %s"
+    return sorted(row for (row,) in checker.link.execute(statement, [first, last]))
+
+
+def test_older_days_come_in_from_the_file_and_stay_as_newer_ones_do(alice, simulator, older, recent, fill, check):
+    asked, before = len(simulator.control("/simulator/requests")["requests"]), filled(recent)
+    days, newer = (day_before(4), day_before(3)), (day_before(2), day_before(1))
+    amazons = rows(check(recent), *newer)
+    kept = upload(alice, raw_file(older))
+
+    started, run = load(recent, kept, alice)
+
+    assert (run.state, run.trigger, started.days) == ("succeeded", "file", len(filled(older)))
+    assert len(simulator.control("/simulator/requests")["requests"]) == asked, "Amazon was asked"
+    assert rows(check(recent), *days) == rows(check(older), *days)
+    assert rows(check(recent), *newer) == amazons
+    told = dict(recent.days.values_list("day", "message"))
+    assert {day for day, said in told.items() if said.startswith("From the uploaded file orders.txt.")} == filled(older)
+    assert filled(recent) == before | filled(older)
+
+    assert fill(recent).state == Run.State.SUCCEEDED
+    assert rows(check(recent), *days) == rows(check(older), *days)
+    with pytest.raises(
+        CannotLoad, match=r"of orders.txt \(.*\) are in Made already, or it loads them from Amazon by itself"
+    ):
+        loading.load(recent, kept, alice, now=NOW())
+    assert not recent.runs.open().exists()
+
+
+def test_a_workbook_of_the_same_report_does_as_well(alice, older, make_dataset, check):
+    dataset = make_dataset("create_and_download_report", options=FLAT_FILE, start="today-2", slug="second")
+
+    _, run = load(dataset, upload(alice, as_workbook(raw_file(older)), "orders.xlsx"), alice)
+
+    assert run.state == "succeeded", run.message
+    days = day_before(4), day_before(3)
+    assert rows(check(dataset), *days) == rows(check(older), *days)
+
+
+def as_workbook(content):
+    """The file as Excel keeps it when every column is imported as text."""
+    book, packed = openpyxl.Workbook(), io.BytesIO()
+    for number, line in enumerate(content.decode().splitlines(), 1):
+        for place, value in enumerate(line.split("\t"), 1):
+            if value:
+                cell = book.active.cell(number, place, value)
+                cell.data_type = "s"  # =1+1 is no formula
+    book.save(packed)
+    return packed.getvalue()
+
+
+def test_a_run_whose_file_is_deleted_says_so(alice, older, recent):
+    kept = upload(alice, raw_file(older))
+    started = loading.load(recent, kept, alice, now=NOW())
+    kept.delete()
+
+    run = finish(started.run)
+
+    assert run.state == "failed"
+    assert "The uploaded file was deleted before its rows were loaded. Upload it again." in run.message
+
+
+def test_a_file_without_the_days_column_is_refused_with_its_name(alice, recent):
+    with pytest.raises(
+        CannotLoad, match="orders.txt has no column purchase-date, which says to which day a row belongs"
+    ):
+        loading.load(recent, upload(alice, b"amazon-order-id\tsku\n1\tA\n"), alice, now=NOW())
+
+
+def test_a_row_without_a_day_is_refused_and_nothing_is_loaded(alice, recent):
+    content = b"amazon-order-id\tpurchase-date\n1\t2024-05-05T10:00:00+00:00\n2\tlast week\n"
+
+    with pytest.raises(CannotLoad, match="orders.txt has rows whose purchase-date is 'last week', which is no date"):
+        loading.load(recent, upload(alice, content), alice, now=NOW())
+    assert not recent.days.filter(day__year=2024).exists()
+
+
+def test_a_replace_takes_no_file(alice, make_dataset):
+    dataset = make_dataset("create_and_download_report", options=FLAT_FILE, mode="replace")
+
+    assert not loading.takes_files(dataset)
+    with pytest.raises(CannotLoad, match="Made takes no files: only flat-file reports"):
+        loading.load(dataset, upload(alice, b"purchase-date\n2024-05-05\n"), alice, now=NOW())
+
+
+def test_a_report_of_pages_takes_no_file(make_dataset):
+    assert not loading.takes_files(make_dataset())
+
+
+def test_a_dataset_that_is_cleared_meanwhile_keeps_nothing_of_the_file(alice, older, recent):
+    started = loading.load(recent, upload(alice, raw_file(older)), alice, now=NOW())
+
+    lifecycle.clear(recent)
+
+    started.run.refresh_from_db()
+    assert started.run.state == "cancelled"
+    assert not Day.objects.filter(dataset=recent).exists()
+
+
+def test_a_value_that_a_line_cannot_hold_is_kept_by_quotes(alice, recent):
+    day = day_before(40)
+    content = f'amazon-order-id,purchase-date,product-name\n1,{day}T20:00:00+00:00,"a ""b""\tc"\n'.encode()
+
+    _, run = load(recent, upload(alice, content, "mine.csv"), alice)
+
+    assert run.state == "succeeded", run.message

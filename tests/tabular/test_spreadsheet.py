@@ -1,0 +1,203 @@
+"""Spreadsheets that people upload: every value is kept as it stands in its cell, and what cannot be read is said with its place."""
+
+import io
+import zipfile
+from datetime import date, datetime
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from datasets.tabular import isolated
+
+
+def read(content, name="skus.csv", **options):
+    return isolated.run("read", [content], name=name, **options)
+
+
+def frame(content, name="skus.csv", **options):
+    return pd.read_parquet(io.BytesIO(read(content, name, **options).content))
+
+
+def workbook(*sheets, formulas=False):
+    """An XLSX with these sheets, each a list of rows."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for number, rows in enumerate(sheets, 1):
+        sheet = book.create_sheet(f"Sheet {number}")
+        for row in rows:
+            sheet.append(row)
+    packed = io.BytesIO()
+    book.save(packed)
+    return packed.getvalue()
+
+
+def refusal(content, name="skus.csv", **options):
+    with pytest.raises(isolated.Refused) as told:
+        read(content, name, **options)
+    return str(told.value)
+
+
+ODD = ["NA", "null", "None", "nan", "N/A", "01234", "1e5", "1/2", "TRUE", "1234567890123456789", "=1+1", "😀"]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_text_is_taken_as_it_stands(separator):
+    content = "\n".join([f"sku{separator}n", *(f"{value}{separator}{n}" for n, value in enumerate(ODD))]).encode()
+
+    assert frame(content)["sku"].tolist() == ODD
+
+
+def test_a_workbook_is_taken_as_it_stands():
+    content = workbook([["sku", "n"], *([value, n] for n, value in enumerate(ODD) if not value.startswith("="))])
+
+    found = frame(content, "skus.xlsx")
+
+    assert found["sku"].tolist() == [value for value in ODD if not value.startswith("=")]
+    assert found["n"].tolist()[:3] == ["0", "1", "2"]
+
+
+def test_cells_that_are_no_text_become_what_a_person_reads_in_them():
+    row = [12.0, 0.1, True, date(2026, 11, 28), datetime(2026, 11, 28, 13, 5), None]
+    content = workbook([["whole", "part", "yes", "day", "moment", "nothing"], row])
+
+    assert frame(content, "odd.xlsx").iloc[0].tolist() == ["12", "0.1", "TRUE", "2026-11-28", "2026-11-28 13:05:00", ""]
+
+
+def test_columns_and_examples_are_told():
+    told = read(b"sku,title\nA,\nB,Mug\nB,Mug\n").result
+
+    assert told == {
+        "rows": 3,
+        "columns": [
+            {"title": "sku", "filled": 3, "examples": ["A", "B"]},
+            {"title": "title", "filled": 2, "examples": ["Mug"]},
+        ],
+        "notes": [],
+    }
+
+
+def test_a_lone_quote_in_a_file_of_amazons_is_part_of_the_title():
+    assert frame(b'sku\ttitle\nA\t12" pan\nB\tpot\n')["title"].tolist() == ['12" pan', "pot"]
+
+
+def test_a_comma_in_quotes_is_part_of_the_value():
+    assert frame(b'sku,n\n"A,1",2\n')["sku"].tolist() == ["A,1"]
+
+
+def test_excels_own_charset_is_read_and_told():
+    told = read("sku,title\nA,5 €\n".encode("cp1252"))
+
+    assert pd.read_parquet(io.BytesIO(told.content))["title"].tolist() == ["5 €"]
+    assert told.result["notes"] == [
+        "The file is not UTF-8 and was read as Windows-1252, as Excel in Europe and America saves CSV."
+    ]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16"])
+def test_unicode_is_read_whatever_its_form(charset):
+    found = frame("sku,title\nA,Käse 😀\n".encode(charset))
+
+    assert found.columns.tolist() == ["sku", "title"]
+    assert found["title"].tolist() == ["Käse 😀"]
+
+
+def test_empty_rows_and_columns_are_left_out():
+    assert frame(workbook([["sku", None, "n"], [None, None, None], ["A", None, 1]]), "x.xlsx").to_dict("list") == {
+        "sku": ["A"],
+        "n": ["1"],
+    }
+
+
+def test_one_of_several_sheets_has_to_be_named():
+    content = workbook([["sku"], ["A"]], [["sku"], ["B"]])
+
+    assert (
+        refusal(content, "two.xlsx") == "two.xlsx has 2 sheets with values: Sheet 1, Sheet 2. Say which one is meant."
+    )
+    assert frame(content, "two.xlsx", sheet="Sheet 2")["sku"].tolist() == ["B"]
+    assert refusal(content, "two.xlsx", sheet="Sheet 3").startswith(
+        "two.xlsx has no sheet 'Sheet 3'. Its sheets: Sheet 1"
+    )
+
+
+def test_an_empty_second_sheet_is_in_nobodys_way():
+    assert frame(workbook([["sku"], ["A"]], []), "one.xlsx")["sku"].tolist() == ["A"]
+
+
+def test_a_formula_without_its_result_is_refused_with_its_cell():
+    assert refusal(workbook([["sku", "n"], ["A", "=1+1"]]), "f.xlsx").startswith(
+        "Cell B2 of f.xlsx holds a formula without its result. Open the file in Excel"
+    )
+
+
+def test_a_formula_with_its_result_is_taken_and_told():
+    content = _with_result(workbook([["sku", "n"], ["A", "=1+1"]]))
+
+    told = read(content, "f.xlsx")
+
+    assert pd.read_parquet(io.BytesIO(told.content))["n"].tolist() == ["2"]
+    assert told.result["notes"] == ["1 cells hold formulas; their results were taken as they were last saved."]
+
+
+def _with_result(content):
+    """As Excel saves it: the formula's last result beside it."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            part = old.read(name)
+            if name.endswith("sheet1.xml"):
+                assert b"<f>1+1</f><v" in part
+                part = part.replace(b"<f>1+1</f><v />", b"<f>1+1</f><v>2</v>").replace(
+                    b"<f>1+1</f><v/>", b"<f>1+1</f><v>2</v>"
+                )
+            new.writestr(name, part)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "skus.csv is empty. Choose the file that holds your rows."),
+        (b"sku,n\n", "skus.csv has titles and no row below them. Choose the file that holds your rows."),
+        (b"sku,n\nA,1\nB,2,3\n", "Line 3 of skus.csv has 3 values where the lines before it have 2."),
+        (b"sku,\nA,1\n", "Column B of skus.csv has values and no title."),
+        (b"sku,SKU\nA,1\n", "skus.csv has more than one column titled SKU, sku."),
+        (b"sku\n\0\1\2\n", "skus.csv is neither a spreadsheet nor text."),
+        (b"PK\x03\x04 and then nothing", "skus.csv is damaged: it looks like a workbook and ends too early."),
+        (b"\xd0\xcf\x11\xe0 and then nothing", "skus.csv cannot be read as a spreadsheet"),
+    ],
+)
+def test_what_cannot_be_read_is_said_with_its_place(content, said):
+    assert refusal(content).startswith(said)
+
+
+def test_a_bomb_is_not_unpacked():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b" " * (301 << 20))
+
+    assert "holds more than 300 MB once it is unpacked" in refusal(packed.getvalue(), "bomb.xlsx")
+
+
+def test_the_child_has_limits_and_none_of_our_secrets(monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", "hidden")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://hidden")
+
+    assert not {"SECRET_KEY", "DATABASE_URL", "FIELD_KEYS"} & set(isolated._environment())
+
+
+def test_a_table_becomes_lines_as_amazon_writes_them():
+    packed = read(b'sku,title\nA,12" pan\nB,"two\nlines"\n').content
+
+    assert isolated.run("as_tsv", [packed], quote="double").content == (b'sku\ttitle\nA\t"12"" pan"\nB\t"two\nlines"\n')
+    with pytest.raises(
+        isolated.Refused, match="Row 2 has a tab or a line break in title, which this report cannot hold"
+    ):
+        isolated.run("as_tsv", [packed], quote="null")
+
+
+def test_what_needs_no_quotes_gets_none_where_a_report_has_none():
+    packed = read(b'sku,title\nA,12" pan\n').content
+
+    assert isolated.run("as_tsv", [packed], quote="null").content == b'sku\ttitle\nA\t12" pan\n'

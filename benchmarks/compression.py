@@ -17,7 +17,7 @@ CODINGS = ("gzip", "zstd")
 
 
 def run(ground, *, large=False):
-    from datasets.serving import tokens
+    from datasets.access import tokens
 
     dataset = table.million(ground, "served", ROWS)
     headers = {"Authorization": f"Bearer {tokens.issue(dataset.owner, 'client')[1]}"}

@@ -22,7 +22,7 @@ DATASETTE_ROWS = 100_000  # of its download are waited for: it writes them at an
 
 
 def run(ground, *, large=False):
-    from datasets.serving import tokens
+    from datasets.access import tokens
 
     dataset = table.million(ground, "served", ROWS)
     keys = [tokens.issue(dataset.owner, f"client {number}")[1] for number in range(PEOPLE)]
@@ -164,7 +164,7 @@ def deep_paths(ground, dataset):
 
     from django.test import Client as Walker
 
-    from datasets.serving import cursors
+    from datasets.rows import cursors
 
     walker = Walker(headers={"host": "127.0.0.1"})
     walker.force_login(dataset.owner)

@@ -41,7 +41,7 @@ DAYS = 365
 
 def columns():
     names = [name.replace("-", "_") for name in (*ALL_ORDERS, "buyer-note")]
-    return [{"name": name, "title": name, "type": TYPES.get(name, "text")} for name in names]
+    return [{"name": name, "title": name, "type": TYPES.get(name, "text"), "personal": False} for name in names]
 
 
 def million(ground, slug, rows):

@@ -55,8 +55,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "connector.health.Probes",
     "connector.headers.SecurityHeaders",
-    "datasets.serving.problems.ProblemMiddleware",
-    "datasets.serving.compression.Compression",
+    "datasets.serving.http.problems.ProblemMiddleware",
+    "datasets.serving.http.compression.Compression",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -63,7 +63,7 @@ class Dataset(models.Model):
     generation = models.PositiveIntegerField(default=1)  # which physical table readers see
     version = models.BigIntegerField(default=0)  # rises by one with every landing; the ETag
     rows = models.BigIntegerField(default=0)
-    columns = models.JSONField(default=list)  # [{"name", "title", "type"}] of the table that readers see, in order
+    columns = models.JSONField(default=list)  # [{"name", "title", "type", "personal"}] of the readers' table, in order
     changed_at = models.DateTimeField(null=True)  # when rows last changed
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -7,6 +7,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg import sql
 
 from connector.spapi import errors
+from datasets import personal
 from datasets.backfill.lease import LeaseLost
 from datasets.models import Change, Dataset, Day, Request, Run
 from datasets.storage import columns as column_types
@@ -30,7 +31,7 @@ def prepare(dataset, generation, columns, key=()):
         c.execute("SET LOCAL lock_timeout TO '5s'")
         is_built_aside = dataset.mode == Dataset.Mode.REPLACE and generation != dataset.generation
         table.create(c, dataset.pk, generation, columns, key, indexed=not is_built_aside)
-        found = read.describe(c, dataset.pk, generation)
+        found = personal.marked(dataset, read.describe(c, dataset.pk, generation))
         if generation == dataset.generation:
             dataset.columns = found
             Dataset.objects.filter(pk=dataset.pk).update(columns=found)
@@ -50,7 +51,7 @@ def widen(run, report, names):
         for name in names:
             column_types.widen(c, run.dataset_id, run.generation, name)
         if run.generation == run.dataset.generation:
-            found = read.describe(c, run.dataset_id, run.generation)
+            found = personal.marked(run.dataset, read.describe(c, run.dataset_id, run.generation))
             Dataset.objects.filter(pk=run.dataset_id).update(columns=found)
     are = "are" if len(names) > 1 else "is"
     return f"{', '.join(names)} {are} text from now on, since Amazon sent values that are not of their type."
@@ -157,7 +158,8 @@ def flip(run, fence):
         if c.fetchone() != (fence, "running"):
             raise LeaseLost
         rows = Day.objects.of_run(run).total_rows()
-        run.dataset.show(run.generation, rows=rows, columns=read.describe(c, run.dataset_id, run.generation))
+        columns = personal.marked(run.dataset, read.describe(c, run.dataset_id, run.generation))
+        run.dataset.show(run.generation, rows=rows, columns=columns)
 
 
 def trim(dataset, generation, first, last):

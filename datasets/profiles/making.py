@@ -1,16 +1,22 @@
-"""Makes the profile of a dataset's columns from a bounded sample of what readers see: the newest days, whole, newest first."""
+"""Makes the profile of a dataset's columns from a bounded sample of its rows: the newest days, whole, newest first.
+
+It is made under a policy of the program's own that hides nothing, and kept for all: whoever shows it to somebody asks their policy.
+"""
 
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from psycopg import ClientCursor, sql
+from psycopg import sql
 
+from datasets.access.policies import unrestricted
+from datasets.formats.cells import shown
+from datasets.formats.copy_to_stdout import CopyOut
 from datasets.models import ColumnProfile, Dataset, Run
-from datasets.serving import moment, pool
-from datasets.serving.copyout import CopyOut
-from datasets.serving.statement import shown
+from datasets.rows import pool, snapshot
+from datasets.rows.filters import Filter
+from datasets.rows.query import Query, Sort
 from datasets.tabular import isolated
 
 MAX_ROWS = 100_000
@@ -41,7 +47,7 @@ def due(now) -> QuerySet:
 def make(dataset, now) -> ColumnProfile | None:
     """Makes and keeps the profile; None where the dataset is gone. A sample that cannot be worked on is kept as a message."""
     with closing(pool.alone()) as connection:
-        seen = moment.snapshot(connection, dataset, now=now)
+        seen = snapshot.take(connection, dataset, unrestricted("profile of columns"), now=now)
         if seen is None:
             return None
         sample = _sample(connection, seen) if seen.has_table else None
@@ -76,12 +82,11 @@ def _sample(connection, seen):
 
 def _rows(connection, seen, sample):
     """The sample as lines of CSV, up to as many bytes as one job may be given."""
-    columns = sql.SQL(", ").join(_cut(name, kind) for name, kind in seen.types.items())
-    select = sql.SQL("SELECT {} FROM {} WHERE _day BETWEEN %s AND %s ORDER BY _day DESC LIMIT %s").format(
-        columns, seen.table
+    source = seen.source(_query(seen, sample))
+    statement = sql.SQL("COPY (SELECT {} FROM ({}) AS r) TO STDOUT (FORMAT csv)").format(
+        sql.SQL(", ").join(_cut(name, kind) for name, kind in source.types.items()), source.select
     )
-    asked = ClientCursor(connection).mogrify(select, [sample.first, sample.last, sample.most])
-    copy, size = CopyOut(connection, f"COPY ({asked}) TO STDOUT (FORMAT csv)".encode()), 0
+    copy, size = CopyOut(connection, statement.as_bytes(connection)), 0
     while batch := copy.batch():
         lines = b"".join(b"%b\n" % row for row in batch)
         size += len(lines)
@@ -89,6 +94,11 @@ def _rows(connection, seen, sample):
             copy.stop()
             return
         yield lines
+
+
+def _query(seen, sample):
+    days = (Filter("_day", "date", "gte", sample.first), Filter("_day", "date", "lte", sample.last))
+    return Query(filters=days, select=tuple(seen.types), sort=(Sort("_day", descending=True),), limit=sample.most)
 
 
 def _cut(name, kind):

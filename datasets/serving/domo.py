@@ -12,21 +12,25 @@ from django.http import HttpResponse
 from django.utils import timezone
 from psycopg import sql
 
-from datasets.serving import accepted, query, tokens, wishes
-from datasets.serving.bodies import read_json
-from datasets.serving.export import FILES, answer
-from datasets.serving.files import AS_IT_IS
-from datasets.serving.find import SEALED, find_dataset
-from datasets.serving.moment import served
-from datasets.serving.problems import BadParameters, BadRequest, endpoint, nearest, shown
+from datasets.access import tokens
+from datasets.access.lookup import SEALED, find_dataset
+from datasets.access.policies import policy_of
+from datasets.formats.cells import shown as written
+from datasets.formats.index import FORMATS
+from datasets.formats.text import AS_IT_IS
+from datasets.problems import BadParameters, BadRequest, nearest, shown
+from datasets.rows import query, snapshot
+from datasets.serving.export import answer
+from datasets.serving.http import accepted
+from datasets.serving.http.bodies import read_json
+from datasets.serving.http.problems import endpoint
 from datasets.serving.sql.answers import SHAPE, Table
 from datasets.serving.sql.answers import answer as answer_sql
-from datasets.serving.statement import shown as written
 
 TYPES = {"bigint": "LONG", "numeric": "DECIMAL", "date": "DATE", "timestamptz": "DATETIME"}  # others: STRING
 QUERY_TYPES = TYPES | {"numeric": "DOUBLE"}
 SORTS = {"name": Lower("name"), "lastUpdated": "changed_at"}
-MOST = 50
+MAX_LISTED = 50
 WITHOUT_END = 365 * 86400  # seconds: what we say of a token that never expires
 
 
@@ -65,28 +69,28 @@ def listing(request):
         words = ", ".join(SORTS)
         raise BadParameters([("sort", f"sort: '{shown(sort)}' is not one of {words}, with or without a minus.")])
     found = found.order_by(key, "pk").reverse() if sort.startswith("-") else found.order_by(key, "pk")
-    offset, limit = _whole(given, "offset", 0, 10**9), _whole(given, "limit", MOST, MOST)
-    return _json([_described(dataset, with_schema=False) for dataset in found[offset : offset + limit]])
+    offset, limit = _whole(given, "offset", 0, 10**9), _whole(given, "limit", MAX_LISTED, MAX_LISTED)
+    return _json([_described(caller, dataset, with_schema=False) for dataset in found[offset : offset + limit]])
 
 
 @endpoint("GET")
 def described(request, name):
     """/v1/datasets/{id}: one dataset with its schema."""
     caller, _ = _asked(request)
-    return _json(_described(find_dataset(caller, name), with_schema=True))
+    return _json(_described(caller, find_dataset(caller, name), with_schema=True))
 
 
 @endpoint("GET")
 def data(request, name):
     """/v1/datasets/{id}/data: the whole result as CSV; without a header line unless includeHeader says so, as Domo does."""
-    caller, pairs = wishes.of(request)
+    caller, pairs = tokens.reader(request)
     given = _once([pair for pair in pairs if pair[0] in ("includeHeader", "fileName")])
     dataset = find_dataset(caller, name)
     rest = [(key, value) for key, value in pairs if key not in given]
     if any(key == "_header" for key, _ in rest):
         raise BadParameters([("_header", "_header: this call has includeHeader=true for it, as Domo's has.")])
     response = answer(
-        request, caller, dataset, FILES["csv"], [*rest, ("_header", given.get("includeHeader") or "false")]
+        request, caller, dataset, FORMATS["csv"], [*rest, ("_header", given.get("includeHeader") or "false")]
     )
     if file_name := re.sub(r"[^A-Za-z0-9_.-]+", "_", given.get("fileName", ""))[:100]:
         response["Content-Disposition"] = f'attachment; filename="{file_name}"'
@@ -98,7 +102,7 @@ def execute(request, name):
     """/v1/datasets/query/execute/{id}: one SELECT over the dataset, which it calls `table`; {"sql": …} in the body."""
     caller, given = _asked(request, *SHAPE)
     dataset = find_dataset(caller, name)
-    file = Rows("json", "application/json", source=str(dataset.uuid))
+    file = Rows("json", "JSON", "application/json", source=str(dataset.uuid))
     return answer_sql(
         request, caller, _statement(request), file, list(given.items()), dataset=dataset, slug=dataset.slug
     )
@@ -128,20 +132,21 @@ class Rows(Table):
 
     source: str = ""
     sizes: list = field(default_factory=list)  # rows of each batch that went out
+    width: list = field(default_factory=list)  # the one number of columns, once it is known
 
-    def start(self, query):
+    def start(self, source, layout):
         always = {"dataSourceId": self.source, "maxLength": -1, "minLength": -1, "periodIndex": 0}
-        names = [name for name, _ in self.columns]
-        metadata = [{"type": QUERY_TYPES.get(kind, "STRING")} | always for _, kind in self.columns]
-        head = {"datasource": self.source, "columns": names, "metadata": metadata}
+        metadata = [{"type": QUERY_TYPES.get(kind, "STRING")} | always for kind in source.types.values()]
+        head = {"datasource": self.source, "columns": source.names, "metadata": metadata}
+        self.width.append(len(source.types))
         return f'{json.dumps(head)[:-1]}, "rows": [\n'.encode()
 
-    def statement(self, query, moment, parameters):
+    def statement(self, source, layout):
         values = sql.SQL(", ").join(
-            sql.SQL("to_json({})").format(written(name, moment.types[name], json=True)) for name in query.select
+            sql.SQL("to_json({})").format(written(name, kind, json=True)) for name, kind in source.types.items()
         )
-        return sql.SQL("COPY (SELECT array_to_json(ARRAY[{}]) FROM {}) TO STDOUT {}").format(
-            values, moment.table, AS_IT_IS
+        return sql.SQL("COPY (SELECT array_to_json(ARRAY[{}]) FROM ({}) AS r) TO STDOUT {}").format(
+            values, source.select, AS_IT_IS
         )
 
     def join(self, rows, first):
@@ -149,7 +154,7 @@ class Rows(Table):
         return super().join(rows, first)
 
     def end(self, is_empty):
-        tail = {"numRows": sum(self.sizes), "numColumns": len(self.columns), "fromcache": False}
+        tail = {"numRows": sum(self.sizes), "numColumns": sum(self.width), "fromcache": False}
         return f"\n], {json.dumps(tail)[1:]}".encode()
 
 
@@ -186,19 +191,20 @@ def _whole(given, name, default, most):
     return int(text)
 
 
-def _described(dataset, *, with_schema):
-    columns = served(dataset)
+def _described(caller, dataset, *, with_schema):
+    seen = snapshot.glance(dataset, policy_of(caller, dataset), now=timezone.now())
+    columns = seen.columns
     found = {
         "id": str(dataset.uuid),
         "name": dataset.name,
         "description": dataset.description,
-        "rows": dataset.rows,
+        "rows": seen.rows,
         "columns": len(columns),
         "owner": {"id": dataset.owner_id, "name": dataset.owner.username},
         "createdAt": _instant(dataset.created_at),
         "updatedAt": _instant(dataset.updated_at),
         "dataCurrentAt": _instant(dataset.changed_at),
-        "pdpEnabled": False,
+        "pdpEnabled": not seen.policy.is_open,
     }
     if with_schema:
         found["schema"] = {

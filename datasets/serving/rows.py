@@ -8,35 +8,39 @@ from django.http import HttpResponse
 from django.utils import timezone
 from psycopg import errors
 
+from datasets.access import access_log, tokens
+from datasets.access.lookup import find_dataset
+from datasets.access.policies import policy_of
 from datasets.backfill import facts
-from datasets.serving import accepted, controls, cursors, encodings, moment, query, readings, wishes
-from datasets.serving.find import find_dataset
-from datasets.serving.page import Page
-from datasets.serving.pool import PAGE_SECONDS, pool
-from datasets.serving.problems import BadRequest, NotFound, endpoint, nearest, shown
-from datasets.serving.validators import is_known, tagged, with_validators, without_body
-from datasets.serving.wording import absolute, instant
-
-SUFFIXES = ("json", "ndjson", "csv")
+from datasets.formats.index import FORMATS, OF_PAGES
+from datasets.problems import BadRequest, NotFound, nearest, shown
+from datasets.rows import controls, cursors, query, row_request, snapshot
+from datasets.rows.page import Page
+from datasets.rows.pool import PAGE_SECONDS, pool
+from datasets.serving.http import accepted, encodings
+from datasets.serving.http.problems import endpoint
+from datasets.serving.http.response_format import absolute, instant
+from datasets.serving.http.validators import is_known, tagged, with_validators, without_body
 
 
 @endpoint("GET")
 def rows(request, slug, suffix):
     """GET or HEAD /api/v1/datasets/{slug}/rows.{json,ndjson,csv}"""
-    caller, pairs = wishes.of(request)
+    caller, pairs = tokens.reader(request)
     dataset = find_dataset(caller, slug)
-    if suffix not in SUFFIXES:
+    if suffix not in OF_PAGES:
         raise NotFound(
-            f"There is no rows.{shown(suffix)}.{nearest(suffix, SUFFIXES)} There are: {', '.join(SUFFIXES)}."
+            f"There is no rows.{shown(suffix)}.{nearest(suffix, OF_PAGES)} There are: {', '.join(OF_PAGES)}."
         )
-    accepted.check(request, TYPES[suffix])
-    controls.check(pairs, suffix, *(("_count",) if suffix == "json" else ()))
+    accepted.check(request, OF_PAGES[suffix].media_type)
+    controls.check(pairs, OF_PAGES[suffix], *(("_count",) if suffix == "json" else ()))
     now = timezone.now()
+    policy = policy_of(caller, dataset)
     encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""))
     position = _position(pairs, dataset)
     if position is None and (request.method == "HEAD" or "If-None-Match" in request.headers):
-        seen = moment.glance(dataset)
-        asked = wishes.read(caller, pairs, seen.columns, dataset, now, query.PAGE_CONTROLS)
+        seen = snapshot.glance(dataset, policy, now=now)
+        asked = row_request.read(seen, pairs, defaults=caller.defaults, controls=query.PAGE_CONTROLS)
         etag = _etag(seen, asked, suffix, encoding)
         if is_known(request, etag):
             return with_validators(without_body(304), seen, etag)
@@ -45,18 +49,27 @@ def rows(request, slug, suffix):
             return _headed(without_body(), seen, asked, suffix, etag)
     try:
         with pool().connection() as connection:
-            page = Page(connection, dataset, pairs, position, now, as_json=suffix != "csv", caller=caller)
+            page = Page(
+                connection,
+                dataset,
+                policy,
+                pairs,
+                position,
+                now,
+                as_json=suffix != "csv",
+                defaults=caller.defaults,
+            )
     except errors.QueryCanceled:
         raise BadRequest(
             f"This page took more than {PAGE_SECONDS} seconds. Narrow it with filters, or take the export, which has no limit.",
             code="too_slow",
         ) from None
-    readings.note(request, caller, dataset, f"rows.{suffix}")
-    etag = _etag(page.moment, page.query, suffix, encoding)
+    access_log.note(request, caller, dataset, f"rows.{suffix}")
+    etag = _etag(page.snapshot, page.query, suffix, encoding)
     if is_known(request, etag):
-        return with_validators(without_body(304), page.moment, etag)
+        return with_validators(without_body(304), page.snapshot, etag)
     page.next = _next(request, page)
-    response = _headed(HttpResponse(BODIES[suffix](page)), page.moment, page.query, suffix, etag)
+    response = _headed(HttpResponse(BODIES[suffix](page)), page.snapshot, page.query, suffix, etag)
     if page.next:
         response["Link"] = f'<{page.next}>; rel="next"'
     return response
@@ -79,7 +92,7 @@ def _next(request, page):
 
 
 def _json(page):
-    seen = page.moment
+    seen = page.snapshot
     head = {
         "dataset": seen.slug,
         "version": seen.label,
@@ -98,9 +111,9 @@ def _ndjson(page):
 
 def _csv(page):
     asked = page.query
-    lines = [",".join(asked.select)] if asked.header else []
+    lines = [",".join(asked.select)] if asked.layout.header else []
     lines += [",".join(map(_cell, row[1:])) or '""' for row in page.rows]
-    mark = "\ufeff" if asked.bom else ""
+    mark = "\ufeff" if asked.layout.bom else ""
     return (mark + "".join(f"{line}\r\n" for line in lines)).encode()
 
 
@@ -114,16 +127,21 @@ def _cell(value):
 
 
 BODIES = {"json": _json, "ndjson": _ndjson, "csv": _csv}
-TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+
+
+def _media_type(suffix):
+    media_type = FORMATS[suffix].media_type
+    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
 
 def _etag(seen, asked, suffix, encoding):
-    also = (seen.pk, seen.generation, suffix, asked.cursor, asked.count, [column["name"] for column in seen.columns])
+    names = [column["name"] for column in seen.columns]
+    also = (seen.pk, seen.generation, suffix, asked.cursor, asked.count, names, *seen.marks)
     return tagged(f"{seen.label}-{asked.fingerprint(*also)}", encoding)
 
 
 def _headed(response, seen, asked, suffix, etag):
-    response["Content-Type"] = TYPES[suffix]
+    response["Content-Type"] = _media_type(suffix)
     if asked.download:
         response["Content-Disposition"] = f'attachment; filename="{seen.slug}.{suffix}"'
     if seen.complete_through:

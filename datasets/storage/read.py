@@ -4,9 +4,9 @@ from psycopg import sql
 
 SCHEMA = "data"
 SYSTEM_COLUMNS = (  # served after the report's own, in this order
-    {"name": "_batch_id", "title": "_batch_id", "type": "bigint"},
-    {"name": "_batch_last_run", "title": "_batch_last_run", "type": "timestamptz"},
-    {"name": "_day", "title": "_day", "type": "date"},
+    {"name": "_batch_id", "title": "_batch_id", "type": "bigint", "personal": False},
+    {"name": "_batch_last_run", "title": "_batch_last_run", "type": "timestamptz", "personal": False},
+    {"name": "_day", "title": "_day", "type": "date", "personal": False},
 )
 OWN = ("_id", "_day", "_batch_id", "_batch_last_run", "_extra")  # columns that are ours, not the report's
 

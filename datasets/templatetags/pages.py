@@ -1,6 +1,7 @@
 """Small words for templates: states for people, where the reader is, lengths of time."""
 
 from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils import timezone
 from django.utils.html import format_html
 
@@ -74,6 +75,12 @@ def relative(at, now):
     else:
         words = f"{size // 86400:.0f} days"
     return f"{words} ago" if seconds < 0 else f"in {words}"
+
+
+@register.filter
+def counted(rows):
+    """A number of rows; a dash for None, where it may not be told."""
+    return "–" if rows is None else intcomma(rows)
 
 
 @register.filter

@@ -6,20 +6,30 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from datasets.serving import readings, tokens
-from datasets.serving.wording import absolute
+from datasets.access import access_log, tokens
+from datasets.formats.index import FORMATS
+from datasets.serving.http.response_format import absolute
 from datasets.views.dataset import page_of
-from datasets.views.find import find_dataset
+from datasets.views.find import find_dataset, look
 from datasets.views.snippets import snippets
 
 
 def _context(request, dataset):
     path = reverse("export", args=[dataset.slug, "csv"]).removesuffix("/export.csv")
     base = absolute(request, path)
+    seen = look(request, dataset)
     found = snippets(
-        dataset, export=f"{base}/export", host=base.removesuffix(path), odata=absolute(request, reverse("odata"))
+        seen, export=f"{base}/export", host=base.removesuffix(path), odata=absolute(request, reverse("odata"))
     )
-    return page_of(request, dataset, "dataset-api", snippets=found, base=base, readers=readings.latest(dataset))
+    return page_of(
+        request,
+        dataset,
+        "dataset-api",
+        snippets=found,
+        base=base,
+        format_names=list(FORMATS),
+        readers=access_log.latest(dataset, seen.policy),
+    )
 
 
 @require_GET

@@ -26,7 +26,7 @@ class Cell:
 
     day: date
     state: str
-    rows: int = 0
+    rows: int | None = 0  # None: not to be told
     attempts: int = 0
     lacking: tuple[str, ...] = ()  # marketplaces that Amazon refused when it was read
 
@@ -41,7 +41,7 @@ class Cell:
     @property
     def words(self):
         said = LEGEND[self.state]
-        if self.state in ("landed", "open", "again"):
+        if self.state in ("landed", "open", "again") and self.rows is not None:
             said += f", {self.rows:,} {'row' if self.rows == 1 else 'rows'}"
         elif self.state == "failed" and self.attempts:
             said += f" after {self.attempts} {'try' if self.attempts == 1 else 'tries'}"
@@ -67,8 +67,8 @@ def state_of(day, zone):
     return str(day.state)
 
 
-def cell_of(day, zone):
-    return Cell(day.day, state_of(day, zone), day.rows, day.attempts, tuple(day.lacking))
+def cell_of(day, zone, policy):
+    return Cell(day.day, state_of(day, zone), policy.count(day.rows), day.attempts, tuple(day.lacking))
 
 
 def months(cells, first, last):
@@ -120,15 +120,15 @@ class Bars:
 
 
 def bars(cells, first, last):
-    """The last 90 days; None where nothing is in."""
+    """The last 90 days; None where nothing is in, or how much may not be told."""
     first = max(first, last - timedelta(days=BARS - 1))
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     shown = [cells.get(day) or Cell(day, "wanted") for day in days]
-    most = max((cell.rows for cell in shown), default=0)
+    most = max((cell.rows or 0 for cell in shown), default=0)
     if not most:
         return None
     drawn = []
     for number, cell in enumerate(shown):
         height = max(round(cell.rows / most * HEIGHT, 1), 1.5) if cell.rows else 0
         drawn.append(Bar(cell, number * STEP, round(HEIGHT - height, 1), height))
-    return Bars(drawn, most, sum(cell.rows for cell in shown), len(days) * STEP - GAP, first, last)
+    return Bars(drawn, most, sum(cell.rows or 0 for cell in shown), len(days) * STEP - GAP, first, last)

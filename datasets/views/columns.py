@@ -1,4 +1,8 @@
-"""The Columns tab: what each column holds, from the profile that is kept, and what the profile was made from."""
+"""The Columns tab: what each column holds, from the profile that is kept, and what the profile was made from.
+
+The profile is of all rows and of values as they are stored, so it is shown as far as the reader sees these: not at all where rows are
+hidden from them, and not of columns that are hidden or changed for them.
+"""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -8,7 +12,6 @@ from django.views.decorators.http import require_http_methods
 from datasets.backfill.tasks import tell
 from datasets.models import ColumnProfile
 from datasets.profiles import tasks
-from datasets.serving import moment
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
@@ -36,13 +39,20 @@ def columns(request, slug):
             )
         return redirect("dataset-columns", dataset.slug)
     context = page_of(request, dataset, "dataset-columns")
-    kept = ColumnProfile.objects.filter(dataset=dataset).first()
-    found = {column["name"]: column for column in kept.columns} if kept else {}
+    seen = context["seen"]
+    kept = None if seen.policy.hides_rows else ColumnProfile.objects.filter(dataset=dataset).first()
+    found = {column["name"]: column for column in kept.columns if seen.policy.shows(column["name"])} if kept else {}
     context |= {
-        "profile": kept,
+        "profile": seen.policy.cut(kept),
+        "hides_rows": seen.policy.hides_rows,
         "columns": [
-            column | {"words": TYPE_WORDS[column["type"]], "found": found.get(column["name"])}
-            for column in moment.served(dataset)
+            column
+            | {
+                "words": TYPE_WORDS[column["type"]],
+                "found": found.get(column["name"]),
+                "is_changed": not seen.policy.shows(column["name"]),
+            }
+            for column in seen.columns
         ],
     }
     return render(request, "datasets/dataset_columns.html", context)

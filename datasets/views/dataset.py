@@ -1,5 +1,6 @@
 """The dataset's pages: overview, rows, history, how to read it from elsewhere, settings, and one day."""
 
+from dataclasses import replace
 from datetime import date
 
 from django import forms
@@ -13,10 +14,10 @@ from django.views.decorators.http import require_GET
 
 from datasets.backfill import facts, forecast
 from datasets.backfill.span import span_of
+from datasets.formats.index import IN_MENUS
 from datasets.models import Day
-from datasets.serving import moment
 from datasets.views import calendar, restated
-from datasets.views.find import find_dataset, report_of, report_title
+from datasets.views.find import find_dataset, look, report_of, report_title
 
 TABS = (
     ("dataset", "Overview"),
@@ -48,15 +49,19 @@ class ReloadForm(forms.Form):
 def page_of(request, dataset, tab, **more):
     """What the head of each of the dataset's pages needs."""
     now = timezone.now()
+    seen = look(request, dataset)
     known = facts.facts(dataset, now)
+    known = replace(known, last_run=seen.policy.cut(known.last_run))
     run = known.last_run if known.last_run and known.last_run.is_open else None
     return {
         "dataset": dataset,
+        "seen": seen,
         "facts": known,
         "report": report_of(dataset),
         "report_title": report_title(dataset),
         "open_run": run,
         "tabs": TABS,
+        "formats": IN_MENUS,
         "tab": tab,
         "zone": facts.zone(dataset),
         "now": now,
@@ -73,11 +78,12 @@ def overview(request, slug):
     left = forecast.remaining(dataset, run, report) if run and report else None
     context |= {
         "sentence": sentence(dataset, known, run, report, left, _next_try(dataset, known, context["now"])),
-        "columns": moment.served(dataset),
+        "columns": context["seen"].columns,
         "reload_form": ReloadForm(),
     }
     if report is None or report.has_dates:
-        context |= _days(dataset, known, report, context["zone"], context["now"], request.GET.get("months") == "all")
+        whole = request.GET.get("months") == "all"
+        context |= _days(context["seen"], known, report, context["zone"], context["now"], whole)
     name = "datasets/dataset_overview.html"
     return render(request, f"{name}#live" if request.htmx else name, context)
 
@@ -88,10 +94,11 @@ def ledger(dataset, known):
     return Day.objects.filter(dataset=dataset, generation=generation)
 
 
-def _days(dataset, known, report, zone, now, whole):
+def _days(seen, known, report, zone, now, whole):
     """Calendar, legend and bars."""
+    dataset = seen.dataset
     fields = ("day", "state", "rows", "attempts", "again", "read_until", "request_id", "lacking")
-    cells = {day.day: calendar.cell_of(day, zone) for day in ledger(dataset, known).only(*fields)}
+    cells = {day.day: calendar.cell_of(day, zone, seen.policy) for day in ledger(dataset, known).only(*fields)}
     span = None
     if report is not None:
         try:
@@ -176,7 +183,8 @@ def days(request, slug):
     if state in Day.State.values:
         found = found.filter(state=state)
     page = Paginator(found.select_related("run"), DAYS_PER_PAGE).get_page(request.GET.get("page"))
-    rows = [(day, calendar.state_of(day, context["zone"])) for day in page]
+    policy = context["seen"].policy
+    rows = [(policy.cut(day), calendar.state_of(day, context["zone"])) for day in page]
     context |= {
         "page": page,
         "rows": rows,
@@ -199,12 +207,14 @@ def day(request, slug, day):
     found = ledger(dataset, context["facts"]).select_related("request", "run").filter(day=asked).first()
     if found is None:
         raise Http404
+    seen = context["seen"]
     context |= {
-        "day": found,
+        "day": seen.policy.cut(found),
+        "request_under_way": seen.policy.cut(found.request),
         "state": calendar.state_of(found, context["zone"]),
         "next_try": found.not_before if found.waits(context["now"]) else None,
         "stands_on": _stands_on(dataset, asked),
-        "changes": restated.told(dataset.changes.filter(day=asked), dataset.columns),
+        "changes": restated.told(dataset.changes.filter(day=asked), seen),
     }
     return render(request, "datasets/day.html", context)
 
@@ -227,7 +237,9 @@ def history(request, slug):
         failed=Count("days", filter=Q(days__state=Day.State.FAILED) | Q(days__state__in=Day.IN, days__again=True)),
     )
     page = Paginator(counted, PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "datasets/dataset_history.html", page_of(request, dataset, "dataset-history", page=page))
+    context = page_of(request, dataset, "dataset-history", page=page)
+    context["runs"] = [context["seen"].policy.cut(run) for run in page]
+    return render(request, "datasets/dataset_history.html", context)
 
 
 @require_GET

@@ -1,8 +1,11 @@
 """From the address to what it means, within what this person may see: a stranger's is as if it did not exist."""
 
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 
 from connector.catalogue import index
+from datasets.access import policies
+from datasets.access.tokens import Caller
 from datasets.models import Dataset, Run
 
 
@@ -13,6 +16,11 @@ def find_dataset(request, slug):
 def find_run(request, run_id):
     runs = Run.objects.filter(dataset__in=Dataset.objects.of(request.user))
     return get_object_or_404(runs.select_related("dataset__account__application", "started_by"), pk=run_id)
+
+
+def look(request, dataset):
+    """The Snapshot of a dataset for who is signed in, as it was looked up."""
+    return policies.look(Caller(request.user), dataset, now=timezone.now())
 
 
 def report_of(dataset):

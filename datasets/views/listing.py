@@ -1,5 +1,7 @@
 """The Data Center: all datasets, what needs attention, search and filters."""
 
+from dataclasses import replace
+
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Q
@@ -8,6 +10,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from connector.accounts.models import Account
+from datasets.access.policies import policy_of
+from datasets.access.tokens import Caller
 from datasets.backfill import facts
 from datasets.models import Dataset
 from datasets.views.find import report_title
@@ -30,7 +34,7 @@ def datasets(request):
         request.GET.get("page")
     )
     attention = [row for row in everything if row["state"] in ATTENTION]
-    _add_facts([*page, *attention[:NAMED]])
+    _add_facts(request, [*page, *attention[:NAMED]])
     accounts = Account.objects.of(request.user)
     troubled = accounts.filter(Q(state=Account.State.NEEDS_CONSENT) | ~Q(application__state="ready"))
     context = {
@@ -54,11 +58,14 @@ def _with_states(datasets):
     return [{"dataset": d, "state": states[d.pk], "report": report_title(d)} for d in datasets]
 
 
-def _add_facts(rows):
+def _add_facts(request, rows):
     """Days are counted for the rows that are shown, not for all that there are."""
+    caller = Caller(request.user)
     known = facts.facts_of({row["dataset"].pk: row["dataset"] for row in rows}.values())
     for row in rows:
-        row["facts"] = known[row["dataset"].pk]
+        policy, found = policy_of(caller, row["dataset"]), known[row["dataset"].pk]
+        row["facts"] = replace(found, last_run=policy.cut(found.last_run))
+        row["rows"] = policy.count(row["dataset"].rows)
 
 
 def _is_meant(row, sought):

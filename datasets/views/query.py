@@ -7,16 +7,15 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from datasets.access.export_slots import EXPORT_SLOTS
+from datasets.access.tokens import Caller
 from datasets.models import Dataset
-from datasets.serving import moment
-from datasets.serving.places import PLACES
-from datasets.serving.problems import NotFound, Problem
-from datasets.serving.sql import sandbox, saved
-from datasets.serving.tokens import Caller
+from datasets.problems import NotFound, Problem
+from datasets.serving.sql import saved
+from datasets.serving.sql.preview import preview
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
-SUFFIXES = (("csv", "CSV"), ("xlsx", "Excel"), ("parquet", "Parquet"), ("json", "JSON"))
 FIRST = "SELECT _day, count(*) AS rows\nFROM table\nGROUP BY _day\nORDER BY _day DESC"
 
 
@@ -29,11 +28,10 @@ def query(request, slug):
     caller = Caller(request.user)
     context = page_of(request, dataset, "dataset-query")
     context |= {
-        "columns": moment.served(dataset),
+        "columns": context["seen"].columns,
         "sql": FIRST,
         "query_name": "",
         "problem": None,
-        "suffixes": SUFFIXES,
     }
     context["others"] = Dataset.objects.of(request.user).exclude(pk=dataset.pk).order_by("slug")[:200]
     if kept := _kept(caller, request.GET.get("saved", "")):
@@ -67,9 +65,9 @@ def forget(request, slug, query):
 
 
 def _answer(caller, text, dataset):
-    give_back = PLACES.take(caller.key)
+    give_back = EXPORT_SLOTS.take(caller.key)
     try:
-        return sandbox.preview(caller, text, dataset, timezone.now())
+        return preview(caller, text, dataset, timezone.now())
     finally:
         give_back()
 

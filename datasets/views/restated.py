@@ -34,17 +34,21 @@ class Restated:
     sums: list[Sum]
 
 
-def told(changes, columns):
-    """The changes of one day, newest first; `columns` are those of the dataset, for their titles."""
-    titles = {column["name"]: column["title"] for column in columns}
-    return [_told(change, titles) for change in changes.order_by("-pk")[:SHOWN]]
+def told(changes, seen):
+    """The changes of one day, newest first, as far as the dataset's Snapshot lets them be told."""
+    titles = {column["name"]: column["title"] for column in seen.columns}
+    return [_told(change, titles, seen.policy) for change in changes.order_by("-pk")[:SHOWN]]
 
 
-def _told(change, titles):
+def _told(change, titles, policy):
     sums = [
-        Sum(titles.get(name) or name, _number(before), _number(after)) for name, before, after in change.differences()
+        Sum(titles.get(name) or name, _number(before), _number(after))
+        for name, before, after in policy.differences(change)
     ]
-    return Restated(change.seen_at, change.run_id, _words(change.rows_before, change.rows_after, sums), sums)
+    words = "It is not told how many rows, since you may see only some of them."
+    if not policy.hides_rows:
+        words = _words(change.rows_before, change.rows_after, sums)
+    return Restated(change.seen_at, change.run_id, words, sums)
 
 
 def _words(before, after, sums):

@@ -4,14 +4,13 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 from psycopg import errors
 
-from datasets.serving import cursors, moment, query
-from datasets.serving.page import Page
-from datasets.serving.pool import PAGE_SECONDS, pool
-from datasets.serving.problems import Problem
+from datasets.problems import Problem
+from datasets.rows import cursors, query
+from datasets.rows.page import Page
+from datasets.rows.pool import PAGE_SECONDS, pool
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
@@ -42,17 +41,18 @@ def data(request, slug):
     asked, problem, page = [], "", None
     try:
         asked = query.pairs_of(request.META.get("QUERY_STRING", ""))
-        page = _read(dataset, asked)
+        page = _read(context["seen"], asked)
     except Problem as found:
         problem = str(found)
     except errors.QueryCanceled:
         problem = f"This took more than {PAGE_SECONDS} seconds. Narrow it with filters, or download the file, which has no limit."
-    filters = [(name, value) for name, value in asked if not name.startswith("_") or name in _system(dataset)]
+    known = {column["name"] for column in context["seen"].columns}
+    filters = [(name, value) for name, value in asked if not name.startswith("_") or name in known]
     kept = [(name, value) for name, value in asked if name != "_cursor"]
     context |= {
         "problem": problem,
         "operators": OPERATORS,
-        "columns": moment.served(dataset),
+        "columns": context["seen"].columns,
         "filters": [(_said(name), value, _without(kept, (name, value))) for name, value in filters],
         "download": urlencode(
             [*((name, value) for name, value in kept if name not in ("_limit", "_count", "_dl")), ("_dl", "1")]
@@ -69,7 +69,7 @@ def data(request, slug):
     return render(request, "datasets/dataset_data.html", context, status=422 if problem else 200)
 
 
-def _read(dataset, asked):
+def _read(seen, asked):
     given = dict(asked)
     pairs = list(asked)
     if "_sort" not in given:
@@ -78,10 +78,9 @@ def _read(dataset, asked):
         pairs.append(("_limit", PER_PAGE))
     if "_count" not in given:
         pairs.append(("_count", "exact"))
-    position = cursors.read(given["_cursor"], dataset.pk) if given.get("_cursor") else None
+    position = cursors.read(given["_cursor"], seen.pk) if given.get("_cursor") else None
     with pool().connection() as connection:
-        page = Page(connection, dataset, pairs, position, timezone.now(), as_json=False)
-    return page
+        return Page(connection, seen.dataset, seen.policy, pairs, position, seen.now, as_json=False)
 
 
 def _heads(page, kept):
@@ -91,7 +90,7 @@ def _heads(page, kept):
     heads = []
     for name in page.query.select:
         order = f"-{name}" if now.get(name) == "ascending" else name
-        heads.append((name, page.moment.types[name], now.get(name, ""), urlencode([*rest, ("_sort", order)])))
+        heads.append((name, page.snapshot.types[name], now.get(name, ""), urlencode([*rest, ("_sort", order)])))
     return heads
 
 
@@ -103,10 +102,6 @@ def _with_filter(request):
     if column:
         given.appendlist(f"{column}__{operator}" if operator else column, value)
     return f"{request.path}?{given.urlencode()}"
-
-
-def _system(dataset):
-    return {column["name"] for column in moment.served(dataset)}
 
 
 def _said(name):

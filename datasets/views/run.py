@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from datasets.backfill import facts, forecast, tracing
 from datasets.models import Dataset, Day, Request, Run
 from datasets.views import calendar
-from datasets.views.find import find_run, report_of, report_title
+from datasets.views.find import find_run, look, report_of, report_title
 
 MOST_DAYS = 50
 MOST_REQUESTS = 20
@@ -39,6 +39,8 @@ def run(request, run_id):
     """GET /runs/<id> – also what htmx fetches again while the run is open."""
     run = find_run(request, run_id)
     dataset = run.dataset
+    policy = look(request, dataset).policy
+    run = policy.cut(run)
     now = timezone.now()
     report = report_of(dataset)
     requests = _requests(run)
@@ -53,8 +55,8 @@ def run(request, run_id):
         "done": done,
         "failed": failed,
         "phases": _phases(requests, report),
-        "requests": [(one, _where(one)) for one in requests.order_by("-last_day", "-pk")[:MOST_REQUESTS]],
-        "days": [(day, calendar.state_of(day, zone)) for day in touched[:MOST_DAYS]],
+        "requests": [(policy.cut(one), _where(one)) for one in requests.order_by("-last_day", "-pk")[:MOST_REQUESTS]],
+        "days": [(policy.cut(day), calendar.state_of(day, zone)) for day in touched[:MOST_DAYS]],
         "days_hidden": max(0, touched.count() - MOST_DAYS),
         "trouble": trouble(run, failed) if run.state in (Run.State.FAILED, Run.State.PARTIAL) else None,
         "now": now,

@@ -1,14 +1,12 @@
 """The lines to copy on the API tab: for each program lines that bring every value as it is.
 
 Programs that read CSV guess: `NA` becomes no value, a postal code a number, `1/2` a date. So files with types come first, and
-where CSV is read the lines say each column's type, from the dataset's own columns. tests/serving/test_snippets.py takes the lines from
+where CSV is read the lines say each column's type, from the columns that the reader sees. tests/serving/test_snippets.py takes the lines from
 the page and runs them.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from datasets.serving import moment
 
 DUCKDB = {"bigint": "BIGINT", "boolean": "BOOLEAN", "date": "DATE", "timestamptz": "TIMESTAMPTZ"}  # others: VARCHAR
 WIDTH = 100  # letters of a line
@@ -52,9 +50,9 @@ class Program:
         return Snippet(self.key, self.title, self.about, self.lines(ground))
 
 
-def snippets(dataset, *, export, host, odata):
-    """The Snippets of a dataset, in the order of the page."""
-    ground = Ground(dataset.slug, export, host, odata, moment.served(dataset))
+def snippets(seen, *, export, host, odata):
+    """The Snippets of a dataset's Snapshot, in the order of the page: the lines name the columns that the reader sees."""
+    ground = Ground(seen.slug, export, host, odata, seen.columns)
     return [program.of(ground) for program in PROGRAMS]
 
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from datasets.access import tokens as access
 from datasets.models import AccessToken, Dataset
-from datasets.serving import tokens as access
 
 READ = "data:read"
 LIVES = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("never", "No end"))

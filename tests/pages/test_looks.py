@@ -6,8 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 
+from datasets.access import tokens
 from datasets.models import Change, Day, Run
-from datasets.serving import tokens
 from tests.journeys.conftest import LISTEN
 from tests.pages import scenes
 

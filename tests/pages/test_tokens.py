@@ -6,8 +6,8 @@ from html import unescape
 import pytest
 from django.utils import timezone
 
+from datasets.access import tokens
 from datasets.models import AccessToken
-from datasets.serving import tokens
 from tests.pages import scenes
 
 pytestmark = pytest.mark.django_db

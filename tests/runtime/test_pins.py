@@ -48,12 +48,12 @@ INSIDES = (
         "tests/faults/test_broker.py",
     ),
     Inside(
-        "datasets/serving/prepared.py",
+        "datasets/access/compiled_queryset.py",
         "django",
         "5.2.19",
         ("django.db.models.query",),
         "what a compiler keeps (klass_info, select, converters), get_related_populators() and Model.from_db()",
-        "tests/serving/test_prepared.py",
+        "tests/serving/test_compiled_queryset.py",
     ),
     Inside(
         "connector/accounts/sealing.py",

@@ -19,7 +19,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session")
 def _pool_ends(django_db_setup):
     yield
-    from datasets.serving import pool
+    from datasets.rows import pool
 
     pool.close()
 

@@ -4,10 +4,10 @@ from urllib.parse import parse_qs
 
 from django.utils import timezone
 
+from datasets.access import tokens
+from datasets.access.tokens import Caller
 from datasets.models import Change, Run
-from datasets.serving import tokens
 from datasets.serving.sql import saved
-from datasets.serving.tokens import Caller
 from tests.serving import shop
 
 SECRET = "only-bob-may-read-this"

@@ -10,9 +10,9 @@ from django.utils import timezone
 from psycopg import sql
 
 from connector.accounts.models import Account, Application
+from datasets.access import tokens
 from datasets.backfill import land
 from datasets.models import Dataset, Day, Run
-from datasets.serving import tokens
 from datasets.storage import read, table
 
 COLUMNS = (

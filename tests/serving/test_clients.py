@@ -21,7 +21,7 @@ import pytest
 import zstandard
 from pyarrow import parquet
 
-from datasets.serving.pool import pool
+from datasets.rows.pool import pool
 from tests.serving import shop
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration, pytest.mark.slow]

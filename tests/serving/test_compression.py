@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import zstandard
 
-from datasets.serving import encodings
+from datasets.serving.http import encodings
 
 pytestmark = pytest.mark.django_db
 ROWS = "/api/v1/datasets/orders_us/rows"

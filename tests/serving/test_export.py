@@ -275,8 +275,8 @@ def test_too_many_downloads_of_one_caller_wait(client, orders, bearer, settings)
 
 
 def test_whoever_stops_reading_gives_place_and_connection_back(client, orders, bearer):
-    from datasets.serving.places import PLACES
+    from datasets.access.export_slots import EXPORT_SLOTS
 
     leave(start(client, "orders_us/export.csv", bearer))
 
-    assert PLACES.taken() == 0
+    assert EXPORT_SLOTS.taken() == 0

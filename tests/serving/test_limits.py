@@ -10,10 +10,10 @@ import pytest
 from django.db import connection
 from django.test import RequestFactory
 
-from datasets.serving import limits, tokens
-from datasets.serving.places import take_everywhere
-from datasets.serving.pool import pool
-from datasets.serving.problems import TooMany
+from datasets.access import limits, tokens
+from datasets.access.export_slots import take_everywhere
+from datasets.problems import TooMany
+from datasets.rows.pool import pool
 from tests.serving import shop
 from tests.serving.test_clients import eventually
 

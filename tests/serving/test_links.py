@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.test import Client
 
-from datasets.serving import tokens
+from datasets.access import tokens
 from tests.serving import shop
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import pytest
 from django.db import transaction
 
+from datasets.access.tokens import Caller
 from datasets.serving.sql import saved
-from datasets.serving.tokens import Caller
 from tests.serving import calls, probed, shop
 from tests.serving.test_injection import OPERATIONS
 

@@ -289,11 +289,10 @@ def test_a_plus_that_arrives_as_a_space_is_understood(reader):
 
 def test_the_months_of_an_incremental_refresh_fold_into_the_database():
     """What Power BI sends for a partition reaches PostgreSQL as a range with values apart from the text."""
-    from datasets.serving import query, statement
+    from datasets.rows import query, statement
     from datasets.serving.odata import filters
 
-    columns = [{"name": "purchase_date", "type": "timestamptz"}]
-    build = query.comparing(columns, zone="UTC", now=datetime(2026, 9, 1, tzinfo=UTC))
+    build = query.comparing(zone="UTC", now=datetime(2026, 9, 1, tzinfo=UTC))
     text = "purchase_date ge 2026-09-11T00:00:00Z and purchase_date lt 2026-09-21T00:00:00Z"
     found = filters.parse(text, {"purchase_date": ("purchase_date", "timestamptz")}, build)
     parameters = statement.Parameters()
@@ -303,13 +302,11 @@ def test_the_months_of_an_incremental_refresh_fold_into_the_database():
 
 
 def test_names_that_begin_like_a_keyword_are_names():
-    from datasets.serving import query
+    from datasets.rows import query
     from datasets.serving.odata import filters
 
     names = ("all_orders", "any_x", "null_one", "true_price", "note", "order_id", "in_stock")
-    build = query.comparing(
-        [{"name": name, "type": "bigint"} for name in names], zone="UTC", now=datetime(2026, 9, 1, tzinfo=UTC)
-    )
+    build = query.comparing(zone="UTC", now=datetime(2026, 9, 1, tzinfo=UTC))
     for name in names:
         assert filters.parse(f"{name} eq 1", {name: (name, "bigint")}, build).column == name
 

@@ -6,9 +6,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
-from datasets.serving import accepted
+from datasets.problems import Problem
+from datasets.serving.http import accepted
 from datasets.serving.odata import formats
-from datasets.serving.problems import Problem
 from tests.serving import shop
 from tests.serving.test_odata import Reader, is_an_error
 

@@ -12,9 +12,9 @@ import pytest
 from openpyxl.utils.escape import unescape  # openpyxl itself does so only for shared strings
 from pyarrow import parquet
 
-from datasets.serving import archive, xlsx
-from datasets.serving import parquet as our_parquet
-from datasets.serving.places import PLACES
+from datasets.access.export_slots import EXPORT_SLOTS
+from datasets.formats import parquet as our_parquet
+from datasets.formats import xlsx, zip64_stream
 from tests.serving import shop
 from tests.serving.test_export import get, leave, start
 
@@ -108,8 +108,8 @@ def test_what_excel_would_change_stands_as_text(client, odd, bearer):
 
 @pytest.mark.parametrize("size", [10, 3 << 32])
 def test_a_workbook_may_be_larger_than_an_old_zip(size, tmp_path):
-    large = archive.Part(b"xl/worksheets/sheet1.xml", 7, size, 2 * size)
-    before, behind = archive.around({"small.xml": b"<small/>"}, large, datetime(2026, 11, 22, 8, 30, tzinfo=UTC))
+    large = zip64_stream.Part(b"xl/worksheets/sheet1.xml", 7, size, 2 * size)
+    before, behind = zip64_stream.around({"small.xml": b"<small/>"}, large, datetime(2026, 11, 22, 8, 30, tzinfo=UTC))
 
     with (tmp_path / "sparse.zip").open("wb") as file:
         file.write(before)
@@ -130,7 +130,7 @@ def test_columns_are_named_as_excel_names_them(place, letters):
 
 
 def test_more_rows_than_a_sheet_holds_are_refused_and_csv_is_named(client, orders, bearer, monkeypatch):
-    monkeypatch.setattr(xlsx, "MOST_ROWS", 1499)
+    monkeypatch.setattr(xlsx, "MAX_ROWS", 1499)
 
     whole = get(client, "orders_us/export.xlsx", bearer)
     filtered = get(client, "orders_us/export.xlsx?amazon_order_id__startswith=113", bearer)
@@ -140,7 +140,7 @@ def test_more_rows_than_a_sheet_holds_are_refused_and_csv_is_named(client, order
     assert whole.json()["code"] == filtered.json()["code"] == "too_many_rows"
     assert "export.csv" in whole.json()["detail"]
     assert get(client, "orders_us/export.xlsx?_limit=1499", bearer).status_code == 200
-    assert PLACES.taken() == 0
+    assert EXPORT_SLOTS.taken() == 0
 
 
 @pytest.mark.parametrize(("text", "status"), [("x" * 32_767, 200), ("x" * 32_768, 400), ("🛒" * 16_384, 400)])
@@ -261,7 +261,7 @@ def test_a_reader_who_leaves_gives_everything_back(client, orders, bearer, suffi
 
     leave(start(client, f"orders_us/export.{suffix}", bearer))
 
-    assert PLACES.taken() == 0
+    assert EXPORT_SLOTS.taken() == 0
 
 
 def test_an_instant_stands_in_utc(client, make, bearer):

@@ -6,9 +6,10 @@ import orjson
 import pytest
 
 from datasets.models import Dataset
-from datasets.serving.page import Page
-from datasets.serving.pool import pool
-from datasets.serving.problems import NotFound
+from datasets.problems import NotFound
+from datasets.rows.page import Page
+from datasets.rows.policy import Policy
+from datasets.rows.pool import pool
 from tests.serving import shop
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +20,7 @@ NOW = datetime(2026, 10, 1, tzinfo=UTC)
 def page_of(dataset, pairs=(), position=None):
     """The page of a dataset as somebody has looked it up, at whatever time."""
     with pool().connection() as connection:
-        return Page(connection, dataset, list(pairs), position, NOW, as_json=True)
+        return Page(connection, dataset, Policy("a test"), list(pairs), position, NOW, as_json=True)
 
 
 def rows_of(page):
@@ -49,7 +50,7 @@ def test_a_column_that_has_come_since_is_there_with_its_values(looked_up, make):
     page = page_of(looked_up)
 
     assert [row["note"] for row in rows_of(page)] == ["new"] * 3
-    assert "note" in page.moment.types and "note" in page.query.select
+    assert "note" in page.snapshot.types and "note" in page.query.select
 
 
 def test_a_filter_on_a_column_that_has_become_text_since_compares_it_as_text(looked_up, make):
@@ -72,7 +73,7 @@ def test_a_table_that_has_been_replaced_and_dropped_since_is_the_new_one(looked_
     page = page_of(looked_up)
 
     assert [row["sku"] for row in rows_of(page)] == ["new"]
-    assert (page.moment.generation, page.count) == (2, {"value": 1, "exact": True})
+    assert (page.snapshot.generation, page.count) == (2, {"value": 1, "exact": True})
 
 
 def test_rows_that_have_landed_since_are_there_and_counted(looked_up, make):
@@ -81,7 +82,7 @@ def test_rows_that_have_landed_since_are_there_and_counted(looked_up, make):
     page = page_of(looked_up)
 
     assert len(page.rows) == 4 and page.count == {"value": 4, "exact": True}
-    assert page.moment.version == looked_up.version + 1
+    assert page.snapshot.version == looked_up.version + 1
 
 
 def test_a_dataset_that_has_been_deleted_since_is_not_there(looked_up, make):

@@ -4,8 +4,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from datasets.access import access_log, tokens
 from datasets.models import Reading
-from datasets.serving import readings, tokens
+from datasets.rows.policy import Policy
 from tests.serving import shop
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +20,7 @@ def orders(make):
 
 @pytest.fixture(autouse=True)
 def _new_process():
-    readings.forget()
+    access_log.forget()
 
 
 def read(client, path, headers):
@@ -43,7 +44,7 @@ def test_the_api_tab_says_who_has_read_the_dataset_when_and_with_what(client, or
         assert said in page
     assert "alice in the browser" in page and "rows.json" in page
     assert "<b>Sheets" not in page and "&lt;b&gt;Sheets" in page
-    assert [one.what for one in readings.latest(orders)] == ["rows.json", "export.csv", "OData"]
+    assert [one.what for one in access_log.latest(orders, Policy("a test"))] == ["rows.json", "export.csv", "OData"]
 
 
 @pytest.mark.parametrize("path", ["export.xlsx", "export.parquet", "rows.csv", "/v1/datasets/orders_us/data"])
@@ -52,7 +53,7 @@ def test_every_way_of_reading_counts(client, orders, alice, path):
 
     read(client, path if path.startswith("/") else f"{WHERE}/{path}", {"Authorization": f"Bearer {text}"})
 
-    assert readings.latest(orders)[0].token.token_id == text[3:11]
+    assert access_log.latest(orders, Policy("a test"))[0].token.token_id == text[3:11]
 
 
 def test_looking_at_what_a_dataset_is_does_not_count(client, orders, alice):
@@ -78,7 +79,7 @@ def test_it_is_written_once_a_minute(client, orders, alice, time_machine):
     row = Reading.objects.get()
 
     assert (first, written(), written()) == (1, 0, 0)
-    readings.forget()  # another process
+    access_log.forget()  # another process
     assert written() == 1
     assert Reading.objects.get().at == row.at  # it sees that the minute is not over
 
@@ -90,6 +91,6 @@ def test_a_revoked_or_forgotten_reader_leaves_no_trace_and_no_error(client, orde
     token.delete()
     token.pk = token_key
 
-    readings.note(rf.get("/"), caller, orders, "export.csv")
+    access_log.note(rf.get("/"), caller, orders, "export.csv")
 
     assert not Reading.objects.exists()

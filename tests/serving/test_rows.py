@@ -248,7 +248,7 @@ def test_relative_days_mean_the_same_on_every_page(ask, orders, time_machine):
 
 
 def test_no_cell_stands_in_a_cursor(ask, orders):
-    from datasets.serving import cursors
+    from datasets.rows import cursors
 
     page = ask("orders_us/rows.json?_sort=title&_limit=50").json()
     from urllib.parse import parse_qs

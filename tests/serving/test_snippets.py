@@ -272,7 +272,7 @@ def test_google_sheets_is_warned_of_and_its_address_works_with_a_link(client, al
     assert "Beware" in warning and "01234 becomes 1234" in warning and "Excel file" in warning
     (address,) = re.findall(r'=IMPORTDATA\("([^"]+)"\)', lines["sheets"])
 
-    from datasets.serving import tokens
+    from datasets.access import tokens
 
     link = make.run(tokens.issue_link, alice, dataset)[1]
     found = csv_of(_fetch(address.replace("bh_link_…", link)).decode())

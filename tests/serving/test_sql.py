@@ -263,7 +263,7 @@ def test_a_token_needs_the_scope_to_read(ask, make):
 
 @pytest.fixture(scope="module")
 def link(make, people, orders):
-    from datasets.serving import tokens
+    from datasets.access import tokens
 
     fixed = "_select=title,quantity&quantity__gte=2&_limit=1000"
     return make.run(tokens.issue_link, people[0], orders, "narrow", fixed=fixed)[1]
@@ -388,12 +388,12 @@ def test_head_checks_the_statement_and_makes_no_row(client, orders, bearer):
 
 
 def test_connections_and_places_are_given_back(ask):
-    from datasets.serving.places import PLACES
-    from datasets.serving.pool import pool
+    from datasets.access.export_slots import EXPORT_SLOTS
+    from datasets.rows.pool import pool
 
     for sql in ("SELECT 1", "SELECT 1/0", "SELEC", "SELECT * FROM nothing", "SELECT pg_sleep(1)") * 5:
         ask(sql)
 
-    assert PLACES.taken() == 0
+    assert EXPORT_SLOTS.taken() == 0
     stats = pool().get_stats()
     assert stats["pool_available"] == stats["pool_size"]

@@ -359,9 +359,9 @@ def box(people, make, orders, secrets, client):
     """The sandbox without the look at the tree: what is left is the role and the transaction."""
     from django.utils import timezone
 
-    from datasets.serving.pool import pool
+    from datasets.access.tokens import Caller
+    from datasets.rows.pool import pool
     from datasets.serving.sql import sandbox
-    from datasets.serving.tokens import Caller
 
     caller = Caller(people[0])
     with pool().connection() as connection:
@@ -441,7 +441,7 @@ def test_nothing_is_left_behind(ask, make):
 
 def test_of_functions_that_look_beyond_their_arguments_only_the_listed_are_offered():
     """All that this version of PostgreSQL has."""
-    from datasets.serving import pool
+    from datasets.rows import pool
     from datasets.serving.sql import allowed
 
     with pool.alone() as connection:

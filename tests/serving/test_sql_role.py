@@ -5,7 +5,7 @@ import secrets
 import pytest
 from psycopg import sql
 
-from datasets.serving import pool
+from datasets.rows import pool
 from datasets.serving.sql import reader
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]

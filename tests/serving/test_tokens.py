@@ -8,9 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from datasets.access import tokens
 from datasets.models import AccessToken
-from datasets.serving import tokens
-from datasets.serving.problems import BadParameters
+from datasets.problems import BadParameters
 from tests.serving import shop
 
 pytestmark = pytest.mark.django_db
@@ -143,7 +143,7 @@ def test_the_browser_session_reads_but_a_wrong_token_does_not_fall_back_to_it(cl
 
 
 def test_a_change_by_session_needs_the_csrf_token(orders, alice, rf):
-    from datasets.serving.problems import Forbidden
+    from datasets.problems import Forbidden
 
     request = rf.post("/api/v1/datasets")
     request.user, request._dont_enforce_csrf_checks = alice, False

@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.serving import tokens
-from datasets.serving.problems import BadParameters
+from datasets.access import tokens
+from datasets.problems import BadParameters
 
 
 class Command(BaseCommand):

@@ -17,7 +17,7 @@ from connector.accounts.sealing import CannotOpen
 from connector.checks import LOOPBACK
 from connector.runtime import liveness, readiness
 from connector.runtime.embedded.binaries import OLDEST_POSTGRES
-from datasets.serving import pool
+from datasets.rows import pool
 from datasets.serving.sql import reader
 
 LEAST_FREE = 2_000_000_000  # bytes

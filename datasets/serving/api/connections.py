@@ -10,8 +10,11 @@ from ninja import Router, Status
 
 from connector.accounts import connect
 from connector.catalogue import index
-from datasets.backfill import facts
-from datasets.serving import moment, query, tokens
+from datasets.access import tokens
+from datasets.access.lookup import as_uuid, find_dataset
+from datasets.access.policies import look
+from datasets.problems import BadParameters, Forbidden, NotFound, shown
+from datasets.rows import query
 from datasets.serving.api.core import Needs
 from datasets.serving.api.shapes import (
     AccountAnswer,
@@ -25,9 +28,7 @@ from datasets.serving.api.shapes import (
     account_json,
     token_json,
 )
-from datasets.serving.find import as_uuid, find_dataset
-from datasets.serving.problems import BadParameters, Forbidden, NotFound, shown
-from datasets.serving.wording import absolute
+from datasets.serving.http.response_format import absolute
 
 router = Router()
 
@@ -123,7 +124,8 @@ def create_link(request, response: HttpResponse, slug: str, body: NewLink):
     dataset = find_dataset(caller, slug)
     fixed = body.query.removeprefix("?")
     pairs = query.pairs_of(fixed.encode().decode("latin-1"))
-    query.parse(pairs, moment.served(dataset), zone=facts.zone(dataset), now=now)
+    seen = look(caller, dataset, now=now)
+    query.parse(pairs, seen.columns, zone=seen.zone, now=now)
     token, text = tokens.issue_link(
         caller.user, dataset, body.name, fixed=urlencode(pairs), life=_life(caller, body.days, now), now=now
     )

@@ -7,21 +7,14 @@ from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 from pydantic import ConfigDict
 
+from datasets.access import tokens
 from datasets.backfill.runs import AlreadyRunning
-from datasets.serving import accepted, query, tokens
+from datasets.problems import BadParameters, BadRequest, Conflict, Problem, WrongContentType, nearest, shown
+from datasets.rows import query
 from datasets.serving.api.openapi import described
-from datasets.serving.bodies import read_json
-from datasets.serving.problems import (
-    NOBODY_HOME,
-    BadParameters,
-    BadRequest,
-    Conflict,
-    Problem,
-    WrongContentType,
-    nearest,
-    of_exception,
-    shown,
-)
+from datasets.serving.http import accepted
+from datasets.serving.http.bodies import read_json
+from datasets.serving.http.problems import NOBODY_HOME, of_exception, response_of
 
 
 class Strict(Schema):
@@ -110,7 +103,7 @@ def _anything(request, exception):
     problem = of_exception(exception)
     if problem is None:
         raise exception
-    return problem.response(request)
+    return response_of(problem, request)
 
 
 for _kind in (Problem, *NOBODY_HOME):
@@ -121,18 +114,19 @@ for _kind in (Problem, *NOBODY_HOME):
 def _already_running(request, exception):
     run = f" (run {exception.run.pk})" if exception.run else ""
     problem = Conflict(f"A run is under way{run}. Wait for its end or cancel it.", code="already_running")
-    return problem.response(request)
+    return response_of(problem, request)
 
 
 @api.exception_handler(IntegrityError)
 def _taken(request, exception):
-    return Conflict("Somebody else changed this at the same moment. Look again and repeat.").response(request)
+    problem = Conflict("Somebody else changed this at the same moment. Look again and repeat.")
+    return response_of(problem, request)
 
 
 @api.exception_handler(HttpError)
 def _http(request, exception):
     cause = of_exception(exception.__cause__) if exception.__cause__ else None
-    return (cause or BadRequest(str(exception))).response(request)
+    return response_of(cause or BadRequest(str(exception)), request)
 
 
 SAYINGS = {
@@ -161,4 +155,4 @@ def _invalid(request, exception):
         else:
             detail = f"{shown(param)} {SAYINGS.get(error['type'], 'is not right: ' + shown(error['msg'], 200))}"
         errors.append((param, detail))
-    return BadParameters(errors).response(request)
+    return response_of(BadParameters(errors), request)

@@ -6,10 +6,12 @@ from django.utils import timezone
 from ninja import Router, Status
 
 from connector.catalogue import index
+from datasets.access.lookup import as_uuid, find_dataset
+from datasets.access.policies import look
 from datasets.backfill import facts, lifecycle, tasks
 from datasets.definition.form import DatasetForm, payload_of
 from datasets.models import Run
-from datasets.serving import moment
+from datasets.problems import BadParameters, nearest, shown
 from datasets.serving.api import pages
 from datasets.serving.api.core import Needs
 from datasets.serving.api.shapes import (
@@ -21,8 +23,6 @@ from datasets.serving.api.shapes import (
     TableSchema,
     dataset_json,
 )
-from datasets.serving.find import as_uuid, find_dataset
-from datasets.serving.problems import BadParameters, nearest, shown
 
 router = Router(tags=["datasets"])
 
@@ -74,7 +74,8 @@ def list_datasets(
         chosen = [dataset for dataset in every if states[dataset.pk] == state][: limit + 1]
     known = facts.facts_of(chosen)
     piece = pages.piece(chosen, limit, request, response, key=lambda dataset: dataset.pk)
-    return [dataset_json(dataset, known[dataset.pk], request) for dataset in piece]
+    now = timezone.now()
+    return [dataset_json(look(request.auth, dataset, now=now), known[dataset.pk], request) for dataset in piece]
 
 
 @router.post("/datasets", auth=Needs("datasets:write", has_body=True), response={201: DatasetAnswer})
@@ -154,14 +155,14 @@ def read_schema(request, slug: str):
         keys = list(index.effective(dataset.report, dataset.options).key_columns)
     except KeyError:
         keys = []
-    columns = moment.served(dataset)
+    columns = look(request.auth, dataset, now=timezone.now()).columns
     return {
         "name": dataset.slug,
         "fields": [
             {"name": column["name"], "title": column["title"], "type": TABLE_TYPES.get(column["type"], "string")}
             for column in columns
         ],
-        "primaryKey": keys,
+        "primaryKey": keys if {column["name"] for column in columns}.issuperset(keys) else [],
         "missingValues": [""],
     }
 
@@ -187,4 +188,4 @@ def _param(name, error):
 
 def _shown(request, dataset):
     dataset.refresh_from_db()
-    return dataset_json(dataset, facts.facts(dataset), request)
+    return dataset_json(look(request.auth, dataset, now=timezone.now()), facts.facts(dataset), request)

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from django.core import signing
 from ninja import Query
 
-from datasets.serving.problems import BadParameters, shown
-from datasets.serving.wording import absolute
+from datasets.problems import BadParameters, shown
+from datasets.serving.http.response_format import absolute
 
 PARAMETERS = ("_limit", "_cursor")
 Limit = Annotated[str | None, Query(None, alias="_limit", description="at most so many")]

@@ -5,15 +5,15 @@ from django.urls import reverse
 from ninja import Router, Schema, Status
 from pydantic import Field
 
+from datasets.access.lookup import find_dataset
+from datasets.formats.index import FORMATS
+from datasets.problems import BadParameters, NotFound
 from datasets.serving.api.core import Needs, Strict
 from datasets.serving.api.shapes import Instant, utc
-from datasets.serving.find import find_dataset
-from datasets.serving.problems import BadParameters, NotFound
+from datasets.serving.http.response_format import absolute
 from datasets.serving.sql import saved
-from datasets.serving.wording import absolute
 
 router = Router(tags=["queries"])
-FILES = ("csv", "tsv", "json", "ndjson", "xlsx", "parquet")
 
 
 class NewQuery(Strict):
@@ -48,7 +48,7 @@ def query_json(query, request):
         "dataset": query.dataset.slug if query.dataset else None,
         "created_at": utc(query.created_at),
         "updated_at": utc(query.updated_at),
-        "links": {suffix: absolute(request, reverse("saved-query", args=[query.slug, suffix])) for suffix in FILES},
+        "links": {suffix: absolute(request, reverse("saved-query", args=[query.slug, suffix])) for suffix in FORMATS},
     }
 
 

@@ -8,13 +8,14 @@ from django.utils import timezone
 from ninja import Query, Router, Status
 
 from datasets import calendar
+from datasets.access.lookup import find_dataset
+from datasets.access.policies import policy_of
 from datasets.backfill import facts, tasks
 from datasets.models import Day, Run
+from datasets.problems import BadParameters, Conflict, NotFound, nearest, shown
 from datasets.serving.api import pages
 from datasets.serving.api.core import Needs
 from datasets.serving.api.shapes import ChangeAnswer, DayAnswer, Reload, RunAnswer, change_json, day_json, run_json
-from datasets.serving.find import find_dataset
-from datasets.serving.problems import BadParameters, Conflict, NotFound, nearest, shown
 
 router = Router(tags=["runs"])
 From = Annotated[str | None, Query(None, alias="from", description="the first day: 2026-10-01, yesterday, today-7")]
@@ -26,7 +27,7 @@ def start_run(request, response: HttpResponse, slug: str):
     """Starts a run; 409 while one is under way. Days that have failed keep waiting for their next try; a reload does not wait."""
     dataset = find_dataset(request.auth, slug)
     run = tasks.start(dataset, trigger=Run.Trigger.MANUAL, by=request.auth.user, at_once=False)
-    return _accepted(response, dataset, run)
+    return _accepted(request, response, dataset, run)
 
 
 @router.get("/datasets/{slug}/runs", auth=Needs("data:read", *pages.PARAMETERS), response=list[RunAnswer])
@@ -39,13 +40,15 @@ def list_runs(request, response: HttpResponse, slug: str, limit: pages.Limit = N
     if before is not None:
         found = found.filter(pk__lt=before)
     piece = pages.piece(found[: limit + 1], limit, request, response, key=lambda run: run.pk)
-    return [run_json(run) for run in piece]
+    policy = policy_of(request.auth, dataset)
+    return [run_json(run, policy) for run in piece]
 
 
 @router.get("/datasets/{slug}/runs/{run_id}", auth=Needs("data:read"), response=RunAnswer)
 def read_run(request, slug: str, run_id: str):
     """One run."""
-    return run_json(_find_run(request, slug, run_id)[1])
+    dataset, run = _find_run(request, slug, run_id)
+    return run_json(run, policy_of(request.auth, dataset))
 
 
 @router.post("/datasets/{slug}/runs/{run_id}/cancel", auth=Needs("runs:write"), response={202: RunAnswer})
@@ -56,7 +59,7 @@ def cancel_run(request, response: HttpResponse, slug: str, run_id: str):
         raise Conflict(f"This run is over already: {run.state}.", code="not_under_way")
     tasks.cancel(run)
     run.refresh_from_db()
-    return _accepted(response, dataset, run)
+    return _accepted(request, response, dataset, run)
 
 
 @router.post("/datasets/{slug}/reload", auth=Needs("runs:write", has_body=True), response={202: RunAnswer})
@@ -68,7 +71,7 @@ def reload_days(request, response: HttpResponse, slug: str, body: Reload):
     if not known.exists():
         raise BadParameters([("from", f"No day from {first} to {last} belongs to this dataset.")])
     run = tasks.reload(dataset, first, last, by=request.auth.user)
-    return _accepted(response, dataset, run)
+    return _accepted(request, response, dataset, run)
 
 
 @router.get("/datasets/{slug}/days", auth=Needs("data:read", "state", "from", "to"), response=list[DayAnswer])
@@ -84,7 +87,8 @@ def list_days(request, slug: str, state: str | None = None, first: From = None, 
         found = found.filter(day__gte=_day("from", first, zone))
     if last is not None:
         found = found.filter(day__lte=_day("to", last, zone))
-    return [day_json(day) for day in found.order_by("-day")]
+    policy = policy_of(request.auth, dataset)
+    return [day_json(day, policy) for day in found.order_by("-day")]
 
 
 @router.get("/datasets/{slug}/changes", auth=Needs("data:read", *pages.PARAMETERS), response=list[ChangeAnswer])
@@ -96,7 +100,8 @@ def list_changes(request, response: HttpResponse, slug: str, limit: pages.Limit 
     if before is not None:
         found = found.filter(pk__lt=before)
     piece = pages.piece(found[: limit + 1], limit, request, response, key=lambda change: change.pk)
-    return [change_json(change) for change in piece]
+    policy = policy_of(request.auth, dataset)
+    return [change_json(change, policy) for change in piece]
 
 
 def _states(text):
@@ -139,6 +144,6 @@ def _find_run(request, slug, run_id):
     return dataset, found
 
 
-def _accepted(response, dataset, run):
+def _accepted(request, response, dataset, run):
     response["Location"] = reverse("api:read_run", args=[dataset.slug, run.pk])
-    return Status(202, run_json(run))
+    return Status(202, run_json(run, policy_of(request.auth, dataset)))

@@ -8,9 +8,9 @@ from ninja import Schema
 from pydantic import Field
 
 from datasets.definition.form import schedule_json
-from datasets.serving import moment
+from datasets.formats.index import FORMATS
 from datasets.serving.api.core import Strict
-from datasets.serving.wording import absolute
+from datasets.serving.http.response_format import absolute
 
 Instant = datetime | None
 
@@ -33,6 +33,7 @@ class Column(Schema):
     name: str
     title: str
     type: str
+    personal: bool = Field(description="whether it tells of a buyer")
 
 
 class NewDataset(Strict):
@@ -83,7 +84,7 @@ class DatasetAnswer(Schema):
     paused: bool
     state: Literal["new", "loading", "up_to_date", "partial", "failed", "paused"]
     message: str = Field(description="what the last run says, in words for people")
-    rows: int
+    rows: int | None = Field(description="null where you may see only some of them")
     days_total: int
     days_done: int
     days_failed: int
@@ -99,16 +100,14 @@ class DatasetAnswer(Schema):
     links: dict[str, str]
 
 
-def dataset_json(dataset, facts, request):
+def dataset_json(seen, facts, request):
+    """`seen` is the dataset's Snapshot for who asks, `facts` what its days and runs say."""
+    dataset, last_run = seen.dataset, seen.policy.cut(facts.last_run)
     here = reverse("api:read_dataset", args=[dataset.slug])
     links = {
         "self": here,
         "page": reverse("dataset", args=[dataset.slug]),
-        "csv": f"{here}/export.csv",
-        "json": f"{here}/export.json",
-        "ndjson": f"{here}/export.ndjson",
-        "xlsx": f"{here}/export.xlsx",
-        "parquet": f"{here}/export.parquet",
+        **{name: f"{here}/export.{name}" for name in FORMATS},
         "rows": f"{here}/rows.json",
         "runs": f"{here}/runs",
         "days": f"{here}/days",
@@ -129,8 +128,8 @@ def dataset_json(dataset, facts, request):
         "schedule": schedule_json(dataset),
         "paused": dataset.paused,
         "state": facts.state,
-        "message": facts.last_run.message if facts.last_run else "",
-        "rows": dataset.rows,
+        "message": last_run.message if last_run else "",
+        "rows": seen.rows,
         "days_total": facts.days_total,
         "days_done": facts.days_done,
         "days_failed": facts.days_failed,
@@ -140,7 +139,7 @@ def dataset_json(dataset, facts, request):
         "complete_through": facts.complete_through,
         "version": f"v{dataset.version}",
         "as_of": utc(dataset.changed_at),
-        "columns": list(moment.served(dataset)),
+        "columns": list(seen.columns),
         "next_run_at": None if dataset.paused else utc(dataset.next_run_at),
         "created_at": utc(dataset.created_at),
         "links": {name: absolute(request, path) for name, path in links.items()},
@@ -179,7 +178,7 @@ class RunAnswer(Schema):
     id: int
     state: Literal["queued", "running", "waiting", "succeeded", "partial", "failed", "cancelled"]
     trigger: str
-    rows: int
+    rows: int | None = Field(description="null where you may see only some of them")
     days_total: int
     days_done: int
     days_failed: int
@@ -193,7 +192,8 @@ class RunAnswer(Schema):
     started_by: str | None
 
 
-def run_json(run):
+def run_json(run, policy):
+    run = policy.cut(run)
     return {
         "id": run.pk,
         "state": run.state,
@@ -221,7 +221,7 @@ class Reload(Strict):
 class DayAnswer(Schema):
     day: date
     state: Literal["wanted", "asked", "landed", "empty", "failed"]
-    rows: int
+    rows: int | None = Field(description="null where you may see only some of them")
     attempts: int = Field(description="that failed, in a row and over all runs")
     not_before: Instant = Field(description="of a day that failed: the first run after this moment tries it again")
     again: bool = Field(description="its rows are in and stay, and it is being read once more")
@@ -231,7 +231,8 @@ class DayAnswer(Schema):
     landed_at: Instant
 
 
-def day_json(day):
+def day_json(day, policy):
+    day = policy.cut(day)
     return {
         "day": day.day,
         "state": day.state,
@@ -383,7 +384,6 @@ class OptionAnswer(Schema):
 
 class ReportColumn(Column):
     meaning: str
-    personal: bool
 
 
 class ReportVariant(Schema):
@@ -420,17 +420,20 @@ class ChangeAnswer(Schema):
     day: date
     run: int | None
     seen_at: Instant
-    rows_before: int
-    rows_after: int
+    rows_before: int | None
+    rows_after: int | None
     totals: list[dict] = Field(description="columns whose sum changed: column, before, after (as text, null for none)")
 
 
-def change_json(change):
+def change_json(change, policy):
+    """A Change as the policy shows it: no count and no sum of rows that it hides, no sum of columns that it hides."""
     return {
         "day": change.day,
         "run": change.run_id,
         "seen_at": utc(change.seen_at),
-        "rows_before": change.rows_before,
-        "rows_after": change.rows_after,
-        "totals": [{"column": name, "before": before, "after": after} for name, before, after in change.differences()],
+        "rows_before": policy.count(change.rows_before),
+        "rows_after": policy.count(change.rows_after),
+        "totals": [
+            {"column": name, "before": before, "after": after} for name, before, after in policy.differences(change)
+        ],
     }

@@ -1,5 +1,7 @@
 """The calls beside the management API, for the OpenAPI document: files, pages, SQL, OData, and those in Domo's shape."""
 
+from datasets.formats.index import FORMATS, OF_PAGES, understanding
+
 
 def parameter(name, where, kind, words, **more):
     return {
@@ -27,8 +29,15 @@ FILTERS = {
 }
 FILE = [
     parameter("_decimals", "query", "string", "how JSON writes decimals; only for JSON", enum=["number", "string"]),
-    parameter("_header", "query", "string", "off leaves out the header line of CSV, TSV and Excel; only for these"),
-    parameter("_bom", "query", "string", "1 puts a byte order mark in front of CSV and TSV, for Excel; only for these"),
+    parameter(
+        "_header", "query", "string", f"off leaves out the header line of {understanding('header')}; only for these"
+    ),
+    parameter(
+        "_bom",
+        "query",
+        "string",
+        f"1 puts a byte order mark in front of {understanding('bom')}, for Excel; only for these",
+    ),
     parameter(
         "_safe",
         "query",
@@ -75,14 +84,8 @@ PAGE = {
 }
 TEXT = {"schema": {"type": "string"}}
 BYTES = {"schema": {"type": "string", "format": "binary"}}
-FILES = {
-    "text/csv": TEXT,
-    "text/tab-separated-values": TEXT,
-    "application/x-ndjson": TEXT,
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": BYTES,
-    "application/vnd.apache.parquet": BYTES,
-}
-SUFFIXES = ("csv", "tsv", "json", "ndjson", "xlsx", "parquet")
+FILES = {each.media_type: TEXT if each.is_text else BYTES for each in FORMATS.values()}
+SUFFIXES = tuple(FORMATS)
 
 
 def suffix_of(suffixes):
@@ -136,7 +139,7 @@ DATA = {
             "One page of rows",
             [
                 SLUG,
-                suffix_of(("json", "ndjson", "csv")),
+                suffix_of(OF_PAGES),
                 FILTERS,
                 *SHAPE,
                 parameter(
@@ -151,7 +154,7 @@ DATA = {
                     enum=["exact", "estimated", "none"],
                 ),
             ],
-            {"application/json": {"schema": PAGE}, "application/x-ndjson": TEXT, "text/csv": TEXT},
+            {each.media_type: TEXT for each in OF_PAGES.values()} | {"application/json": {"schema": PAGE}},
             description="Keyset paging in the moment the walk began in; 410 version_gone where that is no longer to be had.",
             headers=HEADERS | {"Link": {"schema": {"type": "string"}, "description": 'the next page, rel="next"'}},
             status_304=NOT_CHANGED,
@@ -316,7 +319,7 @@ DOMO_DATASET = {
     "properties": {
         "id": {"type": "string"},
         "name": {"type": "string"},
-        "rows": {"type": "integer"},
+        "rows": {"type": ["integer", "null"]},
         "columns": {"type": "integer"},
     },
 }

@@ -1,14 +1,14 @@
-"""The envelope of every OData answer: headers that clients insist on, and errors in OData's shape (`Problem.as_odata`)."""
+"""The envelope of every OData answer: headers that clients insist on, and errors in OData's shape (`http/problems.py`)."""
 
 import functools
 
 from django.http import HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from datasets.serving.http.problems import ODATA_JSON as JSON
+from datasets.serving.http.problems import odata_response_of, of_exception
 from datasets.serving.odata import preferences
 from datasets.serving.odata.errors import NotOffered
-from datasets.serving.problems import ODATA_JSON as JSON
-from datasets.serving.problems import of_exception
 
 ROOT = "/odata/v4/"
 METHODS = ("GET", "HEAD")
@@ -37,7 +37,7 @@ def endpoint(view):
             problem = of_exception(exception)
             if problem is None:
                 raise
-            response = problem.as_odata(request)
+            response = odata_response_of(problem, request)
         response["OData-Version"] = "4.0"
         return response
 

@@ -1,6 +1,6 @@
 """What OData refuses in words of its own."""
 
-from datasets.serving.problems import Problem
+from datasets.problems import Problem
 
 
 class NotOffered(Problem):

@@ -12,12 +12,13 @@ from odata_query import ast
 from odata_query.exceptions import ArgumentCountException, ODataException, UnknownFunctionException
 from odata_query.grammar import ODataLexer, ODataParser
 
+from datasets.problems import BadParameters, nearest, shown
+from datasets.rows.filters import MAX_LISTED, Filter
+from datasets.rows.query import MAX_FILTERS
 from datasets.serving.odata.errors import NotOffered
-from datasets.serving.problems import BadParameters, nearest, shown
-from datasets.serving.query import MOST_FILTERS, MOST_LISTED, Filter
 
-MOST_LETTERS = 20_000
-MOST_DEEP = 50
+MAX_LETTERS = 20_000
+MAX_DEEP = 50
 SIGNS = {ast.Eq: "eq", ast.NotEq: "ne", ast.Gt: "gt", ast.GtE: "gte", ast.Lt: "lt", ast.LtE: "lte"}
 TURNED = {"gt": "lt", "gte": "lte", "lt": "gt", "lte": "gte"}
 OPPOSITE = {"eq": "ne", "ne": "eq"}
@@ -37,8 +38,8 @@ KEYWORDS = {"ANY": "any", "ALL": "all", "NULL": "null", "BOOLEAN": None}
 
 def parse(text, types, build):
     """The Filter of a $filter. `build(column, type, op, text)` makes that of one comparison, or raises ValueError."""
-    if len(text) > MOST_LETTERS:
-        raise _wrong(f"it has more than {MOST_LETTERS} characters.")
+    if len(text) > MAX_LETTERS:
+        raise _wrong(f"it has more than {MAX_LETTERS} characters.")
     try:
         tree = _tree(text)
     except UnknownFunctionException as problem:
@@ -118,8 +119,8 @@ class _Builder:
 
     def read(self, node, negated=False, depth=0):
         """The Filter of a node that is true or false. Negations are carried down to the comparisons."""
-        if depth > MOST_DEEP:
-            raise _wrong(f"it is nested more than {MOST_DEEP} deep.")
+        if depth > MAX_DEEP:
+            raise _wrong(f"it is nested more than {MAX_DEEP} deep.")
         if isinstance(node, ast.BoolOp):
             is_and = isinstance(node.op, ast.And)
             parts = tuple(self.read(part, negated, depth + 1) for part in _side_by_side(node))
@@ -127,8 +128,8 @@ class _Builder:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return self.read(node.operand, not negated, depth + 1)
         self.made += 1
-        if self.made > MOST_FILTERS * 10:
-            raise _wrong(f"it has more than {MOST_FILTERS * 10} comparisons.")
+        if self.made > MAX_FILTERS * 10:
+            raise _wrong(f"it has more than {MAX_FILTERS * 10} comparisons.")
         if isinstance(node, ast.Boolean):
             return Filter("", "", "always" if node.py_val != negated else "never", None)
         if isinstance(node, ast.Identifier):
@@ -170,8 +171,8 @@ class _Builder:
     def one_of(self, left, right):
         name, column, kind = self.column(left)
         listed = right.val if isinstance(right, ast.List) else [right]
-        if len(listed) > MOST_LISTED:
-            raise _wrong(f"at most {MOST_LISTED} values can be listed.")
+        if len(listed) > MAX_LISTED:
+            raise _wrong(f"at most {MAX_LISTED} values can be listed.")
         parts = []
         for each in listed:
             if isinstance(each, ast.Null):

@@ -11,9 +11,9 @@
 
 from dataclasses import dataclass, replace
 
-from datasets.serving import accepted
+from datasets.problems import BadParameters, NotAcceptable, shown
+from datasets.serving.http import accepted
 from datasets.serving.odata.errors import NotOffered
-from datasets.serving.problems import BadParameters, NotAcceptable, shown
 
 JSON = "application/json"
 TRUTHS = {"true": True, "false": False}

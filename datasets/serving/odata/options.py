@@ -6,11 +6,12 @@ does not know by 400: an option that is ignored returns other rows than were ask
 
 import re
 
-from datasets.serving import query
+from datasets.formats.format import Layout
+from datasets.problems import BadParameters, nearest, shown
+from datasets.rows import query
 from datasets.serving.odata import filters
 from datasets.serving.odata.errors import NotOffered
 from datasets.serving.odata.metadata import ROW_ID
-from datasets.serving.problems import BadParameters, nearest, shown
 
 OPTIONS = ("$select", "$filter", "$orderby", "$top", "$skip", "$count", "$format", "$skiptoken")
 NOT_OFFERED = (  # what OData 4.01 has besides (Part 2, 5.1)
@@ -54,13 +55,13 @@ def asked(options, columns, *, zone, now, page_rows=PAGE_ROWS, decimals="number"
     wanted = names if selected is None else [name for name in selected if name != ROW_ID]
     top = _whole("$top", options.get("$top"))
     found = query.Query(
-        filters=_filters(options.get("$filter"), types, query.comparing(columns, zone=zone, now=now)),
-        select=tuple(wanted) or ("_day",),  # the table is never asked for no column at all
+        filters=_filters(options.get("$filter"), types, query.comparing(zone=zone, now=now)),
+        select=tuple(wanted) or (next(iter(names)),),  # the table is never asked for no column at all
         sort=_sort(options.get("$orderby"), types),
         limit=page_rows if top is None else min(top, page_rows),
         offset=_whole("$skip", options.get("$skip")) or 0,
         count="exact" if _flag("$count", options.get("$count")) else "none",
-        decimals=decimals,
+        layout=Layout(decimals=decimals),
         is_capped=top is not None and top <= page_rows,
     )
     return found, selected

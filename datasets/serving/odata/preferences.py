@@ -7,8 +7,8 @@ page is honoured: there are no annotations, entity references, changes to track 
 import re
 from dataclasses import dataclass
 
+from datasets.problems import BadRequest, shown
 from datasets.serving.odata.errors import NotOffered, PreconditionFailed
-from datasets.serving.problems import BadRequest, shown
 
 PREFERENCE = re.compile(r'\s*([\w.!#$%&\'*+^`|~-]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^",;]*))?[^,]*(?:,|$)', re.ASCII)
 PAGE_SIZES = ("maxpagesize", "odata.maxpagesize")

@@ -2,24 +2,24 @@
 
 import json
 import re
-from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from django.utils import timezone
 from psycopg import errors
 
-from datasets.backfill import facts
-from datasets.serving import accepted, cursors, query, readings, tokens
-from datasets.serving.find import SLUG, find_dataset
-from datasets.serving.moment import served
+from datasets.access import access_log, tokens
+from datasets.access.lookup import SLUG, find_dataset
+from datasets.access.policies import policy_of
+from datasets.problems import BadParameters, BadRequest, NotFound, VersionGone, shown
+from datasets.rows import cursors, query, snapshot
+from datasets.rows.page import Page
+from datasets.rows.pool import PAGE_SECONDS, pool
+from datasets.serving.http import accepted
+from datasets.serving.http.response_format import absolute
 from datasets.serving.odata import entities as writing
 from datasets.serving.odata import formats, metadata, options, preferences
 from datasets.serving.odata.answers import ROOT, answer, endpoint
 from datasets.serving.odata.errors import NotOffered
-from datasets.serving.page import Page
-from datasets.serving.pool import PAGE_SECONDS, pool
-from datasets.serving.problems import BadParameters, BadRequest, NotFound, VersionGone, shown
-from datasets.serving.wording import absolute
 
 KEY = re.compile(r"(?:_row_id\s*=\s*)?([0-9]{1,18})", re.ASCII)
 
@@ -43,8 +43,10 @@ def describe(request):
     for name, value in _pairs(request):
         if options.canonical(name) != "$format" or value.lower() not in ("xml", "application/xml"):
             raise NotOffered(f"$metadata takes no {shown(name)}={shown(value)}; it is always XML.")
-    known = caller.datasets().only("slug", "columns", "report", "options").order_by("slug")
-    text = metadata.document((dataset.slug, served(dataset)) for dataset in known)
+    known = caller.datasets().only("slug", "columns", "report", "options", "owner").order_by("slug")
+    now = timezone.now()
+    seen = (snapshot.glance(dataset, policy_of(caller, dataset), now=now) for dataset in known)
+    text = metadata.document((each.slug, each.columns) for each in seen)
     return answer(text, "application/xml;charset=utf-8")
 
 
@@ -53,10 +55,10 @@ def entities(request, name):
     """GET /odata/v4/{dataset}: one page of rows."""
     caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request))
-    format, size = _format(request, wanted), preferences.page_size(request, query.MOST_PAGE_ROWS)
-    page = _page(request, dataset, wanted, format, size)
-    readings.note(request, caller, dataset, "OData")
-    head = format.context(f"{_context(request)}#{page.moment.slug}{_chosen(page, wanted)}")
+    format, size = _format(request, wanted), preferences.page_size(request, query.MAX_PAGE_ROWS)
+    page = _page(request, caller, dataset, wanted, format, size)
+    access_log.note(request, caller, dataset, "OData")
+    head = format.context(f"{_context(request)}#{page.snapshot.slug}{_chosen(page, wanted)}")
     if page.query.count == "exact":
         head["@odata.count"] = format.number(page.count["value"])
     parts = [json.dumps(head)[1:-1], f'"value":[{",".join(map(_writer(page, format), page.rows))}]']
@@ -78,10 +80,10 @@ def entity(request, name, key):
     slug, number = dataset.slug, found[1]
     wanted = options.read(_pairs(request), ("$select", "$format"))
     format = _format(request, wanted)
-    page = _page(request, dataset, wanted | {"$filter": f"_row_id eq {number}", "$top": "1"}, format)
+    page = _page(request, caller, dataset, wanted | {"$filter": f"_row_id eq {number}", "$top": "1"}, format)
     if not page.rows:
         raise NotFound(f"{slug} has no row {number}. A replace or a reload gives its rows new numbers.")
-    readings.note(request, caller, dataset, "OData")
+    access_log.note(request, caller, dataset, "OData")
     head = json.dumps(format.context(f"{_context(request)}#{slug}{_chosen(page, wanted)}/$entity"))[1:-1]
     row = _writer(page, format)(page.rows[0])[1:-1]
     return answer(f"{{{','.join(filter(None, (head, row)))}}}", format.content_type)
@@ -90,10 +92,10 @@ def entity(request, name, key):
 @endpoint
 def count(request, name):
     """GET /odata/v4/{dataset}/$count: how many rows meet $filter, as plain text."""
-    _, dataset = _dataset(request, name)
+    caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request), ("$filter",))
     accepted.check(request, "text/plain")
-    page = _page(request, dataset, wanted | {"$count": "true", "$top": "0"}, formats.Format())
+    page = _page(request, caller, dataset, wanted | {"$count": "true", "$top": "0"}, formats.Format())
     return answer(str(page.count["value"]), "text/plain;charset=utf-8")
 
 
@@ -122,23 +124,24 @@ class ODataPage(Page):
 
     CURSOR = "$skiptoken"
 
-    def __init__(self, connection, dataset, wanted, position, now, page_rows, decimals):
+    def __init__(self, connection, dataset, policy, wanted, position, now, page_rows, decimals):
         self.wanted, self.page_rows, self.decimals = wanted, page_rows, decimals
-        super().__init__(connection, dataset, (), position, now, as_json=True)
+        super().__init__(connection, dataset, policy, (), position, now, as_json=True)
 
-    def _seen(self, found):
-        return replace(found, columns=(*found.columns, options.ID))
+    def _types(self):
+        return self.snapshot.types | {options.ID["name"]: options.ID["type"]}
 
-    def _parse(self, caller, pairs, dataset):
+    def _parse(self, pairs, defaults):
+        columns = (*self.snapshot.columns, options.ID)
         found, self.selected = options.asked(
             self.wanted,
-            self.moment.columns,
-            zone=facts.zone(dataset),
+            columns,
+            zone=self.snapshot.zone,
             now=self.now,
             page_rows=self.page_rows,
             decimals=self.decimals,
         )
-        self.names = options.selected_columns(self.selected, self.moment.columns)
+        self.names = options.selected_columns(self.selected, columns)
         return found
 
 
@@ -147,8 +150,7 @@ def _format(request, wanted):
 
 
 def _writer(page, format):
-    types = {name: kind for name, kind in page.moment.types.items() if name != options.ID["name"]}
-    return writing.writer(format, page.moment.slug, page.names, types)
+    return writing.writer(format, page.snapshot.slug, page.names, page.snapshot.types)
 
 
 def _chosen(page, wanted):
@@ -156,7 +158,7 @@ def _chosen(page, wanted):
     return f"({','.join(page.names)})" if wanted.get("$select") and page.selected is not None else ""
 
 
-def _page(request, dataset, wanted, format, size=None):
+def _page(request, caller, dataset, wanted, format, size=None):
     position = None
     if "$skiptoken" in wanted:
         try:
@@ -169,7 +171,9 @@ def _page(request, dataset, wanted, format, size=None):
     decimals = "ieee754" if format.is_ieee754 else "number"
     try:
         with pool().connection() as connection:
-            return ODataPage(connection, dataset, wanted, position, timezone.now(), page_rows, decimals)
+            return ODataPage(
+                connection, dataset, policy_of(caller, dataset), wanted, position, timezone.now(), page_rows, decimals
+            )
     except VersionGone:
         raise VersionGone("The rows of these pages have changed since the first one was read. Begin again.") from None
     except errors.QueryCanceled:
@@ -185,7 +189,7 @@ def _next(request, page, wanted):
     if "$top" in kept:
         kept["$top"] = str(int(kept["$top"]) - len(page.rows))
     asked = urlencode(kept | {"$skiptoken": page.cursor}, quote_via=quote, safe="$:")
-    return absolute(request, f"{ROOT}{page.moment.slug}?{asked}")
+    return absolute(request, f"{ROOT}{page.snapshot.slug}?{asked}")
 
 
 def _context(request):

@@ -10,44 +10,45 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
-from datasets.serving import accepted, encodings, query, readings, wishes
-from datasets.serving import controls as shaping
-from datasets.serving.bodies import read_json
-from datasets.serving.copyout import CopyOut, ReaderLeft
-from datasets.serving.export import FILES, STALLED_SECONDS, Stream, _socket_of
-from datasets.serving.files import Json
-from datasets.serving.find import find_dataset
-from datasets.serving.places import PLACES, take_everywhere
-from datasets.serving.pool import pool
-from datasets.serving.problems import (
+from datasets.access import access_log, tokens
+from datasets.access.export_slots import EXPORT_SLOTS, take_everywhere
+from datasets.access.lookup import find_dataset
+from datasets.access.policies import look
+from datasets.formats.copy_to_stdout import CopyOut, ReaderLeft
+from datasets.formats.index import FORMATS
+from datasets.formats.text import JsonLines
+from datasets.problems import (
     BadParameters,
     BadRequest,
     NotAcceptable,
     NotFound,
     TooLarge,
     WrongContentType,
-    endpoint,
     nearest,
     shown,
 )
+from datasets.rows import controls as shaping
+from datasets.rows import query
+from datasets.rows.pool import pool
+from datasets.serving.http import accepted, encodings
+from datasets.serving.http.bodies import read_json
+from datasets.serving.http.problems import endpoint
+from datasets.serving.http.stream import Stream
+from datasets.serving.http.validators import is_known, tagged, with_validators, without_body
 from datasets.serving.sql import refusals, sandbox, saved
-from datasets.serving.statement import Parameters
-from datasets.serving.validators import is_known, tagged, with_validators, without_body
 
 SHAPE = ("_limit", "_header", "_bom", "_safe", "_dl", "_decimals")
 CONTROLS = ("sql", "_format", *SHAPE)
 CLOCK = re.compile(r"now|today|yesterday|tomorrow|current_\w+|local\w*|\w*timestamp\w*|age|\\", re.IGNORECASE)
-MOST_BODY = 1_000_000
+MAX_BODY = 1_000_000
 
 
 @dataclass(frozen=True)
-class Table(Json):
+class Table(JsonLines):
     """JSON for programs that ask: the columns with their types, then the rows."""
 
-    columns: tuple = ()
-
-    def start(self, query):
-        columns = [{"name": name, "type": kind} for name, kind in self.columns]
+    def start(self, source, layout):
+        columns = [{"name": name, "type": kind} for name, kind in source.types.items()]
         return f'{{"columns": {json.dumps(columns)}, "rows": [\n'.encode()
 
     def join(self, rows, first):
@@ -57,14 +58,16 @@ class Table(Json):
         return b"\n]}\n"
 
 
-ANSWERS = {"json": Table("json", "application/json")} | {name: file for name, file in FILES.items() if name != "json"}
-KINDS = {suffix: file.content_type.partition(";")[0] for suffix, file in ANSWERS.items()}
+ANSWERS = {"json": Table("json", "JSON", "application/json")} | {
+    name: file for name, file in FORMATS.items() if name != "json"
+}
+MEDIA_TYPES = {name: file.media_type for name, file in ANSWERS.items()}
 
 
 @endpoint("GET", "POST")
 def ask(request, slug=None, suffix=None):
     """/api/v1/query and /api/v1/datasets/{slug}/query, each also with .csv, .json … at its end"""
-    caller, pairs = wishes.of(request)
+    caller, pairs = tokens.reader(request)
     dataset = find_dataset(caller, slug) if slug else None
     pairs = [*pairs, *_sent(request)]
     file = _file(request, pairs, suffix)
@@ -80,13 +83,15 @@ def ask(request, slug=None, suffix=None):
 
 @endpoint("GET")
 def saved_query(request, slug, suffix):
-    """GET or HEAD /api/v1/queries/{slug}/export.{csv,tsv,json,ndjson,xlsx,parquet}"""
-    caller, pairs = wishes.of(request)
+    """GET or HEAD /api/v1/queries/{slug}/export.{name of a format}"""
+    caller, pairs = tokens.reader(request)
     kept = saved.find(caller, slug)
-    file = FILES.get(suffix)
+    file = FORMATS.get(suffix)
     if file is None:
-        raise NotFound(f"There is no export.{shown(suffix)}.{nearest(suffix, FILES)} There are: {', '.join(FILES)}.")
-    accepted.check(request, file.content_type)
+        raise NotFound(
+            f"There is no export.{shown(suffix)}.{nearest(suffix, FORMATS)} There are: {', '.join(FORMATS)}."
+        )
+    accepted.check(request, file.media_type)
     return answer(request, caller, kept.sql, file, pairs, dataset=kept.dataset, slug=kept.slug, controls=SHAPE)
 
 
@@ -94,17 +99,17 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
     """The file of what the statement gives, or that the reader has it already. `dataset` is what it calls `table`."""
     now = timezone.now()
     asked = _shape(pairs, controls)
-    shaping.check(pairs, file.suffix)
+    shaping.check(pairs, file)
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
     encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     may_know = request.method in ("GET", "HEAD") and not CLOCK.search(text + caller.fixed)
-    etag = _etag(text, tables, caller, asked, file, encoding)
+    etag = _etag(text, tables, caller, asked, file, encoding, now)
     if may_know and is_known(request, etag):
         return with_validators(without_body(304), _Seen(sandbox.changed_at(tables)), etag)
 
-    give_back = PLACES.take(caller.key)
-    stream = Answering(asked, file, encoding, request, give_back)
+    give_back = EXPORT_SLOTS.take(caller.key)
+    stream = Answering(file, asked, encoding, request, give_back)
     try:
         stream.open(caller, tables, known, text, has_table=dataset is not None, slug=slug, now=now)
     except ReaderLeft:
@@ -115,16 +120,16 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
         raise
     if request.method != "HEAD":
         for each in {table.dataset.pk: table.dataset for table in tables}.values():
-            readings.note(request, caller, each, f"query.{file.suffix}")
+            access_log.note(request, caller, each, f"query.{file.name}")
     response = StreamingHttpResponse(stream) if request.method != "HEAD" else without_body()
-    response["Content-Type"] = stream.file.type_for(stream.query)
+    response["Content-Type"] = file.content_type(asked.layout)
     kind = "attachment" if asked.download else "inline"
-    response["Content-Disposition"] = f'{kind}; filename="{slug}_{now:%Y-%m-%d}.{file.suffix}"'
+    response["Content-Disposition"] = f'{kind}; filename="{slug}_{now:%Y-%m-%d}.{file.name}"'
     if encoding is not encodings.Identity:
         response["Content-Encoding"] = encoding.name
     response["Accept-Ranges"] = "none"
     if may_know:
-        return with_validators(response, stream.moment, _etag(text, tables, caller, asked, file, encoding))
+        return with_validators(response, stream, _etag(text, tables, caller, asked, file, encoding, now))
     response["Cache-Control"] = "no-store"
     return response
 
@@ -132,45 +137,38 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
 class Answering(Stream):
     """An export's body over what a statement gives."""
 
-    def __init__(self, asked, file, encoding, request, give_back):
-        super().__init__(None, asked, file, encoding, request)
-        self._give_back = give_back
+    changed_at = None
+
+    def __init__(self, file, asked, encoding, request, give_back):
+        super().__init__(file, asked.layout, encoding, request)
+        self.asked, self._give_back = asked, give_back
 
     def open(self, caller, tables, known, text, *, has_table, slug, now):
         """Everything that can go wrong goes wrong here, while an error can still be said: the rows are collected by then."""
-        limits = sandbox.Limits.of_settings()
+        limits, self.name = sandbox.Limits.of_settings(), slug
         self._connection = pool().getconn()
         try:
-            self._ask(sandbox.Sandbox(self._connection, caller, tables, known, limits, now), text, has_table, slug)
+            self._ask(sandbox.Sandbox(self._connection, caller, tables, known, limits, now), text, has_table)
         except psycopg.Error as error:
             raise refusals.of_error(error, limits) from None
 
-    def _ask(self, box, text, has_table, slug):
+    def _ask(self, box, text, has_table):
         box.open()
         take_everywhere(self._connection, box.caller.key)
         columns = box.take(text, has_table=has_table)
         box.check(text)
-        types = box.shape(columns, packed=self.file.is_packed, limit=self.query.limit)
-        self.moment = sandbox.Answer(slug=slug, types=types, changed_at=box.changed_at)
-        self.query = replace(self.query, select=tuple(types), limit=None)
-        if isinstance(self.file, Table):
-            self.file = replace(self.file, columns=tuple(types.items()))
+        types = box.shape(columns, packed=self.file.is_packed, limit=self.asked.limit)
+        self.changed_at = box.changed_at
         if self._request.method == "HEAD":
             self.close()
         else:
-            self._run()
+            self._run(sandbox.source_of(types, name=self.name, changed_at=self.changed_at))
 
-    def _run(self):
-        reader = _socket_of(self._request)
-        if reader is not None:
-            reader.settimeout(STALLED_SECONDS)
-        if self.file.is_packed:
-            self._copy = self._packed = _Begun(self.file.pack(self._connection, self.query, self.moment, reader))
-            if self._packed.is_done:
-                self._connection.rollback()
-        else:
-            statement = self.file.statement(self.query, self.moment, Parameters())
-            self._copy = _Peeked(CopyOut(self._connection, statement.as_bytes(self._connection), reader))
+    def _begun(self, statement, reader):
+        return _Peeked(CopyOut(self._connection, statement, reader))
+
+    def _first_of_packed(self, packed):
+        return _Begun(packed)
 
 
 class _Peeked:
@@ -226,8 +224,8 @@ def _sent(request):
     """What a POST says: JSON {"sql": …}, a form, or the bare statement."""
     if request.method != "POST":
         return []
-    if len(request.body) > MOST_BODY:
-        raise TooLarge(f"A body of at most {MOST_BODY:,} bytes is taken.")
+    if len(request.body) > MAX_BODY:
+        raise TooLarge(f"A body of at most {MAX_BODY:,} bytes is taken.")
     kind = request.content_type
     if kind in ("application/sql", "text/plain"):
         charset = (request.content_params or {}).get("charset", "utf-8")
@@ -257,7 +255,7 @@ def _file(request, pairs, suffix):
         return _accepted(request)
     if wished in ANSWERS:
         if suffix:
-            accepted.check(request, KINDS[suffix])
+            accepted.check(request, MEDIA_TYPES[suffix])
         return ANSWERS[wished]
     sentence = f"There is no format '{shown(wished)}'.{nearest(wished, ANSWERS)} There are: {', '.join(ANSWERS)}."
     raise NotFound(sentence) if suffix else BadParameters([("_format", sentence)])
@@ -265,10 +263,10 @@ def _file(request, pairs, suffix):
 
 def _accepted(request):
     header = request.headers.get("Accept", "")
-    wished = accepted.best(header, KINDS)
+    wished = accepted.best(header, MEDIA_TYPES)
     if wished is None:
         raise NotAcceptable(
-            f"Accept: {shown(header)} leaves out every format there is: {', '.join(KINDS.values())}. Add */*."
+            f"Accept: {shown(header)} leaves out every format there is: {', '.join(MEDIA_TYPES.values())}. Add */*."
         )
     return ANSWERS[wished]
 
@@ -293,9 +291,10 @@ class _Seen:
     changed_at: object
 
 
-def _etag(text, tables, caller, asked, file, encoding):
+def _etag(text, tables, caller, asked, file, encoding, now):
+    shown_of = [look(caller, table.dataset, now=now).marks for table in tables]
     told = repr(
-        (text, sandbox.states(tables), caller.fixed, replace(asked, download=False), file.suffix, type(file).__name__)
+        (text, sandbox.states(tables), shown_of, replace(asked, download=False), file.name, type(file).__name__)
     )
     mark = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:24]
     return tagged(f"q-{mark}", encoding)

@@ -10,7 +10,7 @@ import psycopg
 from django.conf import settings
 from psycopg import errors, sql
 
-from datasets.serving.problems import Problem
+from datasets.problems import Problem
 
 NAME = "backhaul_reader"
 _found_good = set()

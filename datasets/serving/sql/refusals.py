@@ -5,8 +5,8 @@ import re
 
 from psycopg import errors
 
-from datasets.serving.problems import Problem, Unavailable, nearest, shown
-from datasets.serving.sql import words
+from datasets.problems import Problem, Unavailable, nearest, shown
+from datasets.serving.sql import sql_text
 
 log = logging.getLogger(__name__)
 
@@ -28,16 +28,12 @@ class Refused(Problem):
     """The statement is at fault. `position` is the 1-based character of it where PostgreSQL stumbled, where that is known."""
 
     status, code, title = 400, "bad_sql", "The statement cannot be carried out"
+    is_event = False  # the statement's fault is none of ours, a 504 neither
 
     def __init__(self, detail, *, position=None, hint="", status=None, code=None):
         super().__init__(detail, code=code, errors=[{"param": "sql", "detail": detail}])
         self.status = status or self.status
         self.more = {name: value for name, value in (("position", position), ("hint", hint)) if value}
-
-    def response(self, request):
-        response = super().response(request)
-        response._has_been_logged = True  # the statement's fault is no event of ours, a 504 neither
-        return response
 
 
 def unknown_table(name, known, position=None):
@@ -90,9 +86,9 @@ def of_error(error, limits, text="", *, shift=0, added=(), known=()):
             code="query_too_large",
         )
     found = error.diag.statement_position
-    position = words.original(int(found) - shift, added) if found and int(found) > shift else None
+    position = sql_text.original(int(found) - shift, added) if found and int(found) > shift else None
     if isinstance(error, UNKNOWN):
-        name = words.name_at(text, int(found) - shift) if position else ""
+        name = sql_text.name_at(text, int(found) - shift) if position else ""
         if name or isinstance(error, errors.UndefinedTable):
             return unknown_table(name, known, position)
         return Refused("The statement names something that you may not see.", status=404, code="unknown_table")

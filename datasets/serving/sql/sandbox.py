@@ -17,23 +17,21 @@ from dataclasses import dataclass, replace
 
 import psycopg
 from django.conf import settings
-from psycopg import ClientCursor, errors, pq, sql
+from psycopg import errors, pq, sql
 
-from datasets.serving import moment, wishes
-from datasets.serving.files import rows_of
-from datasets.serving.places import take_everywhere
-from datasets.serving.pool import pool
-from datasets.serving.problems import Unavailable
-from datasets.serving.sql import allowed, reader, refusals, words
-from datasets.serving.statement import shown
-from datasets.storage import read
+from datasets.access.export_slots import take_everywhere
+from datasets.access.policies import policy_of
+from datasets.formats.format import Source
+from datasets.problems import Unavailable
+from datasets.rows import snapshot
+from datasets.serving.sql import allowed, reader, refusals, sql_text
 
 SECONDS = 30
 ROWS = 1_000_000
 MEMORY = "32MB"  # of one sort or hash; what is more goes to temporary files
 TEMPORARY = "2GB"  # of all temporary files, where we may limit them
-MOST_TEXT = 100_000  # characters
-MOST_DATASETS = 50
+MAX_TEXT = 100_000  # characters
+MAX_DATASETS = 50
 TRIES = 5
 
 KINDS = {
@@ -68,16 +66,13 @@ class Table:
     dataset: object
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What files are made of: it stands where an export has the Moment of a dataset."""
+ANSWER = sql.SQL("pg_temp._answer()")
 
-    slug: str
-    types: dict
-    changed_at: object = None
-    has_table: bool = True
-    rows: int = 0
-    table = sql.SQL("pg_temp._answer()")
+
+def source_of(types, *, name="", changed_at=None):
+    """The answer's rows, for a format to write; `types` as Sandbox.shape gave them."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, types))
+    return Source(dict(types), sql.SQL("SELECT {} FROM {}").format(columns, ANSWER), name=name, changed_at=changed_at)
 
 
 def named(caller, text, dataset=None):
@@ -85,11 +80,11 @@ def named(caller, text, dataset=None):
 
     Words are looked at, not grammar: a view too many does no harm, and what is missing PostgreSQL does not find.
     """
-    said = words.names(text)
+    said = sql_text.names(text)
     known = list(caller.datasets().order_by().values_list("slug", flat=True))
     wanted = [slug for slug in known if slug in said]
-    if len(wanted) > MOST_DATASETS:
-        raise refusals.Refused(f"A statement may name {MOST_DATASETS} datasets, and this one names {len(wanted)}.")
+    if len(wanted) > MAX_DATASETS:
+        raise refusals.Refused(f"A statement may name {MAX_DATASETS} datasets, and this one names {len(wanted)}.")
     found = caller.datasets().filter(slug__in=wanted).select_related("account").order_by("pk")
     tables = [Table(each.slug, each) for each in found]
     if dataset is not None:
@@ -101,9 +96,9 @@ def named(caller, text, dataset=None):
 def check_text(text):
     if not text.strip():
         raise refusals.Refused("A statement is needed.", hint="For example: SELECT * FROM my_dataset LIMIT 10")
-    if len(text) > MOST_TEXT:
+    if len(text) > MAX_TEXT:
         raise refusals.Refused(
-            f"The statement has {len(text):,} characters, and {MOST_TEXT:,} are taken.", status=413, code="too_large"
+            f"The statement has {len(text):,} characters, and {MAX_TEXT:,} are taken.", status=413, code="too_large"
         )
     if "\x00" in text:
         raise refusals.Refused("The statement holds a NUL character.", position=text.index("\x00") + 1)
@@ -141,8 +136,8 @@ class Sandbox:
 
     def take(self, text, *, has_table=False):
         """The statement becomes the view _query, or Refused is raised. Its columns: [(name, PostgreSQL's type)]."""
-        readable, added = words.readable(text, has_table=has_table)
-        if words.is_endless(readable):
+        readable, added = sql_text.readable(text, has_table=has_table)
+        if sql_text.is_endless(readable):
             raise refusals.Refused("The statement holds a sign that is too long.")
         shift = 0
         try:
@@ -172,7 +167,7 @@ class Sandbox:
         if found is None:
             return
         kind, name = found
-        position = words.place_of(text, name)
+        position = sql_text.place_of(text, name)
         if kind == "table":
             raise refusals.unknown_table(name, self.known, position)
         raise refusals.not_offered(kind, f"{name}()" if kind == "function" else name, position)
@@ -210,14 +205,9 @@ class Sandbox:
 
     def _begin(self):
         """Whether all that we were told of the datasets is still so in the snapshot that is open now."""
-        asked = [(table.dataset, read.table_name(table.dataset.pk, table.dataset.generation)) for table in self.tables]
-        names = [f"{read.SCHEMA}.{name}" for _, name in asked]
-        there = self.connection.execute(
-            "SELECT n FROM unnest(%s::text[]) AS n WHERE to_regclass(n) IS NOT NULL", [names]
-        )
-        self._there = {name for (name,) in there.fetchall()}
-        locked = sorted({name for name in names if name in self._there})
-        lock = sql.SQL(", ").join(sql.Identifier(*name.split(".")) for name in locked)
+        datasets = {table.dataset.pk: table.dataset for table in self.tables}
+        self._there = snapshot.with_table(self.connection, datasets.values())
+        lock = snapshot.lock([datasets[pk] for pk in sorted(self._there)])
         try:
             self.connection.execute(
                 sql.SQL(
@@ -230,23 +220,22 @@ class Sandbox:
                 ).format(
                     seconds=sql.Literal(f"{self.limits.seconds}s"),
                     memory=sql.Literal(MEMORY),
-                    lock=sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(lock) if locked else sql.SQL(""),
+                    lock=lock,
                 )
             )
         except (errors.UndefinedTable, errors.InvalidSchemaName):
             return False
-        keys = [dataset.pk for dataset, _ in asked]
         rows = self.connection.execute(
             "SELECT id, generation, version, rows, columns, changed_at FROM datasets_dataset WHERE id = ANY (%s::bigint[])",
-            [keys],
+            [list(datasets)],
         ).fetchall()
         found = {pk: rest for pk, *rest in rows}
         is_same = True
-        for dataset, name in asked:
+        for dataset in [table.dataset for table in self.tables]:
             if dataset.pk not in found:
                 raise refusals.unknown_table(dataset.slug, [])
             generation, dataset.version, dataset.rows, dataset.columns, dataset.changed_at = found[dataset.pk]
-            has_table = f"{read.SCHEMA}.{name}" in self._there
+            has_table = dataset.pk in self._there
             is_same = is_same and generation == dataset.generation and (has_table or not dataset.rows)
             dataset.generation = generation
         self.states = states(self.tables)
@@ -261,66 +250,24 @@ class Sandbox:
         return is_same
 
     def _show(self, table):
-        """A view of what the caller may see of the dataset, and the reader with it. Where a link's filter holds, it holds
-        before anything of the statement's is computed: else an error could tell what the filter hides."""
+        """A view of what the caller may see of the dataset, and the reader with it. Where the policy hides rows or changes values,
+        it does before anything of the statement's is computed: else an error could tell what it hides."""
         dataset = table.dataset
-        has_table = f"{read.SCHEMA}.{read.table_name(dataset.pk, dataset.generation)}" in self._there
-        seen = replace(moment.glance(dataset), has_table=has_table)
-        asked = wishes.read(self.caller, (), seen.columns, dataset, self.now)
-        if has_table:
-            columns = sql.SQL(", ").join(map(sql.Identifier, asked.select))
-            rows = sql.SQL(
-                rows_of(columns, asked, seen, ClientCursor(self.connection).mogrify)
-                .replace("{", "{{")
-                .replace("}", "}}")
-            )
-        else:
-            nothing = sql.SQL(", ").join(
-                sql.SQL("NULL::{} AS {}").format(sql.SQL(seen.types[name]), sql.Identifier(name))
-                for name in asked.select
-            )
-            rows = sql.SQL("SELECT {} WHERE false").format(nothing)
-        barrier = sql.SQL("" if asked.is_whole else " WITH (security_barrier)")
+        seen = replace(
+            snapshot.glance(dataset, policy_of(self.caller, dataset), now=self.now),
+            has_table=dataset.pk in self._there,
+        )
+        barrier = sql.SQL(" WITH (security_barrier)" if seen.barrier else "")
         view = sql.Identifier("pg_temp", table.name)
         self._ours(
             sql.SQL("CREATE TEMPORARY VIEW {}{} AS {}; GRANT SELECT ON {} TO {}").format(
-                view, barrier, rows, view, reader.role()
+                view, barrier, seen.view(), view, reader.role()
             )
         )
 
     def _ours(self, statement):
         """A statement of our own making, with no place for values in it."""
         self.connection.execute(statement)
-
-
-@dataclass(frozen=True)
-class Preview:
-    """The first rows of an answer, as text."""
-
-    columns: tuple  # (name, type)
-    rows: tuple
-    is_whole: bool
-
-
-def preview(caller, text, dataset, now, most=100):
-    """What a person sees of the answer; raises Refused."""
-    check_text(text)
-    tables, known = named(caller, text, dataset)
-    limits = Limits.of_settings()
-    with pool().connection() as connection:
-        box = Sandbox(connection, caller, tables, known, limits, now)
-        try:
-            box.open()
-            columns = box.take(text, has_table=dataset is not None)
-            box.check(text)
-            types = box.shape(columns, packed=True, limit=most + 1)
-            cells = sql.SQL(", ").join(sql.SQL("({})::text").format(shown(name, kind)) for name, kind in types.items())
-            rows = connection.execute(sql.SQL("SELECT {} FROM pg_temp._answer()").format(cells)).fetchall()
-        except psycopg.Error as error:
-            raise refusals.of_error(error, limits) from None
-        finally:
-            connection.rollback()
-    return Preview(tuple(types.items()), tuple(rows[:most]), len(rows) <= most)
 
 
 def states(tables):

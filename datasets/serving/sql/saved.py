@@ -7,11 +7,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets.models import SavedQuery
-from datasets.serving.pool import pool
-from datasets.serving.problems import BadParameters, Conflict, NotFound, shown
+from datasets.problems import BadParameters, Conflict, NotFound, shown
+from datasets.rows.pool import pool
 from datasets.serving.sql import refusals, sandbox
 
-MOST = 500  # of one person
+MAX_QUERIES = 500  # of one person
 SLUG_LENGTH = 50
 
 
@@ -35,8 +35,8 @@ def keep(caller, *, name, sql, dataset=None):
     name = _name(name)
     check(caller, sql, dataset)
     taken = set(SavedQuery.objects.of(caller.user).select_for_update().values_list("slug", flat=True))
-    if len(taken) >= MOST:
-        raise Conflict(f"{MOST} queries are kept already, and that is the most. Delete one first.")
+    if len(taken) >= MAX_QUERIES:
+        raise Conflict(f"{MAX_QUERIES} queries are kept already, and that is the most. Delete one first.")
     return SavedQuery.objects.create(owner=caller.user, slug=_slug(name, taken), name=name, sql=sql, dataset=dataset)
 
 

@@ -1,0 +1,95 @@
+"""How many exports may run at once: of one caller and in all, over all web processes; and in each process fewer than it has
+threads, so that pages always find one free.
+
+Over all processes a slot is an advisory lock of the export's own transaction: whatever ends that, a kill too, gives it back.
+"""
+
+import threading
+from collections import Counter
+
+from django.conf import settings
+
+from datasets.problems import TooMany
+
+IN_ONE_PROCESS = 8
+COME_BACK_SECONDS = 5
+
+
+class ExportSlots:
+    """Counts who streams in this process. Take one before opening anything, give it back exactly once."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._taken = Counter()
+
+    def take(self, who):
+        """A slot for this caller; raises TooMany. Call what it returns to give the slot back."""
+        with self._lock:
+            if self._taken[who] >= settings.EXPORTS_PER_CALLER:
+                raise too_many_of_yours()
+            if self._taken.total() >= min(IN_ONE_PROCESS, settings.EXPORTS_AT_ONCE):
+                raise too_many_here()
+            self._taken[who] += 1
+        given_back = False
+
+        def give_back():
+            nonlocal given_back
+            with self._lock:
+                if not given_back:
+                    given_back = True
+                    self._taken[who] -= 1
+                    if not self._taken[who]:
+                        del self._taken[who]
+
+        return give_back
+
+    def taken(self):
+        with self._lock:
+            return self._taken.total()
+
+
+EXPORT_SLOTS = ExportSlots()
+
+
+def take_everywhere(connection, who):
+    """A slot among those of all processes, until the connection's transaction ends; raises TooMany."""
+    numbers = {
+        "own": f"exports of {who}",
+        "most_own": settings.EXPORTS_PER_CALLER,
+        "all": "exports",
+        "most": settings.EXPORTS_AT_ONCE,
+    }
+    has_own, has_one = connection.execute(TAKE, numbers).fetchone()
+    if not has_own:
+        raise too_many_of_yours()
+    if not has_one:
+        raise too_many_here()
+
+
+# Tries one lock after the other until one is free.
+_FREE = """
+    SELECT bool_or(got) FROM (
+        WITH RECURSIVE tried (place, got) AS (
+            SELECT 1, pg_try_advisory_xact_lock(hashtext(%({name})s), 1)
+            UNION ALL
+            SELECT place + 1, pg_try_advisory_xact_lock(hashtext(%({name})s), place + 1)
+            FROM tried WHERE NOT got AND place < %({most})s
+        )
+        SELECT got FROM tried
+    ) AS tried
+"""
+TAKE = f"""
+    SELECT own, CASE WHEN own THEN ({_FREE.format(name="all", most="most")}) END
+    FROM ({_FREE.format(name="own", most="most_own")}) AS own (own)
+"""
+
+
+def too_many_of_yours():
+    return TooMany(
+        f"{settings.EXPORTS_PER_CALLER} downloads of yours are under way already. Wait for one to end.",
+        seconds=COME_BACK_SECONDS,
+    )
+
+
+def too_many_here():
+    return TooMany("As many downloads as this installation takes are under way.", seconds=COME_BACK_SECONDS)

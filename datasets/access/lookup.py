@@ -1,0 +1,56 @@
+"""From what stands in a URL or a body to the thing meant, within what the caller may know of."""
+
+import re
+import uuid
+
+from django.db import DEFAULT_DB_ALIAS
+
+from connector.accounts.models import User
+from datasets.access.compiled_queryset import CompiledQueryset
+from datasets.access.tokens import Caller
+from datasets.models import AccessToken
+from datasets.problems import NotFound, shown
+
+SEALED = ("account__refresh_token", "account__access_token")  # readers need no secret
+SLUG = re.compile(r"[a-z][a-z0-9_]{0,49}")
+
+
+def find_dataset(caller, name):
+    """The dataset of this slug or UUID. One that the caller may not know of is not there."""
+    found = None
+    if SLUG.fullmatch(name):
+        found = _ask(BY_SLUG, caller, name)
+    if found is None and (key := as_uuid(name)):
+        found = _ask(BY_UUID, caller, key)
+    if found is None:
+        raise NotFound(f"There is no dataset '{shown(name)}' that you may see.")
+    return found
+
+
+def as_uuid(text):
+    try:
+        return uuid.UUID(text)
+    except (ValueError, AttributeError, TypeError):
+        return None
+
+
+def _known_by(field, mark, limited):
+    def build(user, token, value):
+        # Nothing is known of either but what stands here: a rule that looked at more would fail loudly.
+        caller = Caller(
+            User.from_db(DEFAULT_DB_ALIAS, ["id"], [user]),
+            AccessToken.from_db(DEFAULT_DB_ALIAS, ["id", "limited"], [token, limited]),
+        )
+        known = caller.datasets().select_related("account").defer(*SEALED).order_by()
+        return known.filter(**{field: value})[:1]
+
+    return CompiledQueryset(build, -1, -2, mark)
+
+
+BY_SLUG = {limited: _known_by("slug", "a_slug", limited) for limited in (False, True)}
+BY_UUID = {limited: _known_by("uuid", uuid.UUID(int=1), limited) for limited in (False, True)}
+
+
+def _ask(prepared, caller, name):
+    limited = caller.token is not None and caller.token.limited
+    return prepared[limited].first(caller.user.pk, caller.token.pk if limited else None, name)

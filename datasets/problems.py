@@ -1,0 +1,119 @@
+"""What can go wrong between a request and its rows, a class for each kind; raise one anywhere below a view. How it is said
+over HTTP is `serving/http/problems.py`'s.
+
+Problem                 status  code
+  BadRequest             400    bad_request, and per parameter: bad_parameter, unknown_parameter, unknown_column
+  Unauthenticated        401    unauthenticated
+  Forbidden              403    forbidden_scope, csrf_failed
+  NotFound               404    not_found
+  MethodNotAllowed       405    method_not_allowed
+  NotAcceptable          406    not_acceptable
+  Conflict               409    already_running, in_use …
+  VersionGone            410    version_gone
+  TooLarge               413    too_large
+  WrongContentType       415    unsupported_media_type
+  TooMany                429    rate_limited
+  Unavailable            503    unavailable
+"""
+
+import difflib
+
+CHALLENGE = 'Basic realm="Backhaul", charset="UTF-8", Bearer realm="Backhaul"'
+
+
+class Problem(Exception):
+    """An answer that says what is wrong and what to do; raise it anywhere below a view."""
+
+    status, code, title = 500, "internal_error", "Something went wrong here"
+    more = {}  # further members of the answer, where a kind of problem has some
+    is_event = True  # worth a line in the server's log, as every refusal is
+
+    def __init__(self, detail, *, code=None, errors=(), headers=None):
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or self.code
+        self.errors = list(errors)
+        self.headers = headers or {}
+
+
+class BadRequest(Problem):
+    status, code, title = 400, "bad_request", "The request cannot be understood"
+
+
+class BadParameters(BadRequest):
+    """One or more parameters or fields are wrong; each is named."""
+
+    code, title = "bad_parameter", "A parameter is wrong"
+
+    def __init__(self, errors, *, code=None):
+        errors = [{"param": param, "detail": detail} for param, detail in errors]
+        super().__init__(" ".join(error["detail"] for error in errors), code=code, errors=errors)
+
+
+class Unauthenticated(Problem):
+    status, code, title = 401, "unauthenticated", "Who are you?"
+
+    def __init__(self, detail):
+        super().__init__(detail, headers={"WWW-Authenticate": CHALLENGE})
+
+
+class Forbidden(Problem):
+    status, code, title = 403, "forbidden_scope", "Not allowed"
+
+
+class NotFound(Problem):
+    status, code, title = 404, "not_found", "There is no such thing"
+
+
+class MethodNotAllowed(Problem):
+    status, code, title = 405, "method_not_allowed", "Not with this method"
+
+    def __init__(self, allowed):
+        allowed = ", ".join(allowed)
+        super().__init__(f"Allowed here: {allowed}.", headers={"Allow": allowed})
+
+
+class NotAcceptable(Problem):
+    status, code, title = 406, "not_acceptable", "Not in this form"
+
+
+class Conflict(Problem):
+    status, code, title = 409, "conflict", "Not now"
+
+
+class VersionGone(Problem):
+    status, code, title = 410, "version_gone", "These pages are no longer there"
+
+
+class TooLarge(Problem):
+    status, code, title = 413, "too_large", "Too large"
+
+
+class WrongContentType(Problem):
+    status, code, title = 415, "unsupported_media_type", "Not this content type"
+
+
+class TooMany(Problem):
+    status, code, title = 429, "rate_limited", "Too many at once"
+
+    def __init__(self, detail, *, seconds):
+        super().__init__(detail, headers={"Retry-After": str(max(1, min(120, int(seconds))))})
+
+
+class Unavailable(Problem):
+    status, code, title = 503, "unavailable", "Not reachable for the moment"
+
+    def __init__(self, detail="The database cannot be reached just now. Nothing is lost; try again in a few seconds."):
+        super().__init__(detail, headers={"Retry-After": "5"})
+
+
+def nearest(word, known):
+    """ " Did you mean 'x'?" for the most similar known word, or nothing."""
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" Did you mean '{found[0]}'?" if found else ""
+
+
+def shown(text, most=80):
+    """Somebody's text as it may stand in a sentence: short and printable."""
+    plain = "".join(letter if letter.isprintable() else "\ufffd" for letter in str(text))
+    return plain if len(plain) <= most else plain[: most - 1] + "…"

@@ -1,0 +1,298 @@
+"""The rows of one page: keyset paging over the sort columns and `_id`, in one snapshot, by one statement.
+
+A walk stays in the moment it began in. Rows that land meanwhile have higher `_id`s and are left out; a replace builds
+another table, and the walk stays on the one it began on. Where that cannot be had (rows were taken away or changed in
+place, the old table has been dropped) the answer is 410 `version_gone`: begin again.
+
+What is true of the dataset and the rows come in one statement, hence from one moment, and in one round trip. It is written
+for the table and the columns that the dataset had when it was looked up; where the answer says that it has others by now,
+it is asked again. (PostgreSQL locks a table before it takes the statement's snapshot: a column that becomes text rewrites
+the table, and to an older snapshot a rewritten table looks empty.)
+"""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+import orjson
+from psycopg import errors, sql
+
+from datasets.formats import cells
+from datasets.models import Dataset
+from datasets.problems import BadParameters, NotFound, VersionGone
+from datasets.rows import cursors, query, row_request, snapshot, statement
+from datasets.rows.statement import Parameters
+
+NULL, NOTHING = sql.SQL("NULL"), sql.SQL("")
+
+
+class Page:
+    """The rows of one page and what is to be said with them: `snapshot`, `query`, `rows` as (_id, texts …), `count`, `cursor`.
+
+    `pairs` are the request's parameters, `defaults` a link's; `position` is where a walk has come to, None where it begins.
+    Raises BadParameters, VersionGone and NotFound.
+    """
+
+    CURSOR = "_cursor"  # the parameter that leads on
+
+    def __init__(self, connection, dataset, policy, pairs, position, now, *, as_json, defaults=()):
+        self.connection, self.dataset, self.position, self.as_json = connection, dataset, position, as_json
+        self.now = datetime.fromtimestamp(position.began, UTC) if position else now
+        self.next = None
+        self.snapshot, self._written_for = self._guess(policy), dataset.columns
+        while True:
+            self.query = self._parse(pairs, defaults)
+            self._check_position()
+            found, columns = self._look()
+            if self._is_as_guessed(found, columns):
+                break
+            self._written_for = columns
+            self.snapshot = replace(found, stored_columns=snapshot.stored(dataset, columns))
+        self.snapshot = self._as_begun(found)
+        self.count = self._count()
+        goes_on = self._has_more and not self.query.is_capped
+        self.cursor = self._cursor().written(sealed=policy.hides_rows) if goes_on else None
+
+    # What subclasses say in their own words
+
+    def _parse(self, pairs, defaults):
+        return row_request.read(self.snapshot, pairs, defaults=defaults, controls=query.PAGE_CONTROLS)
+
+    def _types(self):
+        """{name: type} of what the statement may name."""
+        return self.snapshot.types
+
+    # What the statement is written for, and what turns out to be true
+
+    def _guess(self, policy):
+        """The dataset as it was looked up; or the older table that the walk began on, which changes no more."""
+        seen = snapshot.glance(self.dataset, policy, now=self.now)
+        if self.position and self.position.generation != seen.generation:
+            generation = self.position.generation
+            columns = snapshot.columns_of_generation(self.connection, self.dataset, generation)
+            seen = replace(seen, generation=generation, stored_columns=columns)
+        return seen
+
+    def _is_as_guessed(self, found, columns):
+        if self.position and self.position.generation != found.generation:
+            return True
+        return self.snapshot.generation == found.generation and self._written_for == columns
+
+    def _as_begun(self, found):
+        """What the page says of itself: where it is not the first one of its walk, what that said."""
+        said = {"generation": self.snapshot.generation}
+        if begun := self.position:
+            said |= {"version": begun.version, "stored_rows": begun.rows, "changed_at": _instant(begun.changed)}
+        return replace(found, **said)
+
+    def _check_position(self):
+        if self.position and self.position.asked != self._asked():
+            raise BadParameters(
+                [(self.CURSOR, f"{self.CURSOR}: it belongs to other filters or another order. Begin without one.")]
+            )
+
+    def _has_moved(self, found):
+        """Whether rows have landed, or been taken away or changed, in the walk's table since it began."""
+        begun = self.position
+        return bool(begun) and begun.generation == found.generation and begun.changed != _seconds(found.changed_at)
+
+    def _check_whole(self, found, came):
+        """Raises where rows that the walk began on are not all there as they were: only a merge changes rows in place, and
+        where others take rows away, fewer than at the beginning are left below the walk's highest `_id`."""
+        if found.mode == Dataset.Mode.MERGE or found.stored_rows - came != self.position.rows:
+            raise VersionGone("Rows of these pages have changed since this walk began. Begin again without _cursor.")
+
+    # Asking
+
+    def _look(self, counts_what_came=False):
+        """Asks for the rows; answers the Snapshot that they are of, and the columns that the ledger has in it."""
+        self.rows, self._max_id, self._counted, self._has_more = [], None, None, False
+        try:
+            head, *rows = self._execute(*self._whole_statement(counts_what_came)) or [None]
+        except errors.ProgrammingError as problem:
+            return self._without_rows(problem)
+        found, columns, (self._max_id, came, self._counted) = self._read_head(head)
+        if self._has_moved(found):
+            if not counts_what_came:
+                return self._look(counts_what_came=True)
+            self._check_whole(found, came)
+        self._has_more = len(rows) > self.query.limit
+        self.rows = rows[: self.query.limit]
+        return found, columns
+
+    def _without_rows(self, problem):
+        """The Snapshot in which there is no such table, or it has no such columns."""
+        parameters = Parameters()
+        [head] = self._execute(self._head(parameters), parameters) or [None]
+        found, columns, _ = self._read_head(head)
+        if not self._is_as_guessed(found, columns):
+            return found, columns  # asked again, it will be
+        if not isinstance(problem, (errors.UndefinedTable, errors.InvalidSchemaName)):
+            raise problem
+        if self.position:
+            raise VersionGone(
+                "The rows this walk began on have been replaced and dropped since. Begin again without _cursor."
+            )
+        return replace(found, has_table=False), columns
+
+    def _read_head(self, row):
+        if row is None or row[0] is not None:
+            raise NotFound("This dataset has just been deleted.")
+        generation, version, rows, columns, changed_at, through, *more = orjson.loads(row[1])
+        found = replace(
+            self.snapshot,
+            generation=generation,
+            version=version,
+            stored_rows=rows,
+            changed_at=datetime.fromisoformat(changed_at) if changed_at else None,
+            complete_through=date.fromisoformat(through) if through else None,
+        )
+        return found, columns, more
+
+    def _execute(self, composed, parameters):
+        with self.connection.cursor() as cursor:
+            return cursor.execute(composed, parameters.values).fetchall()
+
+    # The statement
+
+    def _whole_statement(self, counts_what_came):
+        """(the statement, its parameters): the head, which is the row without `_id`; then the rows, one more than wanted, to
+        know whether there is a next page. What came since the walk began is counted only on demand: for its sake PostgreSQL
+        would plan the statement anew each time."""
+        asked, types, parameters = self.query, self._types(), Parameters()
+        table, layout = self._relation(parameters), self.query.layout
+        kinds = tuple(types[name] for name in asked.select)
+        names, written, blank = _columns(asked.select, kinds, layout.safe, layout.decimals, self.as_json)
+        picked = sql.SQL("SELECT _id, {} FROM {}{}{} LIMIT {}{}").format(
+            names,
+            table,
+            statement.where(asked.filters, parameters, *self._behind(parameters)),
+            statement.order(asked.sort, types),
+            sql.Literal(asked.limit + 1),
+            sql.SQL(" OFFSET {}").format(sql.Literal(asked.offset)) if asked.offset else NOTHING,
+        )
+        top = came = counted = NULL
+        if self.position is None:
+            top = self.snapshot.highest_id()
+        elif counts_what_came:
+            came = self.snapshot.count_behind(self.position.max_id, parameters)
+        if self._has_to_count() == "exact":
+            counted = sql.SQL("(SELECT count(*) {})").format(self._counted_rows(parameters))
+        head = self._head(parameters, sql.SQL(", ").join([top, came, counted]), blank)
+        # Only the rows that were picked are written out, not all that were sorted.
+        whole = sql.SQL("{} UNION ALL SELECT _id, {} FROM ({}) AS page").format(head, written, picked)
+        return whole, parameters
+
+    def _head(self, parameters, more=NULL, blank=NOTHING):
+        parameters.values |= snapshot.state_values(self.dataset, self.now)
+        return sql.SQL(HEAD).format(more, blank)
+
+    def _relation(self, parameters):
+        return self.snapshot.relation(parameters, until=self.position.max_id if self.position else None)
+
+    def _behind(self, parameters):
+        """The conditions that keep the walk in its moment and behind the last row it has given."""
+        position = self.position
+        if position is None:
+            return []
+        sort, types = self.query.sort, self._types()
+        values = []
+        if sort:
+            keys = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(one.column)) for one in sort)
+            own = Parameters()
+            look = sql.SQL("SELECT {} FROM {} WHERE _id = {}").format(
+                keys, self._relation(own), own.add(position.last_id, "bigint")
+            )
+            values = next(iter(self._execute(look, own)), None)
+            if values is None:
+                raise VersionGone("The row this walk had come to is gone. Begin again without _cursor.")
+        return [
+            sql.SQL("_id <= {}").format(parameters.add(position.max_id, "bigint")),
+            statement.after(sort, types, values, position.last_id, parameters),
+        ]
+
+    # How many there are
+
+    def _has_to_count(self):
+        """`exact` or `estimated` where rows have to be counted for it; nothing where the ledger knows or nobody asks. Where rows
+        are hidden nothing is estimated: the planner's figures are of all rows."""
+        asked, is_cut = self.query, self.snapshot.policy.hides_rows
+        if not (asked.filters or is_cut) or asked.count not in ("exact", "estimated"):
+            return ""
+        return "exact" if is_cut else asked.count
+
+    def _count(self):
+        if self.query.count == "none":
+            return None
+        if not self.snapshot.has_table:
+            return {"value": 0, "exact": True}
+        if not self.query.filters and self.snapshot.rows is not None:
+            return {"value": self.snapshot.rows, "exact": True}  # the ledger knows: no row need be counted
+        how = self._has_to_count()
+        if not how:
+            return None
+        if how == "exact":
+            return {"value": self._counted, "exact": True}
+        parameters = Parameters()
+        explain = sql.SQL("EXPLAIN (FORMAT JSON) SELECT {}").format(self._counted_rows(parameters))
+        [[plan]] = self._execute(explain, parameters)
+        return {"value": plan[0]["Plan"]["Plan Rows"], "exact": False}
+
+    def _counted_rows(self, parameters):
+        until = [sql.SQL("_id <= {}").format(parameters.add(self.position.max_id, "bigint"))] if self.position else []
+        return sql.SQL("FROM {}{}").format(
+            self._relation(parameters), statement.where(self.query.filters, parameters, *until)
+        )
+
+    # The way on
+
+    def _cursor(self):
+        last_id = self.rows[-1][0]
+        if self.position:
+            return replace(self.position, last_id=last_id)
+        return cursors.Position(
+            pk=self.snapshot.pk,
+            generation=self.snapshot.generation,
+            version=self.snapshot.version,
+            changed=_seconds(self.snapshot.changed_at),
+            rows=self.snapshot.stored_rows,
+            max_id=self._max_id,
+            began=self.now.timestamp(),
+            last_id=last_id,
+            asked=self._asked(),
+        )
+
+    def _asked(self):
+        """What the cursor is bound to: filters, order and policy. Columns, page size and format may change on the way."""
+        return query.Query(filters=self.query.filters, sort=self.query.sort).fingerprint(*self.snapshot.marks)
+
+
+HEAD = f"""
+SELECT NULL::bigint, json_build_array({snapshot.STATE}, {{}})::text{{}}
+FROM datasets_dataset AS d WHERE id = %(id)s
+"""
+
+
+@lru_cache(maxsize=256)
+def _columns(names, kinds, safe, decimals, as_json):
+    """(the columns as they are, the columns as a page writes them, what stands for all but one of these in the head): the
+    longest part of a page's statement by far, so it is put together once."""
+    types = dict(zip(names, kinds, strict=True))
+    if as_json:
+        listed = cells.listed(types, safe=safe, json=True, decimals=decimals)
+        written, blank = sql.SQL("row_to_json((SELECT r FROM (SELECT {}) AS r))::text").format(listed), ""
+    else:
+        written = sql.SQL(", ").join(
+            sql.SQL("({})::text").format(cells.shown(name, kind, safe=safe)) for name, kind in types.items()
+        )
+        blank = ", NULL" * (len(names) - 1)
+    plain = sql.SQL(", ").join(map(sql.Identifier, names))
+    return sql.SQL(plain.as_string()), sql.SQL(written.as_string()), sql.SQL(blank)
+
+
+def _seconds(at):
+    return at.timestamp() if at else None
+
+
+def _instant(seconds):
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None

@@ -1,0 +1,274 @@
+"""One consistent snapshot of a dataset, as a policy shows it: everything that a reader is told and given comes from here.
+
+This is the only module that makes statements which read a dataset's table. Whoever wants rows, or anything computed from rows,
+asks for a Snapshot, which asks for a Policy; its `relation` is the table with what the policy hides taken out.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import cached_property
+
+from psycopg import errors, sql
+
+from datasets import personal
+from datasets.backfill import facts
+from datasets.formats.format import Source
+from datasets.models import Dataset
+from datasets.rows import statement
+from datasets.rows.policy import Layer, Policy
+from datasets.rows.statement import Literals
+from datasets.storage import read
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What of a dataset is true at one moment, for the reader that the policy is for."""
+
+    dataset: Dataset = field(repr=False, compare=False)
+    policy: Policy
+    now: datetime  # what `today` means in the policy's rules
+    generation: int
+    version: int
+    stored_rows: int  # whoever looks; `rows` is what may be told
+    stored_columns: tuple[
+        dict, ...
+    ]  # all that there are, in order, system columns last; `columns` are those to be seen
+    changed_at: datetime | None
+    complete_through: date | None = None
+    has_table: bool = True
+
+    @property
+    def pk(self):
+        return self.dataset.pk
+
+    @property
+    def slug(self):
+        return self.dataset.slug
+
+    @property
+    def mode(self):
+        return self.dataset.mode
+
+    @property
+    def label(self):
+        return f"v{self.version}"
+
+    @property
+    def rows(self):
+        """How many rows the table has; None where the policy hides some."""
+        return self.policy.count(self.stored_rows)
+
+    @cached_property
+    def zone(self):
+        """The time zone in which the dataset's days are counted."""
+        return facts.zone(self.dataset)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        return self.policy.bind(self.stored_columns, zone=lambda: self.zone, now=self.now)
+
+    @cached_property
+    def columns(self):
+        """The columns to be seen, in order: {"name", "title", "type", "personal"}."""
+        return self.layers[-1].columns if self.layers else self.stored_columns
+
+    @cached_property
+    def types(self):
+        """{name: type} of the columns to be seen, and of those that the top rule's own order needs."""
+        found = dict(self.layers[-1].types) if self.layers else {}
+        kept = {one.column: found[one.column] for one in self.sort}
+        return kept | {column["name"]: column["type"] for column in self.columns}
+
+    @property
+    def sort(self):
+        """The order that holds where a reader names none."""
+        return self.layers[-1].sort if self.layers else ()
+
+    @property
+    def marks(self):
+        """What tells what one policy shows from what another does, for ETags and cursors; empty where everything is shown."""
+        return self.layers
+
+    @property
+    def barrier(self):
+        """Whether a statement that others write has to be kept from looking at rows before the policy has."""
+        return self.policy.hides_rows or any(layer.transformed for layer in self.layers)
+
+    # SQL
+
+    def relation(self, values, *, until=None):
+        """What is read from, to stand behind FROM: the table, or the subqueries that leave what the policy shows of it.
+
+        Its columns are `types` and `_id`. `values` takes what stands in the policy's conditions. With `until` rows of a higher
+        `_id` had not come yet when a walk began, so that a rule's first rows stay the same.
+        """
+        found = read.table(self.pk, self.generation)
+        last = len(self.layers) - 1
+        for place, layer in enumerate(self.layers):
+            edge = [] if until is None or place else [sql.SQL("_id <= {}").format(values.add(until, "bigint"))]
+            found = _left_by(layer, found, values, edge, keeps_order=place == last)
+        return found
+
+    def highest_id(self):
+        """The `_id` of the last row that has come, seen or not: where a walk ends. For cursors, never to be told."""
+        return sql.SQL("(SELECT max(_id) FROM {})").format(read.table(self.pk, self.generation))
+
+    def count_behind(self, last_id, values):
+        """How many rows have come behind this `_id`, seen or not: whether a walk is still whole. Never to be told."""
+        return sql.SQL("(SELECT count(*) FROM {} WHERE _id > {})").format(
+            read.table(self.pk, self.generation), values.add(last_id, "bigint")
+        )
+
+    def source(self, query):
+        """The rows that the query asks for, for a format to write."""
+        types = {name: self.types[name] for name in query.select}
+        if not self.has_table:
+            return Source(types, None, name=self.slug, changed_at=self.changed_at)
+        ordered = self._select(query, statement.order(query.sort, self.types, always=query.limit is not None))
+        unordered = ordered if query.limit is not None else self._select(query, sql.SQL(""))
+        return Source(types, ordered, unordered, name=self.slug, changed_at=self.changed_at)
+
+    def _select(self, query, order):
+        values = Literals()
+        return sql.SQL("SELECT {} FROM {}{}{}{}").format(
+            sql.SQL(", ").join(map(sql.Identifier, query.select)),
+            self.relation(values),
+            statement.where(query.filters, values),
+            order,
+            sql.SQL(" LIMIT {}").format(sql.Literal(query.limit)) if query.limit is not None else sql.SQL(""),
+        )
+
+    def view(self):
+        """A statement that gives all that is to be seen; without a table, no rows."""
+        if self.has_table:
+            types = {column["name"]: column["type"] for column in self.columns}
+            order = statement.order(self.sort, self.types, always=False)
+            return sql.SQL("SELECT {} FROM {}{}").format(
+                sql.SQL(", ").join(map(sql.Identifier, types)), self.relation(Literals()), order
+            )
+        nothing = sql.SQL(", ").join(
+            sql.SQL("NULL::{} AS {}").format(sql.SQL(column["type"]), sql.Identifier(column["name"]))
+            for column in self.columns
+        )
+        return sql.SQL("SELECT {} WHERE false").format(nothing)
+
+
+def _left_by(layer, below, values, edge, *, keeps_order):
+    """The subquery of what a layer leaves of what is below it, with `_id` always."""
+    changed, types = dict(layer.transformed), dict(layer.types)
+    names = [column["name"] for column in layer.columns]
+    if keeps_order:
+        names += [one.column for one in layer.sort if one.column not in names]
+    chosen = [sql.SQL("_id")]
+    for name in names:
+        column = sql.Identifier(name)
+        how = changed.get(name)
+        chosen.append(sql.SQL("{} AS {}").format(how.expression(column), column) if how else column)
+    first = sql.SQL("")
+    if layer.limit is not None:
+        first = sql.SQL("{} LIMIT {}").format(statement.order(layer.sort, types), sql.Literal(layer.limit))
+    return sql.SQL("(SELECT {} FROM {}{}{}) AS seen").format(
+        sql.SQL(", ").join(chosen), below, statement.where(layer.filters, values, *edge), first
+    )
+
+
+def stored(dataset, columns=None):
+    """All columns there are: the table's own, or as long as there is no table the catalogue's; then the system's."""
+    columns = columns if columns is not None else dataset.columns
+    if not columns:
+        columns = personal.declared(dataset)
+    elif "personal" not in columns[0]:  # written down before the mark was kept; the next landing writes it
+        columns = personal.marked(dataset, columns)
+    return (*columns, *read.SYSTEM_COLUMNS)
+
+
+def glance(dataset, policy, *, now):
+    """The snapshot as Django's models have just read it: enough for HEAD, 304 and the check of parameters."""
+    return Snapshot(
+        dataset=dataset,
+        policy=policy,
+        now=now,
+        generation=dataset.generation,
+        version=dataset.version,
+        stored_rows=dataset.rows,
+        stored_columns=stored(dataset),
+        changed_at=dataset.changed_at,
+    )
+
+
+STATE = f"generation, version, rows, columns, changed_at, ({facts.THROUGH})"  # of datasets_dataset AS d, in SQL
+
+
+def state_values(dataset, now):
+    """What a statement with STATE is to be given; `id` says which dataset."""
+    return facts.through_values(dataset, now) | {"id": dataset.pk}
+
+
+def take(connection, dataset, policy, *, now):
+    """Opens a read-only transaction on the connection and answers what is true in it; None when the dataset is gone.
+
+    A statement in it may take as long as it takes. The table is locked (against nothing but being rebuilt) before the
+    snapshot is taken: a column that becomes text rewrites the table, and to an older snapshot a rewritten table looks empty.
+    """
+    wanted = dataset.generation
+    while True:
+        has_table = _begin(connection, read.table(dataset.pk, wanted))
+        found = _read(connection, glance(dataset, policy, now=now), has_table)
+        if found is None or found.generation == wanted:
+            return found
+        connection.rollback()
+        wanted = found.generation
+
+
+def _begin(connection, table):
+    """Whether the table is there; the connection is in a snapshot either way."""
+    opening = sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout TO 0")
+    try:
+        connection.execute(sql.SQL("{}; LOCK TABLE {} IN ACCESS SHARE MODE").format(opening, table))
+        return True
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        connection.rollback()
+        connection.execute(opening)
+        return False
+
+
+def _read(connection, seen, has_table):
+    row = connection.execute(
+        f"SELECT {STATE} FROM datasets_dataset AS d WHERE id = %(id)s", state_values(seen.dataset, seen.now)
+    ).fetchone()
+    if row is None:
+        return None
+    generation, version, rows, columns, changed_at, through = row
+    return replace(
+        seen,
+        generation=generation,
+        version=version,
+        stored_rows=rows,
+        stored_columns=stored(seen.dataset, columns),
+        changed_at=changed_at,
+        complete_through=through,
+        has_table=has_table,
+    )
+
+
+def columns_of_generation(connection, dataset, generation):
+    """All columns of the table of this generation, for a walk that began on it."""
+    with connection.cursor() as cursor:
+        columns = read.describe(cursor, dataset.pk, generation)
+    return stored(dataset, personal.marked(dataset, columns))
+
+
+# Several datasets in one transaction
+
+
+def with_table(connection, datasets):
+    """The keys of those whose table is there, as the ledger was read."""
+    names = {f"{read.SCHEMA}.{read.table_name(each.pk, each.generation)}": each.pk for each in datasets}
+    there = connection.execute("SELECT n FROM unnest(%s::text[]) AS n WHERE to_regclass(n) IS NOT NULL", [list(names)])
+    return {names[name] for (name,) in there.fetchall()}
+
+
+def lock(datasets):
+    """The statement that keeps these tables from being rebuilt, for a transaction's beginning; nothing for none."""
+    tables = sql.SQL(", ").join(read.table(each.pk, each.generation) for each in datasets)
+    return sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(tables) if datasets else sql.SQL("")

@@ -1,0 +1,1 @@
+"""What all answers to programs share: problems, validators, compression, addresses, and the body of a download."""

@@ -1,0 +1,80 @@
+"""Answers that are made whole before they go out, compressed where the client asks for it: pages of rows, OData, the API's JSON, HTML.
+
+Exports compress themselves as they stream (`Stream`), and static files lie compressed beside themselves (whitenoise); both pass
+here untouched.
+
+Compression must not betray secrets to somebody who can make a browser ask and who measures lengths on the way (BREACH). What may
+not be stored (`no-store`: pages with a new token, sign-in, problems) and what opens a session goes out as it is. Django masks a
+form's CSRF token anew on every page. HTML is padded by a random length besides, since a page may repeat its address beside the
+rows that it shows; and requests that other sites cause carry no session (SameSite=Lax).
+"""
+
+import io
+import secrets
+
+from django.conf import settings
+from django.utils.cache import patch_vary_headers
+from isal import igzip
+
+from datasets.problems import NotAcceptable
+from datasets.serving.http import encodings
+from datasets.serving.http.problems import PATHS, service_response_of
+
+MIN_BYTES = 1000  # below, headers weigh more than what is saved
+MAX_PADDING = 100  # bytes
+COMPRESSIBLE = ("text/", "application/json", "application/xml", "application/x-ndjson")
+
+
+class Compression:
+    """Middleware. Whatever sets cookies, validators or `Content-Length` stands inside of it."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        accept = request.headers.get("Accept-Encoding", "")
+        coding = encodings.chosen(accept)
+        if coding is None and PATHS.match(request.path_info):
+            return service_response_of(
+                NotAcceptable(
+                    "Accept-Encoding refuses whatever there is: zstd, gzip and identity. Leave it out, or take one of them."
+                ),
+                request,
+            )
+        response = self.get_response(request)
+        if response.streaming or not response.get("Content-Type", "").startswith(COMPRESSIBLE):
+            return response
+        patch_vary_headers(response, ["Accept-Encoding"])
+        is_wanted = coding not in (None, encodings.Identity)
+        is_worth_it = len(response.content) >= MIN_BYTES or encodings.refuses_identity(accept)
+        if is_wanted and is_worth_it and _may_be_compressed(response):
+            _compress(response, coding, accept)
+        return response
+
+
+def _may_be_compressed(response):
+    is_secret = "no-store" in response.get("Cache-Control", "")
+    opens_a_session = set(response.cookies) - {settings.CSRF_COOKIE_NAME}  # that one comes with every form
+    return not (is_secret or opens_a_session or response.has_header("Content-Encoding"))
+
+
+def _compress(response, coding, accept):
+    if response["Content-Type"].startswith("text/html"):
+        coding = encodings.chosen(accept, offered=(encodings.Gzip,))
+        if coding is not encodings.Gzip:
+            return
+        response.content = _padded(response.content)
+    else:
+        encoder = coding()
+        response.content = encoder.add(response.content) + encoder.end()
+    response["Content-Encoding"] = coding.name
+    response["Content-Length"] = str(len(response.content))
+
+
+def _padded(content):
+    """gzip with a name of random length in its header, which nobody reads: the length says less of what the page holds."""
+    padding = "x" * (secrets.randbelow(MAX_PADDING) + 1)
+    packed = io.BytesIO()
+    with igzip.IGzipFile(padding, "wb", encodings.GZIP_LEVEL, packed, mtime=0) as file:
+        file.write(content)
+    return packed.getvalue()

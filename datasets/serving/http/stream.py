@@ -1,0 +1,136 @@
+"""The body of a download: bytes as the database gives the rows, over a connection of its own."""
+
+import logging
+import socket
+import struct
+
+import psycopg
+from django.conf import settings
+
+from datasets.formats.copy_to_stdout import PAUSE_MS, CopyOut, ReaderLeft
+from datasets.rows.pool import pool
+
+log = logging.getLogger(__name__)
+
+STALLED_SECONDS = (
+    settings.EXPORTS_STALL_SECONDS
+)  # a reader who takes no byte for so long has gone away without saying so
+
+
+class Stream:
+    """An iterator of bytes that owns a connection, its transaction and a slot among the exports, and gives all back.
+
+    Whoever stops reading calls `close` (WSGI servers do): the statement is cancelled and the connection is free at once.
+    Subclasses open the connection and call `_run`; `name` says in the log what broke off.
+    """
+
+    name = ""
+
+    def __init__(self, file, layout, encoding, request):
+        self.file, self.layout, self.source = file, layout, None
+        self._encoder, self._request = encoding(), request
+        self._copy = self._packed = self._connection = self._give_back = None
+        self._chunks = self._make()
+
+    def _run(self, source):
+        """The source's rows are on their way; what cannot be begun raises, while an error can still be said."""
+        self.source = source
+        if source.select is None and not self.file.is_packed:
+            return
+        reader = _socket_of(self._request)
+        if reader is not None:
+            reader.settimeout(STALLED_SECONDS)
+        if self.file.is_packed:
+            self._copy = self._packed = self._first_of_packed(
+                self.file.pack(self._connection, source, self.layout, reader)
+            )
+            if self._packed.is_done:
+                self._connection.rollback()  # a slow reader of a finished file holds up nothing
+        else:
+            statement = self.file.statement(source, self.layout).as_bytes(self._connection)
+            self._copy = self._begun(statement, reader)
+
+    def _begun(self, statement, reader):
+        return CopyOut(self._connection, statement, reader, patience=PAUSE_MS)
+
+    def _first_of_packed(self, packed):
+        return packed
+
+    def _make(self):
+        encoder, file = self._encoder, self.file
+        if self._packed is not None:
+            yield from self._packed_chunks()
+            return
+        if start := file.start(self.source, self.layout):
+            yield encoder.add(start) + encoder.flush()
+        first = True
+        while self._copy is not None and (rows := self._copy.batch()):
+            chunk = encoder.add(file.join(rows, first))
+            if first:
+                chunk += encoder.flush()
+            first = False
+            if chunk:
+                yield chunk
+        if end := encoder.add(file.end(is_empty=first)) + encoder.end():
+            yield end
+
+    def _packed_chunks(self):
+        for chunk in self._packed:
+            if chunk := self._encoder.add(chunk):
+                yield chunk
+        if end := self._encoder.end():
+            yield end
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            self.close()
+            raise
+        except ReaderLeft:
+            self.close()
+            raise
+        except BaseException:
+            # The headers are gone: breaking the connection is the only way left to say that this file is not whole.
+            log.exception("export of %s broke off", self.name)
+            self.close()
+            _abort(self._request)
+            raise
+
+    def close(self):
+        if self._packed is not None:
+            self._packed.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                if self._copy is not None and not self._copy.is_done:
+                    try:
+                        self._copy.stop()
+                    finally:
+                        connection.close()
+                else:
+                    connection.rollback()
+            except psycopg.Error:
+                connection.close()
+            finally:
+                pool().putconn(connection)
+        if self._give_back is not None:
+            self._give_back()
+
+
+def _socket_of(request):
+    """The reader's socket where the server shows it and it carries nothing but this answer."""
+    if request.META.get("HTTP_VERSION") == "2":
+        return None
+    return request.environ.get("gunicorn.socket") if hasattr(request, "environ") else None
+
+
+def _abort(request):
+    """An HTTP/1.0 reader takes the end of the connection for the end of the file; a reset it takes for what it is."""
+    reader = _socket_of(request)
+    if reader is not None and request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reader.close()

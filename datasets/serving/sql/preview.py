@@ -1,0 +1,40 @@
+"""The first rows of a statement's answer, for a page."""
+
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from datasets.formats.cells import shown
+from datasets.rows.pool import pool
+from datasets.serving.sql import refusals, sandbox
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows of an answer, as text."""
+
+    columns: tuple  # (name, type)
+    rows: tuple
+    is_whole: bool
+
+
+def preview(caller, text, dataset, now, most=100):
+    """What a person sees of the answer; raises Refused."""
+    sandbox.check_text(text)
+    tables, known = sandbox.named(caller, text, dataset)
+    limits = sandbox.Limits.of_settings()
+    with pool().connection() as connection:
+        box = sandbox.Sandbox(connection, caller, tables, known, limits, now)
+        try:
+            box.open()
+            columns = box.take(text, has_table=dataset is not None)
+            box.check(text)
+            types = box.shape(columns, packed=True, limit=most + 1)
+            cells = sql.SQL(", ").join(sql.SQL("({})::text").format(shown(name, kind)) for name, kind in types.items())
+            rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(cells, sandbox.ANSWER)).fetchall()
+        except psycopg.Error as error:
+            raise refusals.of_error(error, limits) from None
+        finally:
+            connection.rollback()
+    return Preview(tuple(types.items()), tuple(rows[:most]), len(rows) <= most)

@@ -7,8 +7,8 @@ import secrets
 from gunicorn import util
 from gunicorn.glogging import Logger, SafeAtoms
 
-from connector import env, web
-from connector.logs import discreet
+from connector.runtime import env, web
+from connector.runtime.logs import discreet
 
 port = env.whole("PORT", 0, least=1, most=65535)
 bind = f"0.0.0.0:{port}" if port else "127.0.0.1:8000"

@@ -23,8 +23,8 @@ def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connector.settings")
     from django.core.management import execute_from_command_line
 
-    from connector import simulated
-    from connector.embedded import attach
+    from connector.runtime.embedded import attach
+    from connector.runtime.installation import simulated
 
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     data_dir = attach.prepare(Path(__file__).resolve().parent / "data", whole=command in BRING_THEIR_OWN)

@@ -37,9 +37,9 @@ class Ground:
         self.folder = Path(tempfile.mkdtemp(prefix="backhaul-bench-"))
         self.folder.chmod(0o755)
         os.environ["DATA_DIR"] = str(self.folder)
-        from connector import embedded
+        from connector.runtime.embedded.services import left_to_us
 
-        self.services = embedded.start(self.folder, holder="the benchmarks")
+        self.services = left_to_us(self.folder).start("the benchmarks")
         os.environ.update(self.services.environment())
         os.environ["DJANGO_SETTINGS_MODULE"] = "connector.settings"
         import django
@@ -79,7 +79,7 @@ class Ground:
 
     def psql(self, *commands, quiet=False):
         """Runs psql with these commands; answers the seconds it took. `quiet`: what it prints is read and thrown away."""
-        from connector.embedded import binaries
+        from connector.runtime.embedded import binaries
 
         program = next(binaries.postgres_servers()).bin / "psql"
         arguments = [part for command in commands for part in ("-c", command)]

@@ -122,8 +122,8 @@ def collected(dataset, answer, first=FIRST, last=LAST):
     """A request whose answer (a document, or a folder of pages) has come already, and a run that is about to land it."""
     from django.utils import timezone
 
-    from datasets.backfill.housekeeping import raw_folder
-    from datasets.backfill.window import bounds
+    from datasets.backfill.raw_files import raw_folder
+    from datasets.calendar import bounds
     from datasets.models import Day, Request, Run
 
     now = timezone.now()

@@ -124,11 +124,12 @@ def _backfill(ground, dataset, factor):
     from django.db import connection
 
     from connector.catalogue import index
-    from datasets import tasks
-    from datasets.backfill import dispatch, engine, forecast
+    from connector.database.clock import database_now
+    from datasets.backfill import forecast, tasks
+    from datasets.backfill.span import span_of
 
     report = index.effective(dataset.report, dataset.options)
-    span = engine.span_of(dataset, report, dispatch.database_now())
+    span = span_of(dataset, report, database_now())
     said = forecast.forecast(report, dataset.account, span.first, span.last)
     with _workers(ground, factor):
         run = tasks.start(dataset)
@@ -142,10 +143,11 @@ def _backfill(ground, dataset, factor):
 
 def _drive(dataset):
     """A run to its end in this process; answers how it ended."""
-    from datasets.backfill import dispatch, engine
+    from connector.database.clock import database_now
+    from datasets.backfill import engine, runs
     from datasets.models import Run
 
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     while run.is_open:
         time.sleep(min(engine.advance(run.pk) or 0.01, 1.0))
         run.refresh_from_db()

@@ -35,7 +35,7 @@ def run(ground):
         "UPDATE datasets_dataset SET next_run_at = now() WHERE id IN (SELECT id FROM datasets_dataset LIMIT %s)", [DUE]
     )
     began = time.perf_counter()
-    from datasets import tasks
+    from datasets.backfill import tasks
 
     for run_id, wait, by_hand in _tick(dispatch):
         tasks.hint(run_id, wait, by_hand=by_hand)
@@ -48,7 +48,9 @@ def run(ground):
 
 
 def _tick(dispatch):
-    now = dispatch.database_now()
+    from connector.database.clock import database_now
+
+    now = database_now()
     dispatch.release_dead_leases(now)
     dispatch.start_due(now)
     return dispatch.to_hint(now)

@@ -9,6 +9,7 @@ class ConnectorConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        from connector import beat, celery, checks, liveness  # noqa: F401 (celery, checks and liveness register themselves)
+        from connector import beat, celery, checks  # noqa: F401 (celery and checks register themselves)
+        from connector.runtime import liveness  # noqa: F401 (so does it)
 
         post_migrate.connect(beat.install, dispatch_uid="beat entries")

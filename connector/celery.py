@@ -2,52 +2,21 @@
 changes nothing, and a broker that is down breaks no page."""
 
 import os
-from urllib.parse import urlsplit
 
 from celery import Celery
 from django.conf import settings
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
+from connector.runtime.broker import QUEUES, patience
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connector.settings")
 
-# A worker takes from each in turn, so that what people have started waits behind no stock of what the schedule has.
-QUEUES = ("clock", "interactive", "backfill")
 TASK_LIMIT = 720  # seconds; a step takes less than two minutes as a rule
-VISIBILITY = 1800  # above the longest task: Redis hands a message out again after this
-
-
-def patience(broker_url):
-    """The settings that say how long a page waits for a broker: seconds for one that is dead, three for one that hangs.
-
-    Redis' library itself makes a line anew that the broker has closed, so that publishing again would only hang again.
-    """
-    is_amqp = urlsplit(broker_url).scheme.startswith("amqp")
-    return {
-        "broker_transport_options": transport_options(broker_url),
-        "broker_connection_timeout": 3,
-        "task_publish_retry_policy": {"max_retries": int(is_amqp), "interval_start": 0.2, "interval_max": 0.5},
-    }
-
-
-def transport_options(broker_url):
-    """What each kind of broker is told."""
-    if urlsplit(broker_url).scheme.startswith("amqp"):
-        return {"confirm_publish": True, "read_timeout": 30, "write_timeout": 10, "max_retries": 1}
-    return {
-        "visibility_timeout": VISIBILITY,
-        "unacked_restore_interval": 10,
-        "unacked_restore_throttle": 1,
-        "socket_timeout": 3,
-        "socket_connect_timeout": 3,
-        "socket_keepalive": True,
-        "health_check_interval": 25,
-        "max_retries": 1,
-    }
 
 
 # Our Redis looks at what it hands out. Named, not imported: who never speaks to a broker need not hold its library.
-TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "connector.envelopes:Transport")
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "connector.runtime.redis_transport:Transport")
 app = Celery("connector")
 app.set_default()  # for every thread of the web server, not only for the one that imported this
 app.conf.update(
@@ -87,4 +56,4 @@ app.conf.update(
     beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
     beat_max_loop_interval=3,
 )
-app.autodiscover_tasks(["datasets"])
+app.autodiscover_tasks(["datasets.backfill"])

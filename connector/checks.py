@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
 from django.db import DatabaseError, connections
 
-from connector.embedded.binaries import OLDEST_POSTGRES
+from connector.runtime.embedded.binaries import OLDEST_POSTGRES
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Worker(models.Model):
-    """One Celery worker process, as it last reported; written by connector.liveness with the database's clock."""
+    """One Celery worker process, as it last reported; written by connector.runtime.liveness with the database's clock."""
 
     name = models.CharField(max_length=255, primary_key=True)
     seen_at = models.DateTimeField()

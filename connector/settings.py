@@ -7,8 +7,8 @@ under it. Where it runs for others, PUBLIC_URL begins with https:// and turns on
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from connector import embedded, env
-from connector.embedded import keys
+from connector.runtime import env, keys
+from connector.runtime.embedded.services import left_to_us
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEBUG = env.flag("DEBUG", False)
@@ -85,7 +85,7 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # Database and broker: given, or our own under DATA_DIR.
-_ours = embedded.services(DATA_DIR).environment()
+_ours = left_to_us(DATA_DIR).environment()
 DATABASE_IS_GIVEN = "DATABASE_URL" not in _ours
 DATABASE_URL = env.text("DATABASE_URL") or _ours["DATABASE_URL"]
 BROKER_URL = (
@@ -184,7 +184,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "()": "connector.logs.Discreet",
+            "()": "connector.runtime.logs.Discreet",
             "format": "{asctime} {levelname} {name}: {message}",
             "style": "{",
         }

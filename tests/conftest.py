@@ -19,8 +19,8 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from connector import embedded
-from connector.embedded import children
+from connector.runtime.embedded import children
+from connector.runtime.embedded.services import left_to_us
 from tests import clock
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -54,15 +54,13 @@ def start_services():
     (folder / "static").mkdir()
     os.environ |= {"DATA_DIR": str(folder), "STATIC_ROOT": str(folder / "static")}
     running = None
-    alone = (
-        "PYTEST_XDIST_WORKER" not in os.environ
-    )  # side by side, the servers are those of the process that started us
+    alone = "PYTEST_XDIST_WORKER" not in os.environ  # else the servers are those of the process that started us
     if alone and clock.is_moved() and (os.environ.get("DATABASE_URL") or os.environ.get("BROKER_URL")):
         raise RuntimeError(
             "Servers that others started go by the machine's clock. Leave DATABASE_URL and BROKER_URL out."
         )
     if not (os.environ.get("DATABASE_URL") and os.environ.get("BROKER_URL")):
-        running = embedded.start(folder, holder="the tests")
+        running = left_to_us(folder).start("the tests")
         os.environ.update(ours := running.environment())
         if "DATABASE_URL" in ours:
             wait_for_no_disk(ours["DATABASE_URL"])

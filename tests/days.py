@@ -6,7 +6,7 @@ may pass while it runs.
 
 from datetime import UTC, datetime, timedelta
 
-from datasets.backfill import window
+from datasets import calendar
 
 ZONE = "America/Los_Angeles"
 ASKED_LATE = timedelta(minutes=31)  # Amazon cannot be asked for a day in its first half hour
@@ -21,25 +21,25 @@ def begin():
 
 def day_before(n):
     """So many days before the newest that Amazon can be asked for: today, but in its first half hour still the day before."""
-    return window.today((_began or datetime.now(UTC)) - ASKED_LATE, ZONE) - timedelta(days=n)
+    return calendar.today((_began or datetime.now(UTC)) - ASKED_LATE, ZONE) - timedelta(days=n)
 
 
 def meant_by(word):
     """The day that the product means by a word that people typed: to it today is today in its first half hour, too."""
-    return window.resolve(word, window.today(_began or datetime.now(UTC), ZONE))
+    return calendar.resolve(word, calendar.today(_began or datetime.now(UTC), ZONE))
 
 
 def day_of(word):
     """The day that a dataset's word means (today-7, yesterday, 2026-11-01), counted like this, as such a date's text."""
-    return window.resolve(word, day_before(0)).isoformat()
+    return calendar.resolve(word, day_before(0)).isoformat()
 
 
 def even_days(count):
     """(first, last) of the newest so many days before today that have 24 hours each: in America no clock is changed in them."""
     for ago in range(1, 200):
         first, last = day_before(ago + count - 1), day_before(ago)
-        begins, ends = window.bounds(first, ZONE)[0], window.bounds(last, ZONE)[1]
-        if ends - begins == timedelta(days=count) and all(_hours(day) == 24 for day in window.days(first, last)):
+        begins, ends = calendar.bounds(first, ZONE)[0], calendar.bounds(last, ZONE)[1]
+        if ends - begins == timedelta(days=count) and all(_hours(day) == 24 for day in calendar.days(first, last)):
             return first, last
     raise ValueError(f"No {count} days in a row have 24 hours each.")
 
@@ -56,5 +56,5 @@ def last_periods(rule, count):
 
 
 def _hours(day):
-    begins, ends = window.bounds(day, ZONE)
+    begins, ends = calendar.bounds(day, ZONE)
     return (ends - begins) / timedelta(hours=1)

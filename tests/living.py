@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from django.conf import settings
 from django.db import connection
 
-from connector.supervisor import STOP
+from connector.runtime.installation.supervisor import STOP
 from tests.conftest import PROJECT
 
 

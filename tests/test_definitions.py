@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from connector.accounts.models import Account, Application
-from datasets.forms import DatasetForm, payload_of
+from datasets.definition.form import DatasetForm, payload_of
 from datasets.models import Dataset, Day
 
 NOW = datetime(2026, 11, 22, 20, tzinfo=UTC)

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 
 from connector.accounts.models import Application
 from connector.accounts.sealing import CannotOpen
-from connector.env import Misconfigured
+from connector.runtime.env import Misconfigured
 
 NAME = "This installation's application"
 

@@ -6,7 +6,6 @@ workers make one call. What was decided there (a new token, a consent that is lo
 transaction does. So never ask Amazon inside a transaction that has changed the account: it would wait for itself.
 """
 
-import os
 import time
 from contextlib import contextmanager
 
@@ -14,16 +13,14 @@ import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.models import F
-from django.db.models.functions import Extract, Now
+from django.db.models.functions import Now
 
-from connector.accounts import applications
-from connector.accounts.models import Account, QuotaPlace
+from connector.accounts import applications, quota
+from connector.accounts.models import Account
 from connector.spapi import tokens
 from connector.spapi.client import Client
 from connector.spapi.errors import ConsentLost, SecretRejected, SpapiError, Unreachable
 from connector.spapi.marketplaces import REGIONS
-from connector.spapi.operations import OPERATIONS
-from connector.spapi.quota import Limit, Quota
 
 OWN = "accounts-own"  # the alias of the short connections of this file
 LOCK_PATIENCE = 25  # seconds; a little longer than the sign-in service is waited for
@@ -43,18 +40,15 @@ def client_with(access_token, account):
     """A client with a source of tokens of its own, for an account that is not saved yet."""
 
     def take(call):
-        found = _quota("take", limits_of(account, call.operation, call.kind), call.place)
-        call.taken = found
-        return found.wait
+        call.taken = quota.take(account, call)
+        return call.taken.wait
 
     return Client(
         settings.SPAPI_ENDPOINTS.get(account.region) or REGIONS[account.region],
         access_token,
         take,
-        on_throttled=lambda call, seconds: _quota("drain", limits_of(account, call.operation, call.kind), seconds),
-        on_answered=lambda call, rate, is_well: _quota(
-            "answered", limits_of(account, call.operation, call.kind), call.taken, rate, is_well=is_well
-        ),
+        on_throttled=lambda call, seconds: quota.drain(account, call, seconds),
+        on_answered=lambda call, rate, is_well: quota.answered(account, call, rate, is_well=is_well),
         document_hosts=settings.SPAPI_DOCUMENT_HOSTS,
     )
 
@@ -159,63 +153,3 @@ def own_connection():
     finally:
         own.close()
         del connections[OWN]
-
-
-# Request quota
-
-
-def limits_of(account, operation, kind=""):
-    """What a call counts against: Amazon counts by application, selling partner and operation, and beyond that as the
-    operation declares. The narrowest comes last."""
-    application, own = account.application.client_id, f"{account.quota_name}:{operation.name}"
-    wide, narrow = [], []
-    for limit in operation.further_for(kind):
-        whose = own if limit.of == "account" else f"{account.region}:{operation.name}"
-        found = Limit(f"{application}:{whose}:{limit.kind or 'all'}", limit.rate, limit.burst)
-        (narrow if limit.kind else wide).append(found)
-    return [*wide, Limit(f"{application}:{own}", operation.rate, operation.burst, stated=True), *narrow]
-
-
-def quota_left(account, operation, kind=""):
-    """(seconds until the next call of this operation may be made, calls that may be made at once); takes nothing."""
-    return _quota("peek", limits_of(account, OPERATIONS[operation], kind))
-
-
-def quota_seconds(account, operation, calls, kind=""):
-    """Seconds until the last of so many calls of this operation may be made, if nobody else makes any."""
-    return _quota("seconds_for", limits_of(account, OPERATIONS[operation], kind), calls)
-
-
-def quota_line(account, operation, kind="", *, but=""):
-    """How many others than `but` stand in line for a call of this operation."""
-    buckets = [limit.bucket for limit in limits_of(account, OPERATIONS[operation], kind)]
-    waiting = QuotaPlace.objects.filter(bucket__in=buckets, until__gt=Extract(Now(), "epoch")).exclude(who=but)
-    return waiting.values("who").distinct().count()
-
-
-def _quota(verb, *facts, **more):
-    """One statement on this process's own connection; once more on a new one if the old one had died."""
-    for last in (False, True):
-        try:
-            return getattr(Quota(_quota_connection, settings.SPAPI_RATE_FACTOR), verb)(*facts, **more)
-        except psycopg.OperationalError as problem:
-            _connections.clear()
-            if last:
-                raise OperationalError(*problem.args) from problem
-
-
-_connections = {}
-
-
-def _quota_connection():
-    """In autocommit, so that a taken request stays taken whatever becomes of the caller's transaction; and without waiting
-    for the disk, as a crash may give a second's worth of quota back."""
-    facts = connections[DEFAULT_DB_ALIAS].get_connection_params()
-    mine = (os.getpid(), facts["dbname"])
-    found = _connections.get(mine)
-    if found is None or found.closed:
-        facts = {name: value for name, value in facts.items() if name not in ("context", "cursor_factory")}
-        _connections.clear()  # also those of the process that this one was forked from: they are left alone, not closed
-        found = _connections[mine] = psycopg.connect(**facts, autocommit=True)
-        found.execute("SET synchronous_commit = off")
-    return found

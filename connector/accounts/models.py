@@ -322,7 +322,7 @@ class Consent(models.Model):
 
 
 class Quota(models.Model):
-    """One leaky bucket (GCRA) per limit of Amazon's, shared by all workers; written by connector.spapi.quota."""
+    """One leaky bucket (GCRA) per limit of Amazon's, shared by all workers; written by connector.accounts.buckets."""
 
     bucket = models.TextField(
         primary_key=True
@@ -342,7 +342,7 @@ class Quota(models.Model):
 
 
 class QuotaPlace(models.Model):
-    """Who stands in line for a bucket, edges before history and then by how long; written by connector.spapi.quota."""
+    """Who stands in line for a bucket, edges before history and then by how long; written by connector.accounts.buckets."""
 
     pk = models.CompositePrimaryKey("bucket", "who")
     bucket = models.TextField()

@@ -31,3 +31,9 @@ def path_of_ours(path):
     path = path or ""
     ours = path.startswith("/") and len(path) <= MOST_PATH and path.isprintable()
     return path if ours and url_has_allowed_host_and_scheme(path, allowed_hosts=None) else ""
+
+
+def path_back(request):
+    """Where the person was before, for example in the middle of a new dataset; nothing where that is no path of ours."""
+    given = request.POST if request.method == "POST" else request.GET
+    return path_of_ours(given.get("return_to") or given.get("next"))

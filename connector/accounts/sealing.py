@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
-from connector.env import Misconfigured
+from connector.runtime.env import Misconfigured
 
 PREFIX = "sealed:1:"
 NONCE_BYTES = 12

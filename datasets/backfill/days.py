@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from datasets.backfill import window
+from datasets import calendar
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ def again(known, *, zone, now, settling_days):
     A day that was still open when it was read is read again. A day that Amazon restates is read again once a calendar day,
     until it has been read when `settling_days` old: however long nobody was there to do it.
     """
-    today = window.today(now, zone)
+    today = calendar.today(now, zone)
     wanted = []
     for day in known:
-        _, end = window.bounds(day.day, zone)
+        _, end = calendar.bounds(day.day, zone)
         still_open = day.read_until is not None and day.read_until < end
-        read_on = window.today(day.landed_at, zone) if day.landed_at else today
+        read_on = calendar.today(day.landed_at, zone) if day.landed_at else today
         settles_on = day.day + timedelta(days=settling_days)
         if still_open or read_on < min(settles_on, today):
             wanted.append(day.day)
@@ -37,5 +37,5 @@ def whole_periods(days, rule):
     """All days of the periods in which these days lie: a period comes in as a whole, or not at all."""
     found = set()
     for first, last in {rule.period(day) for day in days}:
-        found.update(window.days(first, last))
+        found.update(calendar.days(first, last))
     return sorted(found, reverse=True)

@@ -98,10 +98,3 @@ def to_hint(now):
             {"now": now, "soon": now + HINT_AHEAD, "ahead": HINT_AHEAD, "stale": now - HINT_AGAIN},
         )
         return [(run_id, wait or 0.0, by_hand) for run_id, wait, by_hand in cursor.fetchall()]
-
-
-def database_now():
-    """The database's clock: the only one that leases, schedules and waits are measured by."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]

@@ -10,25 +10,26 @@ from datetime import timedelta
 
 import psycopg
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.db.models import Avg, Max, Min, Q
 
+from connector.accounts.buckets import Place
 from connector.accounts.clients import client_for
 from connector.accounts.sealing import CannotOpen
 from connector.catalogue import index
 from connector.catalogue.report import NoWindow
+from connector.database.clock import database_now
 from connector.spapi import errors
-from connector.spapi.quota import Place
-from datasets import schedule
+from datasets import calendar, schedule
 from datasets.backfill import days as ledger
 from datasets.backfill import fetch, land, lease, plan, sharing, window
-from datasets.backfill.dispatch import database_now
-from datasets.models import RUN_LENGTH, Dataset, Day, Request, Run
+from datasets.backfill.runs import place_of
+from datasets.backfill.span import Span, span_of
+from datasets.models import Dataset, Day, Request, Run
 
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 120  # a worker lets others have their turn after this long
-REPORTS_IN_FLIGHT = 15  # reports of one dataset that are under way together: all that Amazon takes without a wait
 PATIENCE = timedelta(minutes=15)  # a newer request may hold up the landing of older days for so long
 MOST_REPORT_FAILURES = 3
 
@@ -47,79 +48,6 @@ AWAY = (
     InterfaceError,
 )  # Django's words and the driver's
 PAUSES = (0, 1, 2, 4, 8, 15)  # seconds between the tries to tell a database that was away that a run is free
-
-
-class AlreadyRunning(Exception):
-    """The dataset has an open run."""
-
-    def __init__(self, run):
-        super().__init__("A run is already under way.")
-        self.run = run
-
-
-def start(dataset, trigger, by=None, *, now):
-    """A queued run; raises AlreadyRunning while one is open."""
-    try:
-        with transaction.atomic():
-            # Its row would be waited for with the dataset locked, while a landing that has it waits for the dataset.
-            if run := Run.objects.select_for_update().filter(dataset=dataset).open().first():
-                raise AlreadyRunning(run)
-            held = Dataset.objects.select_for_update().get(pk=dataset.pk)
-            return Run.objects.create(
-                dataset=held,
-                generation=held.building_generation(),
-                trigger=trigger,
-                started_by=by,
-                queued_at=now,
-                deadline=now + RUN_LENGTH,
-            )
-    except IntegrityError:
-        raise AlreadyRunning(dataset.open_run()) from None
-
-
-def reload(dataset, first, last, by=None, *, now):
-    """These days are fetched again and replaced whole; until then their rows stay as they are. Raises AlreadyRunning."""
-    with transaction.atomic():
-        run = start(dataset, Run.Trigger.RELOAD, by, now=now)
-        first, last = _whole_periods(dataset, first, last)
-        Day.objects.filter(
-            dataset=dataset, generation=run.generation, day__range=(first, last), state__in=Day.IN
-        ).update(again=True)
-        return run
-
-
-def _whole_periods(dataset, first, last):
-    try:
-        report = index.effective(dataset.report, dataset.options)
-    except KeyError:
-        return first, last  # the catalogue has dropped the report; the run will say so
-    if not report.has_dates:
-        return first, last
-    return report.window.period(first)[0], report.window.period(last)[1]
-
-
-def cancel(run):
-    """Asks the run to stop: at once where nobody works on it, else after the day in hand."""
-    Run.objects.filter(pk=run.pk).open().update(cancel_requested=True, not_before=None, hinted_at=None)
-
-
-def span_of(dataset, report, now):
-    """The days the dataset is to hold as of now."""
-    zone = window.zone_of(report, dataset.account)
-    newest = window.today(now - report.lag, zone)  # a day that has only just begun cannot be asked for yet
-    if isinstance(report.window, NoWindow):
-        return window.Span(newest, newest)
-    today = window.today(now, zone)
-    span = window.span(dataset.start, dataset.end, today=today, newest=newest, reach_days=report.reach_days)
-    if not report.window.over:
-        return span
-    earliest = today - timedelta(days=report.reach_days) if report.reach_days else None
-    return window.over(span, report.window, newest=newest, earliest=earliest)
-
-
-def place_of(run):
-    """The name under which a run stands in line for Amazon's quota."""
-    return f"run {run.pk}"
 
 
 def advance(run_id):
@@ -310,14 +238,14 @@ class _Turn:
         outside.filter(state=Day.State.WANTED).delete()  # nothing is in of them, and nobody wants them any more
         again = outside.filter(state__in=Day.IN, again=True)
         if self.report.reach_days:
-            earliest = window.today(now, self.zone) - timedelta(days=self.report.reach_days)
+            earliest = calendar.today(now, self.zone) - timedelta(days=self.report.reach_days)
             again = again.filter(day__gte=earliest)
         edges = again.aggregate(first=Min("day"), last=Max("day"))
         if edges["first"] is None:
             return span
         if not len(span):
-            return window.Span(edges["first"], edges["last"])
-        return window.Span(min(span.first, edges["first"]), max(span.last, edges["last"]))
+            return Span(edges["first"], edges["last"])
+        return Span(min(span.first, edges["first"]), max(span.last, edges["last"]))
 
     def _requests(self):
         return Request.objects.filter(dataset=self.dataset, generation=self.run.generation, state__in=Request.OPEN)
@@ -335,7 +263,7 @@ class _Turn:
             to_ask = [request for request in waiting if request.state == Request.State.PLANNED]
             if asks := [request for request in to_ask if request in due]:
                 return asks[0]
-            if not to_ask and len(waiting) < REPORTS_IN_FLIGHT and (planned := self._plan(now)):
+            if not to_ask and len(waiting) < plan.REPORTS_IN_FLIGHT and (planned := self._plan(now)):
                 return planned
         is_held_up = False
         for request in waiting:

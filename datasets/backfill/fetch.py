@@ -14,12 +14,13 @@ from django.conf import settings
 from django.db import transaction
 
 from connector.catalogue.report import NoWindow
+from connector.database.clock import database_now
 from connector.spapi import documents, errors, marketplaces, pages, reports
 from connector.spapi.operations import OPERATIONS
+from datasets import calendar
 from datasets.backfill import abreast, land, sharing, window
-from datasets.backfill.dispatch import database_now
-from datasets.backfill.housekeeping import raw_folder
 from datasets.backfill.lease import LeaseLost
+from datasets.backfill.raw_files import raw_folder
 from datasets.backfill.reading import Reading
 from datasets.models import Request, Run
 from datasets.storage import modes, stage
@@ -145,8 +146,8 @@ class Asking:
         """The instants to ask for: the days' bounds, and nothing younger than Amazon answers for."""
         if isinstance(self.report.window, NoWindow):
             return None, None
-        from_at, _ = window.bounds(request.first_day, self.zone)
-        _, until_at = window.bounds(request.last_day, self.zone)
+        from_at, _ = calendar.bounds(request.first_day, self.zone)
+        _, until_at = calendar.bounds(request.last_day, self.zone)
         return from_at, min(until_at, now - self.report.lag)
 
     def _wish(self, request):
@@ -340,7 +341,7 @@ class Asking:
                 raise LeaseLost
             read_until = None
             if request.until_at:
-                read_until = min(request.until_at, window.bounds(day.day, self.zone)[1])
+                read_until = min(request.until_at, calendar.bounds(day.day, self.zone)[1])
             land.land(
                 self.run,
                 self.fence,

@@ -7,10 +7,11 @@ from datetime import date
 from django.conf import settings
 from django.db.models import Avg, Max
 
-from connector.accounts import clients
+from connector.accounts import quota
 from connector.catalogue.report import NoWindow
 from connector.spapi.operations import OPERATIONS
-from datasets.backfill import engine, plan, window
+from datasets import calendar
+from datasets.backfill import plan, runs, window
 from datasets.models import Day, Request
 
 REPORT_SECONDS = 60  # what Amazon usually needs to build a report, from asking to the document
@@ -39,7 +40,7 @@ def forecast(report, account, first, last, mode="append"):
     if isinstance(report.window, NoWindow):
         seconds = _seconds(account, report, 1) + (0.0 if report.source.is_report else ONE_ANSWER_SECONDS)
         return Forecast(None, None, 1, 1, seconds, ["This report shows the present and has no history."])
-    days = window.days(first, last) if first <= last else []
+    days = calendar.days(first, last) if first <= last else []
     notes = []
     if report.source.is_report:
         zone = window.zone_of(report, account)
@@ -90,7 +91,7 @@ def _seconds(account, report, requests, run=None):
         return 0.0
     asking = _quota_seconds(account, "createReport", requests, run, report.source.report_type)
     fetching = _quota_seconds(account, "getReportDocument", requests, run)
-    building = (math.ceil(requests / engine.REPORTS_IN_FLIGHT) - 1) * REPORT_SECONDS / _factor()
+    building = (math.ceil(requests / plan.REPORTS_IN_FLIGHT) - 1) * REPORT_SECONDS / _factor()
     return max(asking, fetching, building) + REPORT_SECONDS / _factor()
 
 
@@ -100,8 +101,8 @@ def _quota_seconds(account, operation, calls, run, kind=""):
         declared = OPERATIONS[operation]
         limits = [declared, *declared.further_for(kind)]
         return max(max(0, calls - limit.burst) / (limit.rate * _factor()) for limit in limits)
-    others = clients.quota_line(account, operation, kind, but=engine.place_of(run) if run else "")
-    return clients.quota_seconds(account, operation, calls * (1 + others), kind)
+    others = quota.others_waiting(account, operation, kind, but=runs.place_of(run) if run else "")
+    return quota.seconds_for(account, operation, calls * (1 + others), kind)
 
 
 def _pages(days, per_day, report):

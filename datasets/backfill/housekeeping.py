@@ -3,14 +3,13 @@
 import re
 import shutil
 from datetime import timedelta
-from pathlib import Path
 
 import psycopg
-from django.conf import settings
 from django.db import transaction
 
 from connector.accounts import housekeeping as accounts
 from datasets.backfill import land
+from datasets.backfill.raw_files import raw_root
 from datasets.models import Allowance, Dataset, Day, Request
 from datasets.storage import read, table
 
@@ -66,15 +65,9 @@ def drop_orphan_tables():
             _drop(dataset_id, generation)
 
 
-def raw_folder(dataset_id, request_id=None):
-    """Where the raw answers of a dataset, or of one of its requests, lie on this machine."""
-    folder = Path(settings.DATA_DIR) / "raw" / str(dataset_id)
-    return folder / str(request_id) if request_id else folder
-
-
 def drop_old_raw(now):
     """Raw answers older than their retention, and those of datasets that are gone."""
-    root = Path(settings.DATA_DIR) / "raw"
+    root = raw_root()
     if not root.is_dir():
         return
     folders = list(root.iterdir())  # before the datasets, likewise

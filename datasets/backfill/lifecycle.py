@@ -5,8 +5,8 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from datasets import schedule
-from datasets.backfill import engine
-from datasets.backfill.housekeeping import raw_folder
+from datasets.backfill import runs
+from datasets.backfill.raw_files import raw_folder
 from datasets.models import Dataset, Day, Request, Run
 
 
@@ -53,12 +53,12 @@ def replay(dataset, first, last, by=None, *, now):
     """Lands these days again from the raw answers that are kept on this machine, without a call to Amazon.
 
     For when a reader of ours was mended. A day whose newest answer is not among them stays as it is. Raises
-    engine.AlreadyRunning, or NothingToReplay with what to do instead.
+    runs.AlreadyRunning, or NothingToReplay with what to do instead.
     """
     if dataset.mode == Dataset.Mode.REPLACE:
         raise NothingToReplay("A replace loads its whole range anew with each run. Press Run now instead.")
     with transaction.atomic():
-        run = engine.start(dataset, Run.Trigger.REPLAY, by, now=now)
+        run = runs.start(dataset, Run.Trigger.REPLAY, by, now=now)
         answers = Request.objects.filter(
             dataset=dataset,
             generation=run.generation,

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from connector.catalogue.report import Aligned
-from datasets.backfill.window import bounds
+from datasets.calendar import bounds
 
 TRUST = 4  # times as many days as are known may be asked for by what these tell
+REPORTS_IN_FLIGHT = 15  # reports of one dataset that are under way together: all that Amazon takes without a wait
 EDGE_DAYS = 2  # today and yesterday arrive on their own, where a request can be spared for them
 
 

@@ -13,8 +13,8 @@ import orjson
 from django.db import connection
 from django.db.models import Max
 
-from datasets.backfill import window
-from datasets.backfill.housekeeping import raw_folder
+from datasets import calendar
+from datasets.backfill.raw_files import raw_folder
 from datasets.models import Day, Request, Run
 
 FRESH = timedelta(hours=1)
@@ -98,8 +98,8 @@ def _read_at(days):
 
 def _usable(other, zone, now, settling_days, read_at):
     settled_by = other.last_day + timedelta(days=settling_days + 1)
-    is_whole = other.until_at is None or other.until_at >= window.bounds(other.last_day, zone)[1]
-    is_settled = is_whole and window.today(other.asked_at, zone) >= settled_by
+    is_whole = other.until_at is None or other.until_at >= calendar.bounds(other.last_day, zone)[1]
+    is_settled = is_whole and calendar.today(other.asked_at, zone) >= settled_by
     if not is_settled and (now - other.asked_at > FRESH or (read_at and other.asked_at <= read_at)):
         return False
     if other.state in UNDER_WAY:

@@ -1,11 +1,9 @@
-"""Calendar days and instants. Pure: words, dates and zones in, dates and half-open instants out."""
+"""A report's days in its time zone, and instants as Amazon writes them. Pure: no clock, no model."""
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-RELATIVE = re.compile(r"(?:today\s*-\s*)?(\d{1,5})$")
+from datasets.calendar import bounds, days, today
 
 
 def zone_of(report, account):
@@ -13,76 +11,6 @@ def zone_of(report, account):
     if report.zone != "marketplace":
         return report.zone
     return account.zone if account else "UTC"
-
-
-def today(now, zone):
-    """The calendar day that `now` falls on in the zone."""
-    return now.astimezone(ZoneInfo(zone)).date()
-
-
-def resolve(word, today):
-    """The day that a person's word means: an ISO date, today, yesterday, today-7, or a number of days back.
-
-    Raises ValueError with a sentence for people.
-    """
-    word = str(word).strip().lower()
-    if word == "today":
-        return today
-    if word == "yesterday":
-        return today - timedelta(days=1)
-    if found := RELATIVE.match(word):
-        try:
-            return today - timedelta(days=int(found[1]))
-        except OverflowError:
-            raise ValueError(f"{word} days back is before the calendar begins.") from None
-    try:
-        return date.fromisoformat(word)
-    except ValueError:
-        raise ValueError(
-            f"'{word}' is not a day. Write a date such as 2026-10-01, or today, yesterday, today-7."
-        ) from None
-
-
-def bounds(day, zone):
-    """The day's first instant and the next day's, in UTC: 23, 24 or 25 hours."""
-    tz = ZoneInfo(zone)
-    start = datetime.combine(day, time(), tz).astimezone(UTC)
-    return start, datetime.combine(day + timedelta(days=1), time(), tz).astimezone(UTC)
-
-
-def days(first, last):
-    """Each day from first to last, both included, newest first."""
-    return [last - timedelta(days=back) for back in range((last - first).days + 1)]
-
-
-@dataclass(frozen=True)
-class Span:
-    """The days a dataset is to hold: first and last, both included; last < first means none."""
-
-    first: date
-    last: date
-
-    def __len__(self):
-        return max(0, (self.last - self.first).days + 1)
-
-
-def span(start, end, *, today, newest=None, reach_days=None):
-    """What the dataset's words mean today, cut at the newest day there can be and at how far back Amazon reaches."""
-    first, last = resolve(start, today), min(resolve(end, today), newest or today)
-    if reach_days is not None:
-        first = max(first, today - timedelta(days=reach_days))
-    return Span(first, last)
-
-
-def over(span, rule, *, newest, earliest=None):
-    """The whole periods in which the span's days lie, as far as they are over before `newest` and none begins before `earliest`."""
-    if not len(span):
-        return span
-    one = timedelta(days=1)
-    first, (begun, ends) = rule.period(span.first)[0], rule.period(span.last)
-    if earliest is not None and first < earliest:
-        first = rule.period(span.first)[1] + one
-    return Span(first, ends if ends < newest else begun - one)
 
 
 def as_dates(from_at, until_at, zone):

@@ -11,7 +11,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from psycopg import ClientCursor, errors
 
-from datasets import facts
+from datasets.backfill import facts
 from datasets.serving import encodings, moment, readings, wishes
 from datasets.serving.copyout import PAUSE_MS, CopyOut, ReaderLeft
 from datasets.serving.files import TEXT_FILES

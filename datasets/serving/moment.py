@@ -7,7 +7,7 @@ from functools import cached_property
 from psycopg import errors, sql
 
 from connector.catalogue import index
-from datasets import facts
+from datasets.backfill import facts
 from datasets.storage import read
 
 

@@ -17,7 +17,7 @@ from decimal import Decimal
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
-from datasets.backfill import window
+from datasets import calendar
 from datasets.serving.problems import BadParameters, BadRequest, nearest, shown
 
 OPERATORS = ("ne", "gt", "gte", "lt", "lte", "in", "contains", "startswith", "isnull")
@@ -265,11 +265,11 @@ class _Reader:
             raise ValueError(
                 f"'{shown(text)}' is not a day. Write a date such as 2026-10-01, or today, yesterday, today-7."
             )
-        return window.resolve(text, window.today(self.now, self.zone))
+        return calendar.resolve(text, calendar.today(self.now, self.zone))
 
     def bounds(self, day):
         try:
-            return window.bounds(day, self.zone)
+            return calendar.bounds(day, self.zone)
         except OverflowError:
             raise ValueError(f"{day} is at the edge of the calendar.") from None
 

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from psycopg import errors
 
-from datasets import facts
+from datasets.backfill import facts
 from datasets.serving import cursors, moment, query, readings, wishes
 from datasets.serving.find import find_dataset
 from datasets.serving.page import Page

@@ -1,6 +1,6 @@
 """Who asks for rows, and for which: what exports and pages have in common."""
 
-from datasets import facts
+from datasets.backfill import facts
 from datasets.serving import query, tokens
 from datasets.serving.problems import BadParameters
 

@@ -6,9 +6,8 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from datasets import tasks
-from datasets.backfill import lifecycle
-from datasets.backfill.engine import AlreadyRunning
+from datasets.backfill import lifecycle, tasks
+from datasets.backfill.runs import AlreadyRunning
 from datasets.models import Day
 from datasets.views.dataset import ReloadForm
 from datasets.views.find import find_dataset, find_run

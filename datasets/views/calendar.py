@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from datasets.backfill.window import bounds
+from datasets.calendar import bounds
 from datasets.models import Day
 
 SYMBOLS = {"landed": "✓", "empty": "0", "open": "◷", "again": "↻", "asked": "…", "wanted": "", "failed": "✕"}

@@ -12,9 +12,8 @@ from django.utils import timezone
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
-from datasets import facts
-from datasets.backfill import forecast
-from datasets.backfill.engine import span_of
+from datasets.backfill import facts, forecast
+from datasets.backfill.span import span_of
 from datasets.models import Day
 from datasets.serving import moment
 from datasets.views import calendar, restated

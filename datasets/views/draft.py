@@ -11,7 +11,7 @@ from connector.catalogue import index
 from connector.spapi.marketplaces import MARKETPLACES
 from datasets import schedule
 from datasets.backfill import forecast, window
-from datasets.forms import MODE_WORDS, DatasetForm
+from datasets.definition.form import MODE_WORDS, DatasetForm
 
 DEFAULTS = {"start": "today-90", "end": "yesterday", "schedule_kind": "daily", "schedule_at": "06:00"}
 DAY_WORDS = (

@@ -9,7 +9,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
 from connector.accounts.models import Account
-from datasets import facts
+from datasets.backfill import facts
 from datasets.models import Dataset
 from datasets.views.find import report_title
 

@@ -10,8 +10,7 @@ from django.utils import timezone
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
-from datasets import facts
-from datasets.backfill import forecast
+from datasets.backfill import facts, forecast
 from datasets.models import Dataset, Day, Request, Run
 from datasets.views import calendar
 from datasets.views.find import find_run, report_of, report_title

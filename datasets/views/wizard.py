@@ -17,9 +17,9 @@ from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
 from connector.accounts.models import Account
-from datasets import tasks
-from datasets.backfill.engine import AlreadyRunning
-from datasets.forms import payload_of
+from datasets.backfill import tasks
+from datasets.backfill.runs import AlreadyRunning
+from datasets.definition.form import payload_of
 from datasets.models import Dataset, Run
 from datasets.views.draft import LONGEST_ADDRESS, Draft, answers_of, first_report
 

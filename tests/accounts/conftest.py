@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from connector.accounts import applications, clients, connect
+from connector.accounts import applications, connect, quota
 
 SELLER_TOKEN = "Atzr|simulator-seller"
 EUROPEAN_TOKEN = "Atzr|simulator-seller-eu"
@@ -25,7 +25,7 @@ def amazon(simulator, settings, db):
     settings.LWA_CLIENT_SECRET = CLIENT_SECRET
     settings.SPAPI_APPLICATION_ID = APPLICATION_ID
     settings.PUBLIC_URL = "http://127.0.0.1:8000"
-    clients._quota_connection().execute("DELETE FROM quota")
+    quota.connection().execute("DELETE FROM quota")
     simulator.control("/simulator/settings", {"rate_factor": 1000})
     settings.SPAPI_RATE_FACTOR = 1000
     return simulator

@@ -5,7 +5,7 @@ from django.db import connections
 
 from connector.accounts import applications
 from connector.accounts.models import Application
-from connector.env import Misconfigured
+from connector.runtime.env import Misconfigured
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 from django.db import connection, connections, transaction
 from django.db.models import F
 
-from connector.accounts import clients
+from connector.accounts import clients, quota
 from connector.accounts.models import Account, Application
 from connector.spapi.client import Call
 from connector.spapi.errors import ConsentLost, SecretRejected, Throttled, Unreachable
-from connector.spapi.operations import Further
+from connector.spapi.operations import OPERATIONS, Further
 from tests.accounts.conftest import CLIENT_SECRET, SELLER_TOKEN, calls, paste
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -256,7 +256,7 @@ def real_rates(account, settings, amazon):
     """Amazon's published rates: 15 calls for the marketplaces, then one a minute."""
     amazon.control("/simulator/settings", {"rate_factor": 1})
     settings.SPAPI_RATE_FACTOR = 1
-    clients._quota_connection().execute("DELETE FROM quota")
+    quota.connection().execute("DELETE FROM quota")
 
 
 def use_up(account):
@@ -264,7 +264,7 @@ def use_up(account):
     client, wait = clients.client_for(account), 0.0
     while wait <= 1:
         time.sleep(wait)
-        wait = client._quota_take(Call(clients.OPERATIONS["getMarketplaceParticipations"]))
+        wait = client._quota_take(Call(OPERATIONS["getMarketplaceParticipations"]))
 
 
 def test_a_used_up_quota_is_shared_by_all_who_speak_for_the_seller(bob, account, amazon, real_rates):
@@ -277,7 +277,7 @@ def test_a_used_up_quota_is_shared_by_all_who_speak_for_the_seller(bob, account,
 
     assert refusal.value.wait > 1
     assert calls(amazon, "getMarketplaceParticipations") == before
-    wait, left = clients.quota_left(account, "getMarketplaceParticipations")
+    wait, left = quota.left(account, "getMarketplaceParticipations")
     assert left == 0
     assert wait > 1
 
@@ -302,48 +302,48 @@ def test_a_429_empties_the_bucket(account, amazon, real_rates):
 
 
 def test_a_request_taken_stays_taken_when_the_caller_takes_everything_back(account, real_rates):
-    _, before = clients.quota_left(account, "getOrder")
+    _, before = quota.left(account, "getOrder")
     client = clients.client_for(account)
 
     with pytest.raises(RuntimeError), transaction.atomic():
-        client._quota_take(Call(clients.OPERATIONS["getOrder"]))
+        client._quota_take(Call(OPERATIONS["getOrder"]))
         raise RuntimeError
 
-    assert clients.quota_left(account, "getOrder")[1] < before
+    assert quota.left(account, "getOrder")[1] < before
 
 
 FURTHER = (Further(0.001, 2, of="application"), Further(0.001, 1, kind="A_REPORT"))
 
 
 def test_an_applications_own_limit_is_shared_by_its_sellers(alice, account, real_rates, monkeypatch):
-    monkeypatch.setitem(clients.OPERATIONS, "getOrder", replace(clients.OPERATIONS["getOrder"], further=FURTHER))
+    monkeypatch.setitem(OPERATIONS, "getOrder", replace(OPERATIONS["getOrder"], further=FURTHER))
     other = paste(alice, name="Other", selling_partner_id="A2DEMOSELLER02", refresh_token="Atzr|simulator-seller-2")
 
-    clients.client_for(account)._quota_take(Call(clients.OPERATIONS["getOrder"]))
+    clients.client_for(account)._quota_take(Call(OPERATIONS["getOrder"]))
 
-    assert clients.quota_left(other, "getOrder") == (pytest.approx(0.25, abs=0.25), pytest.approx(0.5, abs=0.5))
-    assert clients.quota_seconds(other, "getOrder", 3) == pytest.approx(2000, abs=5)
+    assert quota.left(other, "getOrder") == (pytest.approx(0.25, abs=0.25), pytest.approx(0.5, abs=0.5))
+    assert quota.seconds_for(other, "getOrder", 3) == pytest.approx(2000, abs=5)
 
 
 def test_a_report_types_own_limit_holds_for_its_calls_alone(account, real_rates, monkeypatch):
-    report = replace(clients.OPERATIONS["createReport"], further=FURTHER[1:])
-    monkeypatch.setitem(clients.OPERATIONS, "createReport", report)
+    report = replace(OPERATIONS["createReport"], further=FURTHER[1:])
+    monkeypatch.setitem(OPERATIONS, "createReport", report)
     client = clients.client_for(account)
 
     waits = [client._quota_take(Call(report, kind)) for kind in ("A_REPORT", "A_REPORT", "ANOTHER")]
 
     assert [wait > 900 for wait in waits] == [False, True, False]
-    assert clients.quota_left(account, "createReport", "A_REPORT")[1] == 0
-    assert clients.quota_left(account, "createReport")[1] >= 12
+    assert quota.left(account, "createReport", "A_REPORT")[1] == 0
+    assert quota.left(account, "createReport")[1] >= 12
 
 
 def test_the_quota_survives_the_loss_of_its_connection(account):
-    clients.quota_left(account, "getOrder")
+    quota.left(account, "getOrder")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [clients._quota_connection().info.backend_pid])
+        cursor.execute("SELECT pg_terminate_backend(%s)", [quota.connection().info.backend_pid])
 
-    assert clients.quota_left(account, "getOrder") == (0.0, 30)
+    assert quota.left(account, "getOrder") == (0.0, 30)
 
 
 def test_quota_takes_do_not_wait_for_the_disk(account):
-    assert clients._quota_connection().execute("SHOW synchronous_commit").fetchone() == ("off",)
+    assert quota.connection().execute("SHOW synchronous_commit").fetchone() == ("off",)

@@ -11,7 +11,7 @@ from django.forms.models import model_to_dict
 
 from connector.accounts.models import Account, Application
 from connector.accounts.sealing import CannotOpen, read_keys
-from connector.env import Misconfigured
+from connector.runtime.env import Misconfigured
 
 CANARY = "canary-secret-4f2a"
 

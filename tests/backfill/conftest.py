@@ -7,7 +7,8 @@ import pytest
 
 from connector.accounts import connect
 from connector.catalogue import index
-from datasets.backfill import dispatch, engine
+from connector.database.clock import database_now
+from datasets.backfill import engine, runs
 from datasets.models import Dataset, Run
 from tests.checker import Checker
 from tests.days import day_of
@@ -53,7 +54,7 @@ def fill(fast_amazon):
     """Runs a dataset until its run is over, in this process, as a worker would turn by turn."""
 
     def fill(dataset, trigger=Run.Trigger.MANUAL, seconds=60):
-        run = finish(engine.start(dataset, trigger, now=dispatch.database_now()), seconds)
+        run = finish(runs.start(dataset, trigger, now=database_now()), seconds)
         dataset.refresh_from_db()
         return run
 

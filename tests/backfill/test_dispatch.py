@@ -6,6 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from connector.accounts.models import Account, Application
+from connector.database.clock import database_now
 from datasets.backfill import dispatch, lease
 from datasets.models import Dataset, Day, Request, Run
 from tests.conftest import PROJECT
@@ -154,7 +155,7 @@ def test_a_neighbour_that_died_is_seen_at_once(run):
     host, boot, *_ = lease.owner().split("/")
     Run.objects.filter(pk=run.pk).update(lease_owner=f"{host}/{boot}/{dead.stdout.strip()}/12345")
 
-    dispatch.release_dead_leases(dispatch.database_now())
+    dispatch.release_dead_leases(database_now())
 
     run.refresh_from_db()
     assert (run.state, run.interruptions) == ("queued", 1)
@@ -176,7 +177,7 @@ def test_a_worker_whose_processes_are_numbered_anew_is_not_taken_for_dead(run):
     lease.take(run.pk)
     Run.objects.filter(pk=run.pk).update(lease_owner=told.stdout.strip())
 
-    dispatch.release_dead_leases(dispatch.database_now())
+    dispatch.release_dead_leases(database_now())
 
     run.refresh_from_db()
     assert (run.state, run.interruptions) == ("running", 0)
@@ -185,7 +186,7 @@ def test_a_worker_whose_processes_are_numbered_anew_is_not_taken_for_dead(run):
 def test_a_living_worker_keeps_its_lease(run):
     lease.take(run.pk)
 
-    dispatch.release_dead_leases(dispatch.database_now())
+    dispatch.release_dead_leases(database_now())
 
     run.refresh_from_db()
     assert run.state == "running"

@@ -10,8 +10,9 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections, transaction
 
-from datasets.backfill import dispatch, engine, land, lease, lifecycle
-from datasets.forms import DatasetForm
+from connector.database.clock import database_now
+from datasets.backfill import dispatch, engine, land, lease, lifecycle, runs
+from datasets.definition.form import DatasetForm
 from datasets.models import Dataset, Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.checker import Checker
@@ -155,7 +156,7 @@ def test_reloaded_days_are_replaced_whole_and_not_doubled(make_dataset, fill, fa
     checker.link.execute(f"DELETE FROM {checker.table()} WHERE _day = %s", [day_before(3)])
     Day.objects.filter(dataset=dataset, day=day_before(3)).update(checksum="other")
 
-    run = finish(engine.reload(dataset, day_before(3), day_before(2), now=dispatch.database_now()))
+    run = finish(runs.reload(dataset, day_before(3), day_before(2), now=database_now()))
 
     assert (run.state, run.days_total) == ("succeeded", 2)
     dataset.refresh_from_db()
@@ -169,7 +170,7 @@ def test_a_reload_of_a_day_outside_of_the_dates_brings_in_no_failed_day_between(
     Dataset.objects.filter(pk=dataset.pk).update(start=day_before(2).isoformat())
     dataset.refresh_from_db()
 
-    finish(engine.reload(dataset, day_before(9), day_before(9), now=dispatch.database_now()))
+    finish(runs.reload(dataset, day_before(9), day_before(9), now=database_now()))
 
     assert not Day.objects.get(dataset=dataset, day=day_before(9)).again
     assert Day.objects.get(dataset=dataset, day=day_before(7)).state == "failed"
@@ -186,7 +187,7 @@ def test_a_day_from_before_a_start_that_was_moved_can_be_reloaded(make_dataset, 
     dataset.start = day_before(2).isoformat()
     dataset.save()
 
-    run = finish(engine.reload(dataset, day_before(5), day_before(5), now=dispatch.database_now()))
+    run = finish(runs.reload(dataset, day_before(5), day_before(5), now=database_now()))
 
     assert (run.state, run.days_total, run.days_done()) == ("succeeded", 1, 1), run.message
     truth = checker.truth(day_before(6), day_before(1))
@@ -197,18 +198,18 @@ def test_a_day_from_before_a_start_that_was_moved_can_be_reloaded(make_dataset, 
 
 def test_only_one_run_at_a_time(make_dataset, fast_amazon):
     dataset = make_dataset()
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
 
-    with pytest.raises(engine.AlreadyRunning) as refused:
-        engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    with pytest.raises(runs.AlreadyRunning) as refused:
+        runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
 
     assert refused.value.run == run
 
 
 def test_a_cancelled_run_keeps_what_is_in_and_the_next_goes_on(make_dataset, fill, fast_amazon, check):
     dataset = make_dataset(start="today-9", end="yesterday")
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
-    engine.cancel(run)
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
+    runs.cancel(run)
 
     assert finish(run).state == "cancelled"
     assert fill(dataset).state == "succeeded"
@@ -218,7 +219,7 @@ def test_a_cancelled_run_keeps_what_is_in_and_the_next_goes_on(make_dataset, fil
 @pytest.fixture
 def daily(make_dataset):
     """A dataset with a daily schedule whose time came half a minute ago, and that moment."""
-    came = dispatch.database_now() - timedelta(seconds=30)
+    came = database_now() - timedelta(seconds=30)
     dataset = make_dataset(
         schedule_kind="daily",
         schedule_at=came.time(),
@@ -230,7 +231,7 @@ def daily(make_dataset):
 
 def begun(dataset, at, *, deadline=timedelta(days=1)):
     """A run of the dataset that a worker took up at that moment, and that somebody may go on with."""
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=at)
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=at)
     Run.objects.filter(pk=run.pk).update(started_at=at, deadline=at + deadline)
     run.refresh_from_db()
     return run
@@ -241,7 +242,7 @@ def test_a_run_that_goes_on_for_its_24_hours_is_followed_by_the_next_at_once(dai
     dataset, came = daily
     run = finish(begun(dataset, came - timedelta(hours=24) + timedelta(seconds=3)))
 
-    started = dispatch.start_due(dispatch.database_now())
+    started = dispatch.start_due(database_now())
 
     assert (run.state, started) == ("partial", 1), run.message
     assert finish(dataset.runs.open().get()).state == "succeeded"
@@ -251,30 +252,30 @@ def test_a_time_that_came_while_a_run_was_under_way_is_kept_when_it_ends(daily):
     dataset, came = daily
     run = finish(begun(dataset, came - timedelta(minutes=5)))
 
-    assert (run.state, dispatch.start_due(dispatch.database_now())) == ("succeeded", 1), run.message
+    assert (run.state, dispatch.start_due(database_now())) == ("succeeded", 1), run.message
     dataset.refresh_from_db()
     assert dataset.next_run_at == came + timedelta(days=1)
 
 
-@pytest.mark.parametrize("end", [finish, lambda run: (engine.cancel(run), finish(run))[1]])
+@pytest.mark.parametrize("end", [finish, lambda run: (runs.cancel(run), finish(run))[1]])
 def test_a_run_that_met_no_time_of_the_schedule_or_was_cancelled_is_followed_by_none(daily, end):
     dataset, came = daily
     run = begun(dataset, came + timedelta(seconds=1) if end is finish else came - timedelta(minutes=5))
 
     end(run)
 
-    assert dispatch.start_due(dispatch.database_now()) == 0
+    assert dispatch.start_due(database_now()) == 0
 
 
 def test_the_24_hours_of_a_run_begin_when_a_worker_takes_it_up(make_dataset, fast_amazon):
     """Whoever pressed Run now on Friday, with no worker until Monday, got nothing but the word that 24 hours were over."""
-    run = engine.start(make_dataset(), Run.Trigger.MANUAL, now=dispatch.database_now() - timedelta(days=3))
+    run = runs.start(make_dataset(), Run.Trigger.MANUAL, now=database_now() - timedelta(days=3))
 
     assert finish(run).state == "succeeded", run.message
 
 
 def test_a_run_at_whose_first_step_workers_die_ends_with_its_24_hours_too(make_dataset):
-    run = engine.start(make_dataset(), Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(make_dataset(), Run.Trigger.MANUAL, now=database_now())
     Run.objects.filter(pk=run.pk).update(started_at=run.queued_at, deadline=run.queued_at, interruptions=3)
 
     assert finish(run).state == "partial"
@@ -307,7 +308,7 @@ def test_a_step_that_fills_the_time_of_a_task_is_tried_three_times_without_waiti
     """It was taken for a dead worker, found a minute later, and put down to the memory."""
     dataset = make_dataset(start="today-2", end="yesterday")
     simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "delay", "seconds": 3, "count": 3})
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
 
     for _ in range(3):
         assert limited(run, 1) == 0
@@ -349,7 +350,7 @@ def beside_a_landing(run, fence, change):
 def test_a_dataset_is_cleared_or_deleted_in_the_order_in_which_a_landing_locks(make_dataset, fast_amazon, change):
     """Each waited for what the other held, and the database ended one of them."""
     dataset = make_dataset(start="today-2", end="yesterday")
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     fence = lease.take(run.pk)
 
     assert beside_a_landing(run, fence, change) == []
@@ -358,27 +359,27 @@ def test_a_dataset_is_cleared_or_deleted_in_the_order_in_which_a_landing_locks(m
 
 def test_a_run_asked_for_while_another_lands_meets_no_deadlock(make_dataset, fast_amazon):
     dataset = make_dataset(start="today-2", end="yesterday")
-    now = dispatch.database_now()
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=now)
+    now = database_now()
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=now)
     fence = lease.take(run.pk)
 
-    problems = beside_a_landing(run, fence, lambda same: engine.start(same, Run.Trigger.MANUAL, now=now))
+    problems = beside_a_landing(run, fence, lambda same: runs.start(same, Run.Trigger.MANUAL, now=now))
 
-    assert [type(problem) for problem in problems] == [engine.AlreadyRunning]
+    assert [type(problem) for problem in problems] == [runs.AlreadyRunning]
 
 
 @pytest.mark.parametrize("ends", [True, False])
 def test_a_tick_waits_for_no_run_that_lands_or_ends_and_misses_no_time(make_dataset, fast_amazon, ends):
     """The tick had the dataset and waited for the run, the worker had the run and waited for the dataset."""
-    now = dispatch.database_now()
+    now = database_now()
     due = {"schedule_kind": "daily", "schedule_at": now.time(), "schedule_zone": "UTC", "next_run_at": now}
     dataset = make_dataset(start="today-2", end="yesterday", **due)
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=now)
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=now)
     fence = lease.take(run.pk)
 
     def elsewhere():
         try:
-            dispatch.start_due(dispatch.database_now())
+            dispatch.start_due(database_now())
         finally:
             connections.close_all()
 
@@ -392,7 +393,7 @@ def test_a_tick_waits_for_no_run_that_lands_or_ends_and_misses_no_time(make_data
     dataset.refresh_from_db()
     assert dataset.next_run_at == now, "left to the next tick"
 
-    dispatch.start_due(dispatch.database_now())
+    dispatch.start_due(database_now())
 
     dataset.refresh_from_db()
     assert dataset.next_run_at > now
@@ -433,7 +434,7 @@ def test_a_report_whose_id_was_never_written_down_is_found_again_and_not_asked_f
     make_dataset, fast_amazon, simulator
 ):
     dataset = make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="yesterday", end="yesterday")
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     while not Request.objects.filter(dataset=dataset, state="asked").exists():
         engine.advance(run.pk)
     request = Request.objects.get(dataset=dataset)
@@ -512,12 +513,12 @@ def test_a_cleared_dataset_can_become_a_merge_as_the_refusal_says(make_dataset, 
 
 def test_a_zombies_landing_changes_nothing(make_dataset, fast_amazon, check):
     dataset = make_dataset(start="today-3", end="yesterday")
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     from datasets.backfill import lease
 
     fence = lease.take(run.pk)
-    Run.objects.filter(pk=run.pk).update(lease_until=dispatch.database_now() - timedelta(minutes=5))
-    dispatch.release_dead_leases(dispatch.database_now())
+    Run.objects.filter(pk=run.pk).update(lease_until=database_now() - timedelta(minutes=5))
+    dispatch.release_dead_leases(database_now())
     run.refresh_from_db()
 
     assert run.fence > fence
@@ -595,7 +596,7 @@ def test_settling_days_are_read_again_the_next_day_and_kept_where_nothing_change
     dataset = make_dataset(start="today-6", end="yesterday")
     fill(dataset)
     version = dataset.version
-    Day.objects.filter(dataset=dataset).update(landed_at=dispatch.database_now() - timedelta(days=1))
+    Day.objects.filter(dataset=dataset).update(landed_at=database_now() - timedelta(days=1))
 
     run = fill(dataset)
 
@@ -610,9 +611,7 @@ def test_a_day_that_settled_while_nobody_was_there_is_read_once_more(make_datase
     """It was read the day after, and then the workers were away for longer than Amazon restates."""
     dataset = make_dataset(start="today-20", end="yesterday")
     fill(dataset)
-    Day.objects.filter(dataset=dataset, day=day_before(14)).update(
-        landed_at=dispatch.database_now() - timedelta(days=13)
-    )
+    Day.objects.filter(dataset=dataset, day=day_before(14)).update(landed_at=database_now() - timedelta(days=13))
 
     run, after = fill(dataset), fill(dataset)
 
@@ -660,7 +659,7 @@ def test_days_are_landed_again_from_the_kept_answers_without_a_call(make_dataset
     checker.link.execute(f"UPDATE {checker.table()} SET sku = 'misread'")
     before = simulator.control("/simulator/counts")["total"]
 
-    run = finish(lifecycle.replay(dataset, day_before(6), day_before(1), now=dispatch.database_now()))
+    run = finish(lifecycle.replay(dataset, day_before(6), day_before(1), now=database_now()))
 
     assert (run.state, run.days_total) == ("succeeded", 6), run.message
     assert simulator.control("/simulator/counts")["total"] == before
@@ -674,7 +673,7 @@ def test_a_replay_says_of_nothing_that_amazon_has_restated_it(make_dataset, fill
     fill(dataset)
     before = dict(dataset.days.values_list("day", "landed_at"))
 
-    finish(lifecycle.replay(dataset, day_before(3), day_before(1), now=dispatch.database_now()))
+    finish(lifecycle.replay(dataset, day_before(3), day_before(1), now=database_now()))
 
     assert not dataset.changes.exists()
     assert dict(dataset.days.values_list("day", "landed_at")) == before, "no fresher: still to be read again today"
@@ -686,7 +685,7 @@ def test_a_replay_leaves_a_day_that_is_still_wanted_to_the_next_run(make_dataset
     Day.objects.filter(dataset=dataset, day=day_before(4)).update(state=Day.State.WANTED, checksum="", landed_at=None)
     before = simulator.control("/simulator/counts")["total"]
 
-    run = finish(lifecycle.replay(dataset, day_before(6), day_before(1), now=dispatch.database_now()))
+    run = finish(lifecycle.replay(dataset, day_before(6), day_before(1), now=database_now()))
 
     assert run.state == "succeeded", run.message
     assert simulator.control("/simulator/counts")["total"] == before
@@ -700,14 +699,14 @@ def test_a_replay_never_takes_a_day_back_to_an_older_answer(make_dataset, fill, 
     nothing = newer == "said that there is nothing"
     fault = {"operation": "createReport" if nothing else "downloadDocument"}
     fast_amazon.control("/simulator/faults", fault | {"kind": "done_without_document" if nothing else "row_missing"})
-    finish(engine.reload(dataset, day_before(1), day_before(1), now=dispatch.database_now()))
+    finish(runs.reload(dataset, day_before(1), day_before(1), now=database_now()))
     newest = dataset.requests.order_by("-asked_at").first()
     shutil.rmtree(settings.DATA_DIR / "raw" / str(dataset.pk) / str(newest.pk), ignore_errors=True)
     dataset.refresh_from_db()
     rows = dataset.rows
 
     with pytest.raises(lifecycle.NothingToReplay, match="Reload"):
-        finish(lifecycle.replay(dataset, day_before(1), day_before(1), now=dispatch.database_now()))
+        finish(lifecycle.replay(dataset, day_before(1), day_before(1), now=database_now()))
 
     dataset.refresh_from_db()
     assert dataset.rows == rows
@@ -723,7 +722,7 @@ def test_a_replay_knows_the_newer_answer_of_a_run_that_was_cancelled_after_it_ha
 
     def land_and_cancel(run, *args, **kwargs):
         if Day.objects.filter(dataset=dataset, run=run).exists():
-            engine.cancel(run)
+            runs.cancel(run)
             raise land.OperationalError("The line broke.")
         return landing(run, *args, **kwargs)
 
@@ -733,7 +732,7 @@ def test_a_replay_knows_the_newer_answer_of_a_run_that_was_cancelled_after_it_ha
     assert not Day.objects.get(dataset=dataset, day=day_before(1)).again
 
     with pytest.raises(lifecycle.NothingToReplay, match="Reload"):
-        lifecycle.replay(dataset, day_before(1), day_before(1), now=dispatch.database_now())
+        lifecycle.replay(dataset, day_before(1), day_before(1), now=database_now())
 
 
 def test_a_replay_without_kept_answers_says_what_to_do_instead(make_dataset, fill, settings):
@@ -742,7 +741,7 @@ def test_a_replay_without_kept_answers_says_what_to_do_instead(make_dataset, fil
     shutil.rmtree(settings.DATA_DIR / "raw")
 
     with pytest.raises(lifecycle.NothingToReplay, match="Reload"):
-        lifecycle.replay(dataset, day_before(2), day_before(1), now=dispatch.database_now())
+        lifecycle.replay(dataset, day_before(2), day_before(1), now=database_now())
 
     assert not dataset.runs.open().exists()
 
@@ -786,7 +785,7 @@ def test_datasets_that_begin_at_the_same_moment_ask_once(make_dataset, simulator
         make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-9", end="yesterday")
         for _ in range(2)
     ]
-    runs = [engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now()) for dataset in made]
+    started = [runs.start(dataset, Run.Trigger.MANUAL, now=database_now()) for dataset in made]
     both = threading.Barrier(2)
 
     def work(run):
@@ -796,13 +795,13 @@ def test_datasets_that_begin_at_the_same_moment_ask_once(make_dataset, simulator
         finally:
             connections.close_all()
 
-    workers = [threading.Thread(target=work, args=[run]) for run in runs]
+    workers = [threading.Thread(target=work, args=[run]) for run in started]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
 
-    assert [run.state for run in runs] == ["succeeded", "succeeded"]
+    assert [run.state for run in started] == ["succeeded", "succeeded"]
     assert calls(simulator, "createReport") == len({(first, last) for first, last in _windows(made)}) == 2
 
 
@@ -818,9 +817,9 @@ def test_a_report_that_amazon_is_slow_to_build_is_not_asked_for_by_a_second_data
         for _ in range(2)
     )
     for dataset in (first, second):
-        run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
         engine.advance(run.pk)
-    Request.objects.filter(dataset=first).update(asked_at=dispatch.database_now() - timedelta(hours=2))
+    Request.objects.filter(dataset=first).update(asked_at=database_now() - timedelta(hours=2))
     Request.objects.filter(dataset=second).update(not_before=None)
     Run.objects.filter(pk=run.pk).update(not_before=None)
 
@@ -847,9 +846,7 @@ def test_an_answer_from_just_after_midnight_that_lacks_the_last_minutes_serves_n
     first, second = (make_dataset(start="today-20", end="today-20") for _ in range(2))
     fill(first)
     asked = first.requests.get()
-    first.requests.update(
-        until_at=asked.until_at - timedelta(minutes=3), asked_at=dispatch.database_now() - timedelta(hours=2)
-    )
+    first.requests.update(until_at=asked.until_at - timedelta(minutes=3), asked_at=database_now() - timedelta(hours=2))
     before = calls(simulator, "searchOrders")
 
     fill(second)
@@ -873,7 +870,7 @@ def test_a_reload_asks_amazon_anew_whatever_others_have(make_dataset, fill, fast
     fill(second)
     before = calls(simulator, "searchOrders")
 
-    finish(engine.reload(second, day_before(2), day_before(2), now=dispatch.database_now()))
+    finish(runs.reload(second, day_before(2), day_before(2), now=database_now()))
 
     assert calls(simulator, "searchOrders") == before + 1
 
@@ -888,7 +885,7 @@ def test_a_table_that_somebody_holds_is_waited_for_and_nothing_is_lost(
     dataset = make_dataset(start="today-3", end="yesterday")
     fill(dataset)
     Day.objects.filter(dataset=dataset, day=day_before(2)).update(again=True, checksum="other")
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     with psycopg.connect(database_url()) as holder:
         holder.execute(f"LOCK TABLE data.ds_{dataset.pk} IN SHARE ROW EXCLUSIVE MODE")
         while not Request.objects.filter(dataset=dataset, message__contains="somebody reads the table").exists():
@@ -916,7 +913,7 @@ def test_what_a_run_came_to_stays_so_when_a_later_one_lands_its_days_again(make_
     dataset = make_dataset(start="today-4", end="yesterday")
     first = fill(dataset)
 
-    finish(engine.reload(dataset, day_before(4), day_before(1), now=dispatch.database_now()))
+    finish(runs.reload(dataset, day_before(4), day_before(1), now=database_now()))
 
     first.refresh_from_db()
     assert (first.days_done(), first.days_failed()) == (4, 0)

@@ -7,7 +7,9 @@ import psycopg
 import pytest
 from django.db import connection
 
-from datasets.backfill import dispatch, housekeeping, land, lifecycle
+from connector.database.clock import database_now
+from datasets.backfill import housekeeping, land, lifecycle
+from datasets.backfill.raw_files import raw_folder
 from datasets.models import Dataset, Request
 from tests.living import database_url
 
@@ -28,7 +30,7 @@ def replaced(make_dataset, fill):
 
 
 def test_an_old_generation_stays_an_hour_for_those_who_still_read_it(replaced):
-    now = dispatch.database_now()
+    now = database_now()
 
     housekeeping.clean(now)
     assert tables(replaced) == [2, 3]
@@ -38,7 +40,7 @@ def test_an_old_generation_stays_an_hour_for_those_who_still_read_it(replaced):
 
 
 def test_a_generation_that_a_reader_holds_waits_for_the_next_time(replaced):
-    later = dispatch.database_now() + timedelta(minutes=61)
+    later = database_now() + timedelta(minutes=61)
     with psycopg.connect(database_url()) as reader:
         reader.execute(f"SELECT * FROM data.ds_{replaced.pk}_g2")
 
@@ -52,7 +54,7 @@ def test_a_generation_that_a_reader_holds_waits_for_the_next_time(replaced):
 def test_the_rows_of_a_deleted_dataset_go(replaced):
     lifecycle.remove(replaced)
 
-    housekeeping.clean(dispatch.database_now())
+    housekeeping.clean(database_now())
 
     assert not Dataset.objects.exists()
     assert tables(replaced) == []
@@ -61,8 +63,8 @@ def test_the_rows_of_a_deleted_dataset_go(replaced):
 def test_raw_answers_are_kept_for_thirty_days(make_dataset, fill):
     dataset = make_dataset(start="yesterday", end="yesterday")
     fill(dataset)
-    folder = housekeeping.raw_folder(dataset.pk, Request.objects.get().pk)
-    now = dispatch.database_now()
+    folder = raw_folder(dataset.pk, Request.objects.get().pk)
+    now = database_now()
 
     for days, is_kept in ((29, True), (31, False)):
         written = (now - timedelta(days=days)).timestamp()
@@ -80,16 +82,16 @@ def test_a_dataset_that_is_made_while_it_looks_keeps_its_table_and_its_files(mak
         if not made:
             made.append(None)  # what follows asks too
             made[0] = make_dataset()
-            raw = housekeeping.raw_folder(made[0].pk, 1)
+            raw = raw_folder(made[0].pk, 1)
             raw.mkdir(parents=True)
             (raw / "document").write_text("rows")
             land.prepare(made[0], 1, [{"name": "a", "title": "a", "type": "text"}])
         return answer
 
-    housekeeping.raw_folder(0).mkdir(parents=True, exist_ok=True)
-    now = dispatch.database_now()
+    raw_folder(0).mkdir(parents=True, exist_ok=True)
+    now = database_now()
     with connection.execute_wrapper(as_soon_as_it_has_asked):
         clean(now)
 
     assert tables(made[0]) == [1]
-    assert (housekeeping.raw_folder(made[0].pk, 1) / "document").exists()
+    assert (raw_folder(made[0].pk, 1) / "document").exists()

@@ -9,12 +9,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from connector.accounts import clients
+from connector.accounts import clients, quota
 from connector.catalogue import index
 from connector.catalogue.report import Days
+from connector.database.clock import database_now
 from connector.spapi.client import Call
 from connector.spapi.operations import OPERATIONS, Further
-from datasets.backfill import dispatch, engine, forecast, lifecycle
+from datasets.backfill import engine, forecast, lifecycle, runs
 from datasets.models import Day, Request, Run
 from tests.days import day_before, even_days
 
@@ -37,14 +38,14 @@ class Account:
     def spend(self):
         operation = OPERATIONS["createReport"]
         clients.client_for(self.account)._quota_take(Call(operation))
-        clients._quota("drain", clients.limits_of(self.account, operation), 60)
+        quota.drain(self.account, Call(operation), 60)
         self.amazon.control("/simulator/drain", {"operation": "createReport"})
         self.at = self._now()
 
     def hold(self):
         """As if no time had gone by since the last look at our ledger."""
         lost = self._now() - self.at
-        link = clients._quota_connection()
+        link = quota.connection()
         link.execute("UPDATE quota SET tat = tat + %s", [lost])
         link.execute("UPDATE quota_place SET since = since + %s, until = until + %s", [lost, lost])
         self.at += lost
@@ -52,13 +53,13 @@ class Account:
     def let_pass(self, seconds):
         """So much time goes by for both ledgers."""
         self.hold()
-        link = clients._quota_connection()
+        link = quota.connection()
         link.execute("UPDATE quota SET tat = tat - %s", [seconds])
         link.execute("UPDATE quota_place SET since = since - %s, until = until - %s", [seconds, seconds])
         self.amazon.control("/simulator/clock", {"advance": seconds})
 
     def start(self, dataset):
-        self.runs.append(engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now()))
+        self.runs.append(runs.start(dataset, Run.Trigger.MANUAL, now=database_now()))
         return self.runs[-1]
 
     def look(self):
@@ -90,7 +91,7 @@ class Account:
         return forecast.forecast(report, self.account, first, last)
 
     def _now(self):
-        return clients._quota_connection().execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]
+        return quota.connection().execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]
 
     def _asked(self):
         entries = self.amazon.control("/simulator/requests?operation=createReport")["requests"]

@@ -10,9 +10,10 @@ import pytest
 from connector.catalogue import index
 from connector.catalogue.report import Aligned
 from connector.catalogue.written import Written
+from connector.database.clock import database_now
 from connector.simulator.analytics import search_terms
 from connector.simulator.marketplaces import BY_COUNTRY
-from datasets.backfill import dispatch, engine
+from datasets.backfill import engine, runs
 from datasets.models import Change, Day, Request
 from datasets.storage.table import MOST_COLUMNS
 from tests.backfill.conftest import finish
@@ -164,7 +165,7 @@ def test_a_week_is_read_again_as_a_whole_whichever_of_its_days_is_reloaded(of_ty
     assert fill(dataset).days_total == 0
 
     wednesday = first + timedelta(days=3)
-    run = finish(engine.reload(dataset, wednesday, wednesday, now=dispatch.database_now()))
+    run = finish(runs.reload(dataset, wednesday, wednesday, now=database_now()))
 
     assert (run.state, run.days_total) == ("succeeded", 7)
     assert len(asked(simulator)) == 2
@@ -247,7 +248,7 @@ def test_what_no_database_keeps_is_replaced_and_said(of_type, fill, check, simul
 def test_a_request_that_was_created_and_never_written_down_is_found_by_its_dates(of_type, fill, simulator):
     first, last = last_week()
     dataset = of_type(TERMS, first=first, last=last)
-    run = engine.start(dataset, "manual", now=dispatch.database_now())
+    run = runs.start(dataset, "manual", now=database_now())
     engine.advance(run.pk)
     Request.objects.update(state="planned", amazon_id="", not_before=None)  # a worker died before the answer was kept
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from datasets.backfill import dispatch, engine, lease, lifecycle
-from datasets.forms import DatasetForm
+from connector.database.clock import database_now
+from datasets.backfill import engine, lease, lifecycle, runs
+from datasets.definition.form import DatasetForm
 from datasets.models import Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
@@ -32,7 +33,7 @@ def change(alice):
 
 def half_way(dataset, state):
     """A run whose first request has come to that state."""
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     while not Request.objects.filter(dataset=dataset, state=state).exists():
         engine.advance(run.pk)
     return run
@@ -74,7 +75,7 @@ def test_a_report_under_way_is_not_landed_as_the_answer_to_another_question(make
 
 def test_days_built_aside_with_old_answers_are_not_shown_beside_new_ones(make_dataset, fill, change, check, simulator):
     dataset = make_dataset(start="today-6", end="yesterday", mode="replace")
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "503", "after": 1, "count": 1})
     engine.advance(run.pk)
     assert 0 < Day.objects.filter(dataset=dataset, state__in=Day.IN).count() < 6
@@ -88,7 +89,7 @@ def test_days_built_aside_with_old_answers_are_not_shown_beside_new_ones(make_da
 
 def test_a_worker_in_the_middle_of_old_answers_lands_none_of_them(make_dataset, change, check):
     dataset = make_dataset(start="today-2", end="yesterday")
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     old = lease.take(run.pk)
     change(dataset, options=SHIPPED)
 
@@ -99,7 +100,7 @@ def test_a_worker_in_the_middle_of_old_answers_lands_none_of_them(make_dataset, 
 
 def test_what_a_replace_has_under_way_is_seen_once_the_mode_is_append(make_dataset, change, check):
     dataset = make_dataset(start="today-6", end="yesterday", mode="replace")
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
 
     change(dataset, mode="append")
 
@@ -113,7 +114,7 @@ def test_a_replay_whose_dataset_is_changed_asks_as_any_run(make_dataset, fill, c
     """It asks for nothing by itself: it ended as succeeded with nothing, and as a replace showed an empty table."""
     dataset = make_dataset(start="today-3", end="yesterday")
     fill(dataset)
-    run = lifecycle.replay(dataset, day_before(3), day_before(1), now=dispatch.database_now())
+    run = lifecycle.replay(dataset, day_before(3), day_before(1), now=database_now())
 
     change(dataset, **changed)
 

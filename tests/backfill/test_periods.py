@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.catalogue.report import Aligned, Days
+from datasets import calendar
 from datasets.backfill import days, plan, window
+from datasets.backfill.span import Span, completed_periods
 
 ZONES = st.sampled_from(sorted(available_timezones()))
 DATES = st.dates(date(2015, 1, 1), date(2035, 12, 31))
@@ -42,17 +44,19 @@ def test_a_day_lies_in_one_period_and_the_next_one_follows_without_gap(rule, day
 @given(ALIGNED, DATES, st.integers(0, 800), st.integers(-40, 900), ZONES)
 def test_the_windows_of_a_span_tile_it_without_gap_or_overlap(rule, start, length, age, zone):
     today = start + timedelta(days=age)
-    span = window.over(window.Span(start, min(start + timedelta(days=length), today)), rule, newest=today)
-    wanted = window.days(span.first, span.last)
+    span = completed_periods(Span(start, min(start + timedelta(days=length), today)), rule, newest=today)
+    wanted = calendar.days(span.first, span.last)
 
     found = plan.for_report(rule, wanted, zone, edge=today, spare=15)
 
-    assert [day for first, last in found for day in window.days(first, last)] == wanted
+    assert [day for first, last in found for day in calendar.days(first, last)] == wanted
     assert all(last < today for _, last in found)
     for first, last in found:
         assert is_aligned(first, last, rule.unit)
-        assert len({rule.period(day) for day in window.days(first, last)}) <= rule.most
-    edges = [window.bounds(first, zone)[0] for first, _ in found] + [window.bounds(last, zone)[1] for _, last in found]
+        assert len({rule.period(day) for day in calendar.days(first, last)}) <= rule.most
+    edges = [calendar.bounds(first, zone)[0] for first, _ in found] + [
+        calendar.bounds(last, zone)[1] for _, last in found
+    ]
     assert len(set(edges)) == len(found) + bool(found)
 
 
@@ -62,12 +66,12 @@ def test_a_span_is_widened_to_whole_periods_that_are_over_and_within_reach(rule,
     earliest, end = today - timedelta(days=reach), min(start + timedelta(days=length), today)
     first = max(start, earliest)
 
-    span = window.over(window.Span(first, end), rule, newest=today, earliest=earliest)
+    span = completed_periods(Span(first, end), rule, newest=today, earliest=earliest)
 
     if len(span):
         assert rule.period(span.first)[0] == span.first >= earliest
         assert rule.period(span.last)[1] == span.last < today
-    for day in window.days(first, end):
+    for day in calendar.days(first, end):
         begins, ends = rule.period(day)
         assert (span.first <= day <= span.last) == (begins >= earliest and ends < today)
 
@@ -84,12 +88,12 @@ def test_a_period_is_read_again_as_a_whole(rule, some):
 def test_amazon_reads_the_bounds_as_the_very_dates_that_were_meant(first, length, zone):
     last = first + timedelta(days=length)
     if not (
-        window.bounds(first, zone)[0] < window.bounds(first, zone)[1]
-        and window.bounds(last, zone)[0] < window.bounds(last, zone)[1]
+        calendar.bounds(first, zone)[0] < calendar.bounds(first, zone)[1]
+        and calendar.bounds(last, zone)[0] < calendar.bounds(last, zone)[1]
     ):
         return  # a day that its zone left out, when it moved over the date line
 
-    sent = window.as_dates(window.bounds(first, zone)[0], window.bounds(last, zone)[1], zone)
+    sent = window.as_dates(calendar.bounds(first, zone)[0], calendar.bounds(last, zone)[1], zone)
 
     assert sent == tuple(datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (first, last))
 
@@ -101,10 +105,10 @@ def test_a_week_with_a_clock_change_is_one_window_of_its_own_length(sunday, hour
     rule, zone = Aligned("week"), "America/Los_Angeles"
     first, last = rule.period(sunday)
 
-    assert plan.for_report(rule, window.days(first, last), zone) == [(first, last)]
-    length = window.bounds(last, zone)[1] - window.bounds(first, zone)[0]
+    assert plan.for_report(rule, calendar.days(first, last), zone) == [(first, last)]
+    length = calendar.bounds(last, zone)[1] - calendar.bounds(first, zone)[0]
     assert length == timedelta(hours=6 * 24 + hours)
-    assert window.bounds(first, zone)[0].astimezone(ZoneInfo(zone)).strftime("%a %H:%M") == "Sun 00:00"
+    assert calendar.bounds(first, zone)[0].astimezone(ZoneInfo(zone)).strftime("%a %H:%M") == "Sun 00:00"
 
 
 def test_a_unit_that_amazon_does_not_have_is_no_window():

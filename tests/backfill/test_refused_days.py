@@ -3,8 +3,9 @@
 import orjson
 import pytest
 
-from datasets.backfill import dispatch, fetch, lifecycle, window
-from datasets.backfill.housekeeping import raw_folder
+from connector.database.clock import database_now
+from datasets.backfill import fetch, lifecycle, window
+from datasets.backfill.raw_files import raw_folder
 from datasets.models import Day
 from tests.backfill.conftest import finish
 from tests.days import ZONE
@@ -43,7 +44,7 @@ def test_a_day_that_cannot_be_merged_holds_back_no_older_day_of_its_answer(make_
     checker = check(dataset)
     checker.link.execute(f"UPDATE {checker.table()} SET sales_channel = 'misread'")
 
-    run = finish(lifecycle.replay(dataset, request.first_day, request.last_day, now=dispatch.database_now()))
+    run = finish(lifecycle.replay(dataset, request.first_day, request.last_day, now=database_now()))
 
     days = (request.last_day - request.first_day).days + 1
     assert (run.state, run.days_done(), run.days_failed()) == ("partial", days - 1, 1), run.message

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.catalogue.report import Days
-from datasets import schedule
+from datasets import calendar, schedule
 from datasets.backfill import days, plan, window
+from datasets.backfill.span import resolved_span
 
 ZONES = ["America/Los_Angeles", "Europe/London", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Tokyo", "UTC"]
 DATES = st.dates(date(2019, 1, 1), date(2030, 12, 31))
@@ -18,14 +19,14 @@ TODAY = date(2026, 11, 22)
 def test_just_after_midnight_yesterday_is_yesterday_although_today_cannot_be_asked_for_yet():
     words = {"start": "today-3", "end": "today"}
 
-    span = window.span(**words, today=TODAY, newest=TODAY - timedelta(days=1))
+    span = resolved_span(**words, today=TODAY, newest=TODAY - timedelta(days=1))
 
     assert (span.first, span.last) == (TODAY - timedelta(days=3), TODAY - timedelta(days=1))
 
 
 @given(DATES, st.sampled_from(ZONES), st.integers(1, 60))
 def test_days_tile_time_without_gap_or_overlap(first, zone, count):
-    edges = [window.bounds(first + timedelta(days=i), zone) for i in range(count)]
+    edges = [calendar.bounds(first + timedelta(days=i), zone) for i in range(count)]
 
     assert all(before[1] == after[0] for before, after in zip(edges, edges[1:], strict=False))
     assert all(timedelta(hours=22) < end - start < timedelta(hours=26) for start, end in edges)
@@ -33,7 +34,7 @@ def test_days_tile_time_without_gap_or_overlap(first, zone, count):
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 8), 23), (date(2026, 11, 1), 25), (date(2026, 7, 1), 24)])
 def test_a_day_of_a_clock_change_is_as_long_as_it_is(day, hours):
-    start, end = window.bounds(day, "America/Los_Angeles")
+    start, end = calendar.bounds(day, "America/Los_Angeles")
 
     assert end - start == timedelta(hours=hours)
 
@@ -41,7 +42,7 @@ def test_a_day_of_a_clock_change_is_as_long_as_it_is(day, hours):
 @given(st.datetimes(datetime(2026, 9, 20), datetime(2026, 12, 20), timezones=st.just(UTC)), st.sampled_from(ZONES))
 def test_the_quick_day_finder_agrees_with_the_calendar(moment, zone):
     find = window.day_finder(date(2026, 10, 1), date(2026, 11, 30), zone)
-    expected = window.today(moment, zone)
+    expected = calendar.today(moment, zone)
 
     assert find(moment.isoformat()) == expected
     assert find(moment.isoformat().replace("+00:00", "Z")) == expected
@@ -68,13 +69,13 @@ def test_text_that_is_no_instant_has_no_day():
     ],
 )
 def test_domos_words_for_days_are_understood(word, day):
-    assert window.resolve(word, TODAY) == day
+    assert calendar.resolve(word, TODAY) == day
 
 
 @pytest.mark.parametrize("word", ["", "tomorrow", "2026-13-01", "01/02/2026", "today+1", "-3"])
 def test_a_word_that_is_no_day_is_answered_with_what_to_write(word):
     with pytest.raises(ValueError, match="today-7"):
-        window.resolve(word, TODAY)
+        calendar.resolve(word, TODAY)
 
 
 wanted_days = st.sets(st.integers(0, 400), min_size=1).map(lambda n: sorted(TODAY - timedelta(days=i) for i in n))
@@ -147,7 +148,7 @@ class TestAgain:
 
     def known(self, back, *, landed_days_ago=0, whole=True):
         day = date(2026, 11, 22) - timedelta(days=back)
-        _, end = window.bounds(day, self.zone)
+        _, end = calendar.bounds(day, self.zone)
         return days.Known(day, end if whole else end - timedelta(hours=3), self.now - timedelta(days=landed_days_ago))
 
     def again(self, *known, settling_days=3):
@@ -178,7 +179,7 @@ def test_a_daily_schedule_runs_once_on_each_local_day(zone):
     seen = []
     while len(seen) < 400:
         moment = schedule.next_run("daily", schedule.DEFAULT_AT, zone, moment)
-        seen.append(window.today(moment, zone))
+        seen.append(calendar.today(moment, zone))
 
     assert seen == [seen[0] + timedelta(days=i) for i in range(400)]
 

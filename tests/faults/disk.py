@@ -12,9 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from connector.embedded import children
-from connector.embedded.identity import current
-from connector.embedded.postgres import NAME, Postgres
+from connector.runtime.embedded import children
+from connector.runtime.embedded.identity import current
+from connector.runtime.embedded.postgres import NAME, Postgres
 
 JOURNAL = "160m"  # the disk: nine segments
 SEGMENT = 16 << 20

@@ -9,7 +9,9 @@ from datetime import UTC, timedelta
 from decimal import Decimal
 
 from connector.catalogue import index
-from datasets.backfill import dispatch, engine, lifecycle, window
+from connector.database.clock import database_now
+from datasets import calendar
+from datasets.backfill import engine, lifecycle, runs
 from datasets.models import Request, Run
 
 
@@ -56,7 +58,7 @@ class Drive:
 
 
 def begin(dataset, trigger=Run.Trigger.MANUAL):
-    return Drive(engine.start(dataset, trigger, now=dispatch.database_now()))
+    return Drive(runs.start(dataset, trigger, now=database_now()))
 
 
 def drive(dataset, **limits):
@@ -210,7 +212,7 @@ class Series(File):
 
     def fault(self, operation, kind, day, **rule):
         """The fault befalls that day's report and no other, wherever it stands in the line."""
-        begins = window.bounds(day, self.dataset.account.zone)[0].astimezone(UTC)
+        begins = calendar.bounds(day, self.dataset.account.zone)[0].astimezone(UTC)
         return self.amazon.fault(operation, kind, match={"dataStartTime": f"{begins:%Y-%m-%dT%H:%M:%SZ}"}, **rule)
 
     def states(self):

@@ -4,7 +4,7 @@ As people run it, a part that fell several times within a minute is given up to 
 """
 
 import manage
-from connector import supervisor
+from connector.runtime.installation import supervisor
 
 if __name__ == "__main__":
     supervisor.LONGEST_PAUSE = 0.5

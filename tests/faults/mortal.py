@@ -18,11 +18,12 @@ AHEAD, BACK = signal.SIGUSR2, signal.SIGWINCH  # its clock is set a day ahead, o
 
 def work(until_over):
     """Goes on with whatever is open; ends when nothing is, where it was told so."""
+    from connector.database.clock import database_now
     from datasets.backfill import dispatch, engine
     from datasets.models import Run
 
     while True:
-        dispatch.release_dead_leases(dispatch.database_now())
+        dispatch.release_dead_leases(database_now())
         found = list(Run.objects.open().values_list("pk", flat=True))
         if not found and until_over:
             return
@@ -53,7 +54,7 @@ def survive(wish):
     if wish.get("waits"):
         signal.sigwait({GO})
     if wish.get("starts"):
-        from datasets import tasks
+        from datasets.backfill import tasks
         from datasets.models import Dataset
 
         return tasks.start(Dataset.objects.get(pk=wish["starts"]))
@@ -72,8 +73,7 @@ def main():
     django.setup()
     import ssl
 
-    from datasets import tasks
-    from datasets.backfill import engine
+    from datasets.backfill import engine, tasks
 
     assert tasks and engine
     ssl.create_default_context()  # what each would load first

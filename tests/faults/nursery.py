@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from connector.embedded import children
+from connector.runtime.embedded import children
 from tests.conftest import PROJECT
 from tests.faults.watcher import digest
 from tests.living import database_url, environment

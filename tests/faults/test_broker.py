@@ -17,9 +17,11 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from connector.celery import app, patience
-from connector.embedded.services import Services
-from datasets.backfill import dispatch, engine
+from connector.celery import app
+from connector.database.clock import database_now
+from connector.runtime.broker import patience
+from connector.runtime.embedded.services import Services
+from datasets.backfill import runs
 from datasets.models import Run
 from tests.backfill.conftest import account, fast_amazon, fill, make_dataset  # noqa: F401
 from tests.faults.nursery import Nursery
@@ -145,7 +147,7 @@ def test_a_worker_outlives_what_is_no_message(installation, broker, make_dataset
     for rubbish in ((), broken()):
         for each in rubbish:
             broker.line.lpush("backfill", each)
-        run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
         wait_until(lambda run=run: is_over(run), seconds=PATIENCE, every=0.1)
         assert run.state == Run.State.SUCCEEDED, run.message
 
@@ -176,7 +178,7 @@ def test_what_is_due_runs_again_after_the_broker_died_forgot_or_carried_rubbish(
         if number % 5 == 1:
             broker.forget()
             empty += 1
-        run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
         time.sleep(chance.uniform(0.0, 1.0))
         broker.start()
         if number % 5 == 0:

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from datasets.backfill import dispatch, engine
+from connector.database.clock import database_now
+from datasets.backfill import runs
 from datasets.models import Day, Request, Run
 from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401
 from tests.checker import Checker
@@ -41,7 +42,7 @@ def test_workers_with_wrong_clocks_that_jump_do_each_day_once(tmp_path, make_dat
     dataset = make_dataset("order_details", start=f"today-{DAYS}", end="yesterday")
     checker = Checker(dataset.pk, simulator)
     truth = checker.truth(day_before(DAYS), day_before(1))
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
 
     with Nursery(tmp_path) as nursery, Watch((dataset.pk, expected(truth))) as watch:
         workers = [nursery.fork(clock=clock) for clock in (86400, -86400, 300, -300)]
@@ -49,7 +50,7 @@ def test_workers_with_wrong_clocks_that_jump_do_each_day_once(tmp_path, make_dat
         while not is_over(run):
             os.kill(workers[jumps % 4], (AHEAD, BACK)[jumps % 2])
             lease = Run.objects.filter(pk=run.pk).values_list("lease_until", flat=True).get()
-            assert lease is None or -1 < (lease - dispatch.database_now()).total_seconds() < 61
+            assert lease is None or -1 < (lease - database_now()).total_seconds() < 61
             jumps += 1
             time.sleep(0.02)
         assert nursery.errors() == []
@@ -57,7 +58,7 @@ def test_workers_with_wrong_clocks_that_jump_do_each_day_once(tmp_path, make_dat
     assert run.state == Run.State.SUCCEEDED, run.message
     assert (run.interruptions, jumps > 2) == (0, True)
     assert checker.assert_orders_equal_truth(day_before(DAYS), day_before(1)) == run.rows  # each row was written once
-    assert abs((run.ended_at - dispatch.database_now()).total_seconds()) < 60
+    assert abs((run.ended_at - database_now()).total_seconds()) < 60
     assert watch.wrong == []
     checker.close()
 
@@ -87,7 +88,7 @@ def test_a_worker_that_stood_still_for_three_leases_changes_nothing_any_more(tmp
     with Nursery(tmp_path) as nursery:
         while stopped < PAUSES:
             Day.objects.filter(dataset=dataset, state__in=Day.IN).update(again=True, checksum="written again")
-            run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+            run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
             zombie = nursery.fork(lease=LEASE)
             wait_until(lambda run=run: is_over(run) or run.state == Run.State.RUNNING, seconds=30, every=0.002)
             time.sleep(chance.uniform(0.0, 0.2))
@@ -128,7 +129,7 @@ def test_a_worker_that_stood_still_in_a_transaction_gives_its_run_back(tmp_path,
 
     with Nursery(tmp_path) as nursery:
         worker = nursery.fork(lease=LEASE)
-        run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
         wait_until(lambda: is_over(run) or run.state == Run.State.RUNNING, seconds=30, every=0.002)
         end = time.monotonic() + 60
         while True:
@@ -141,7 +142,7 @@ def test_a_worker_that_stood_still_in_a_transaction_gives_its_run_back(tmp_path,
             time.sleep(0.003)
             if is_over(run):
                 Day.objects.filter(dataset=dataset, state__in=Day.IN).update(again=True, checksum="written again")
-                run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+                run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
         wait_until(lambda: not stands_in_a_transaction(), seconds=30, every=0.05)
         os.kill(worker, signal.SIGCONT)
         wait_until(lambda: is_over(run), seconds=30, every=0.05)

@@ -10,7 +10,8 @@ import time
 import pytest
 from django.db import connection
 
-from datasets.backfill import dispatch, engine
+from connector.database.clock import database_now
+from datasets.backfill import runs
 from datasets.models import Day, Run
 from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401
 from tests.checker import Checker
@@ -73,7 +74,7 @@ def test_a_commit_of_unknown_fate_loses_and_doubles_nothing(tmp_path, proxy, mak
         nursery.finish()
         last = dataset.runs.latest("pk")
         if last.state != Run.State.SUCCEEDED:
-            last = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+            last = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
             nursery.finish()
 
     last.refresh_from_db()

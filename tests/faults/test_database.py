@@ -5,7 +5,8 @@ import time
 import pytest
 from django.db import connection
 
-from datasets.backfill import dispatch, engine
+from connector.database.clock import database_now
+from datasets.backfill import runs
 from datasets.models import Run
 from tests.backfill.conftest import account, check, fast_amazon, make_dataset  # noqa: F401
 from tests.days import day_before
@@ -70,7 +71,7 @@ def test_a_database_that_says_no_for_a_while_is_waited_for(make_dataset, check, 
     """C4, C5, C7: at the COPY, and at the checkpoint behind it."""
     dataset = make_dataset(start="today-2", end="yesterday")
     checker = check(dataset)
-    Drive(engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())).to_end()
+    Drive(runs.start(dataset, Run.Trigger.MANUAL, now=database_now())).to_end()
     rows = checker.assert_orders_equal_truth(day_before(2), day_before(1))
     for code, said in ANSWERS[where].items():
         dataset.days.update(again=True, checksum="written again")
@@ -79,7 +80,7 @@ def test_a_database_that_says_no_for_a_while_is_waited_for(make_dataset, check, 
         else:
             refuse("UPDATE", "datasets_day", code)
 
-        run = Drive(engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())).to_end()
+        run = Drive(runs.start(dataset, Run.Trigger.MANUAL, now=database_now())).to_end()
 
         assert run.state == Run.State.SUCCEEDED, f"{code}: {run.message}"
         assert run.waits, code
@@ -98,7 +99,7 @@ def test_a_database_that_is_read_only_for_a_while_stops_nothing_for_good(tmp_pat
             sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
             nursery.fork()
             checker.link.execute("SET default_transaction_read_only = off")
-            run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+            run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
             wait_until(lambda: "ReadOnlySqlTransaction" in nursery.log.read_text(), seconds=30)
             time.sleep(0.2)
         finally:

@@ -10,7 +10,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from datasets.backfill import dispatch, engine
+from connector.database.clock import database_now
+from datasets.backfill import runs
 from datasets.models import Run
 from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401
 from tests.checker import Checker
@@ -99,7 +100,7 @@ def finish(nursery, dataset):
     """The run goes on by itself, or the next one does."""
     nursery.finish(90)
     if dataset.runs.latest("pk").state != Run.State.SUCCEEDED:
-        engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
         nursery.finish(90)
     assert dataset.runs.latest("pk").state == Run.State.SUCCEEDED, dataset.runs.latest("pk").message
 
@@ -110,7 +111,7 @@ def test_a_journal_without_room_loses_nothing_and_the_run_goes_on_when_there_is_
     began = server.log.stat().st_size
     server.fill()
     with Nursery(tmp_path) as nursery:
-        engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
         nursery.fork()
         until_another_day_is_in(server, dataset, 0)
         server.run_short(48 << 10)
@@ -135,7 +136,7 @@ def test_a_server_that_dies_right_after_a_landing_keeps_its_rows_with_its_checkp
     dataset, truth = busy
     crashes, seen = 0, {}
     with Nursery(tmp_path) as nursery:
-        engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
         nursery.fork()
         while crashes < CRASHES:
             before = until_another_day_is_in(server, dataset, len(seen))

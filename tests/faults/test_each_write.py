@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from datasets.backfill import dispatch, engine, lifecycle
+from connector.database.clock import database_now
+from datasets.backfill import lifecycle, runs
 from datasets.models import Dataset, Run
 from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401, F811
 from tests.checker import Checker
@@ -100,13 +101,13 @@ def test_a_kill_at_any_network_write_changes_nothing(
 
     with Nursery(tmp_path) as nursery, Watch((dataset.pk, expected(truth))) as watch:
         if mode == Dataset.Mode.REPLACE:  # readers have an older generation in front of them
-            engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+            runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
             nursery.finish()
         while number < MOST_WRITES:
             if mode != Dataset.Mode.REPLACE:
                 with watch.closed_eyes():
                     lifecycle.clear(dataset)
-            run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+            run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
             was_killed = work_until_write(nursery, number)
             nursery.finish()
 
@@ -145,7 +146,7 @@ def test_a_kill_at_any_network_write_of_a_report_asks_amazon_for_it_once(
             simulator.control("/simulator/reset", {})
             simulator.control("/simulator/settings", {"rate_factor": 1000.0, "processing_seconds": 0.0})
             simulator.control("/simulator/clock", {"freeze": True})
-            run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+            run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
             was_killed = work_until_write(nursery, number)
             nursery.finish()
 
@@ -173,7 +174,7 @@ def test_a_kill_while_days_are_given_up_never_ends_in_a_success(tmp_path, strace
         while number < MOST_WRITES:
             lifecycle.clear(dataset)
             simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "redirect", "location": "x"})
-            run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+            run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
             was_killed = work_until_write(nursery, number)
             nursery.finish()
 

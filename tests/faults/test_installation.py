@@ -20,13 +20,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from connector.embedded import children
-from connector.embedded.services import Services
+from connector.runtime.embedded import children
+from connector.runtime.embedded.services import Services
 from tests.checker import Checker
 from tests.days import day_before, day_of
 from tests.faults.nursery import Watch, expected
 from tests.living import wait_until
-from tests.roof.test_running import Installation, command_line, free_port, manage
+from tests.runtime.test_running import Installation, command_line, free_port, manage
 
 KILLS = int(os.environ.get("FAULTS_PART_KILLS", 8))
 PARTS = ("worker", "child of the worker", "beat", "web", "valkey", "postgres", "postmaster", "child of postgres")

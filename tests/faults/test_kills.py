@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from datasets import tasks
-from datasets.backfill import dispatch, engine
+from connector.database.clock import database_now
+from datasets.backfill import runs, tasks
 from datasets.models import Dataset, Day, Run
 from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401
 from tests.checker import Checker
@@ -44,7 +44,7 @@ def keep_busy(dataset):
         return found
     dataset.refresh_from_db()
     Day.objects.filter(dataset=dataset, state__in=Day.IN).update(again=True, checksum="written again")
-    return engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    return runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
 
 
 @pytest.mark.parametrize(("report", "mode", "by"), MODES)
@@ -70,7 +70,7 @@ def test_workers_killed_at_random_lose_and_double_nothing(tmp_path, make_dataset
         nursery.finish()
         last = dataset.runs.latest("pk")
         if last.state != Run.State.SUCCEEDED:  # three kills in a row set a request aside: the next run brings it in
-            last = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+            last = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
             nursery.finish()
 
     last.refresh_from_db()

@@ -18,13 +18,14 @@ import pytest
 from django.db import connection
 
 from connector.catalogue import index
+from connector.database.clock import database_now
 from connector.simulator import flat_file, partners
 from connector.simulator.marketplaces import BY_COUNTRY
 from connector.simulator.order_json import render
 from connector.simulator.simulator import Simulator
 from connector.spapi import errors
 from connector.spapi.client import Client
-from datasets.backfill import dispatch, engine, fetch, lease
+from datasets.backfill import fetch, lease, runs
 from datasets.models import Day, Request, Run
 from tests.days import day_before
 from tests.faults import malformed
@@ -73,7 +74,7 @@ class Mass:
 
     def __init__(self, dataset, days):
         self.dataset, self.days, self.cases = dataset, days, 0
-        self.run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+        self.run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
         self.fence = lease.take(self.run.pk)
         self.run.refresh_from_db()
         self.report = index.effective(dataset.report, dataset.options)

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from connector.accounts.models import Quota
-from datasets.backfill import dispatch, engine
+from connector.database.clock import database_now
+from datasets.backfill import runs
 from datasets.models import Day, Request
 from tests.faults.driving import Drive, begin
 
@@ -268,7 +269,7 @@ def test_an_order_that_shows_up_late_is_in_after_its_day_was_read_again(chain):
         assert chain.drive().state == "succeeded", place
         early = chain.dataset.rows
 
-        run = Drive(engine.reload(chain.dataset, chain.first, chain.last, now=dispatch.database_now())).to_end()
+        run = Drive(runs.reload(chain.dataset, chain.first, chain.last, now=database_now())).to_end()
 
         chain.dataset.refresh_from_db()
         assert_goes_on(chain, place, run, calls=2 * chain.pages)

@@ -11,8 +11,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from datasets import tasks
-from datasets.backfill import dispatch, engine, lease
+from connector.database.clock import database_now
+from datasets.backfill import dispatch, lease, runs, tasks
 from datasets.models import Dataset, Day, Request, Run
 from tests.backfill.conftest import account, fast_amazon, make_dataset  # noqa: F401
 from tests.faults.nursery import Nursery
@@ -71,7 +71,7 @@ class Lanes:
 
 def test_of_workers_that_reach_for_the_same_run_one_gets_it(make_dataset):
     """A13."""
-    run = engine.start(make_dataset(), Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(make_dataset(), Run.Trigger.MANUAL, now=database_now())
     with Lanes(2) as lanes:
         for number in range(RACES):
             fences = lanes.race(lambda: lease.take(run.pk))
@@ -85,7 +85,7 @@ def test_of_two_ticks_one_starts_what_is_due(make_dataset):
     dataset = make_dataset(schedule_kind="daily", schedule_zone="UTC", schedule_at="06:00")
     with Lanes(3) as lanes:
         for _ in range(RACES // 5):
-            now = dispatch.database_now()
+            now = database_now()
             Dataset.objects.filter(pk=dataset.pk).update(next_run_at=now - timedelta(minutes=1))
             Run.objects.all().delete()
 
@@ -99,7 +99,7 @@ def test_of_two_ticks_one_starts_what_is_due(make_dataset):
 def test_five_copies_of_a_message_are_one_application(make_dataset, simulator):
     """A14: at the same time, and once more when all is done."""
     dataset = make_dataset(start="today-2", end="yesterday")
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     with Lanes(5) as lanes:
         for _ in range(20):
             for answer in lanes.race(lambda: tasks.advance(run_id=run.pk)):
@@ -122,7 +122,7 @@ def test_five_copies_of_a_message_are_one_application(make_dataset, simulator):
 
 def interruptions(run):
     """Of the run, when dead workers' leases have been released: the system may take a moment to bury a worker."""
-    dispatch.release_dead_leases(dispatch.database_now())
+    dispatch.release_dead_leases(database_now())
     return Run.objects.get(pk=run.pk).interruptions
 
 
@@ -130,7 +130,7 @@ def test_a_request_that_kills_three_workers_is_set_aside_and_the_others_go_on(tm
     """A8, A9: whatever kills them, memory that runs out or a fault of ours."""
     dataset = make_dataset(start="today-2", end="yesterday")
     simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "delay", "seconds": 2, "count": 3})
-    run = engine.start(dataset, Run.Trigger.MANUAL, now=dispatch.database_now())
+    run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
 
     with Nursery(tmp_path) as nursery:
         for killed in range(1, 4):
@@ -142,7 +142,7 @@ def test_a_request_that_kills_three_workers_is_set_aside_and_the_others_go_on(tm
             wait_until(lambda killed=killed: interruptions(run) == killed, seconds=30, every=0.05)
         first = set(Day.objects.filter(dataset=dataset, state="failed").values_list("day", flat=True))
         other = make_dataset("marketplace_participations", start="", end="", mode="replace")
-        beside = engine.start(other, Run.Trigger.MANUAL, now=dispatch.database_now())
+        beside = runs.start(other, Run.Trigger.MANUAL, now=database_now())
         worker = nursery.fork()
         wait_until(lambda: not Run.objects.get(pk=beside.pk).is_open, seconds=30)
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from datasets.backfill import dispatch, engine
+from connector.database.clock import database_now
+from datasets.backfill import engine, runs
 from datasets.models import Day, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
@@ -156,7 +157,7 @@ def test_a_report_cancelled_for_coming_too_soon_takes_the_one_before_it(file):
     file.drive()
     rows = file.assert_whole()
 
-    run = Drive(engine.reload(file.dataset, file.first, file.last, now=dispatch.database_now())).to_end()
+    run = Drive(runs.reload(file.dataset, file.first, file.last, now=database_now())).to_end()
 
     assert run.state == "succeeded", run.message
     assert file.amazon.calls("createReport") == 2  # one for each reading
@@ -168,7 +169,7 @@ def test_a_report_cancelled_while_its_twin_is_being_built_waits_for_the_twin(fil
     file.amazon.set(report_spacing_seconds=3600)
     file.amazon.fault("createReport", "stuck", nth=1, seconds=1.5)
     until_it_waits(begin(file.dataset)).hurry()
-    engine.cancel(Run.objects.get(dataset=file.dataset))
+    runs.cancel(Run.objects.get(dataset=file.dataset))
     engine.advance(Run.objects.get(dataset=file.dataset).pk)
 
     run = file.drive()
@@ -205,7 +206,7 @@ def test_orders_that_show_up_late_are_in_after_the_day_was_read_again(chain, acc
     assert chain.drive().state == "succeeded"
     early = chain.checker.assert_orders_equal_truth(**days)
     amazon.set(late_seconds=0.0)
-    Day.objects.filter(dataset=dataset).update(landed_at=dispatch.database_now() - timedelta(days=1))
+    Day.objects.filter(dataset=dataset).update(landed_at=database_now() - timedelta(days=1))
 
     assert chain.drive().state == "succeeded"
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from datasets.backfill import dispatch, engine
+from connector.database.clock import database_now
+from datasets.backfill import runs
 from datasets.models import Day
 from tests.faults.driving import Drive, begin
 from tests.faults.test_reports import until_it_waits
@@ -100,7 +101,7 @@ def test_a_report_cancelled_for_coming_too_soon_takes_its_own_twin(series):
         series.again()
         series.drive()
 
-        run = Drive(engine.reload(series.dataset, day, day, now=dispatch.database_now())).to_end()
+        run = Drive(runs.reload(series.dataset, day, day, now=database_now())).to_end()
 
         assert_all_is_well(series, place, run, reports=3 + 1)
 
@@ -176,6 +177,6 @@ def test_a_row_that_shows_up_late_is_in_after_its_day_was_read_again(series):
         series.fault("downloadDocument", "row_missing", day, count=1, at=share)
         assert series.drive().state == "succeeded", place
         series.assert_but(day, "landed", rows=series.truth()[str(day)]["rows"] - 1)
-        Day.objects.filter(dataset=series.dataset).update(landed_at=dispatch.database_now() - timedelta(days=1))
+        Day.objects.filter(dataset=series.dataset).update(landed_at=database_now() - timedelta(days=1))
 
         assert_all_is_well(series, place, series.drive(), reports=3 + 3)

@@ -13,6 +13,7 @@ from django.db import connection
 from connector.accounts import connect
 from connector.accounts.clients import AccessToken
 from connector.accounts.models import Account
+from connector.database.clock import database_now
 from datasets.backfill import dispatch
 from datasets.models import Day, Run
 from tests.faults.driving import Drive, begin
@@ -62,12 +63,12 @@ def test_a_withdrawn_consent_pauses_the_account_and_asks_amazon_once(
     assert (amazon.calls("token"), amazon.calls("searchOrders")) == (1, 0)
     assert begin(theirs).to_end().state == "succeeded"
 
-    ours.schedule_kind, ours.next_run_at = "daily", dispatch.database_now()
+    ours.schedule_kind, ours.next_run_at = "daily", database_now()
     ours.save()
-    assert dispatch.start_due(dispatch.database_now()) == 0
+    assert dispatch.start_due(database_now()) == 0
     amazon.simulator.control("/simulator/restore", {"selling_partner_id": account.selling_partner_id})
     account.mark_connected("Atzr|simulator-seller", "", 0, now=datetime.now(UTC))
-    assert dispatch.start_due(dispatch.database_now()) == 1
+    assert dispatch.start_due(database_now()) == 1
     assert Drive(Run.objects.get(dataset=ours, state="queued")).to_end().state == "succeeded"
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from connector.catalogue import index
-from datasets.backfill.window import bounds
+from datasets.calendar import bounds
 from datasets.models import Dataset, Day, Request, Run
 from tests.days import ZONE, day_before, day_of
 

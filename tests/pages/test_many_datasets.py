@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from connector.accounts.models import Account, Application
-from datasets.facts import facts_of, states_of
+from datasets.backfill.facts import facts_of, states_of
 from datasets.models import Dataset, Day, Run
 from tests.pages import scenes
 

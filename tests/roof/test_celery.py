@@ -6,7 +6,8 @@ import uuid
 import pytest
 from kombu import Exchange, Producer, Queue
 
-from connector.celery import TASK_LIMIT, VISIBILITY, app, transport_options
+from connector.celery import TASK_LIMIT, app
+from connector.runtime.broker import VISIBILITY, transport_options
 
 
 def test_nothing_but_json_is_taken_or_sent():

@@ -5,7 +5,7 @@ import io
 import pytest
 from django.core.management import call_command
 
-from connector import liveness
+from connector.runtime import liveness
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 

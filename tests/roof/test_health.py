@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from connector import liveness
+from connector.runtime import liveness
 
 pytestmark = pytest.mark.integration
 

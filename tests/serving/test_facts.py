@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from datasets.facts import complete_through, facts, facts_of
+from datasets.backfill.facts import complete_through, facts, facts_of
 from datasets.models import Day, Run
 from tests.serving import shop
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from connector.accounts.buckets import Buckets, Limit
 from connector.catalogue import index
 from connector.catalogue.readers import flat_file
 from connector.catalogue.report import safe_names
@@ -19,9 +20,8 @@ from connector.spapi.client import Client
 from connector.spapi.documents import open_text
 from connector.spapi.marketplaces import by_country
 from connector.spapi.operations import OPERATIONS, Further
-from connector.spapi.quota import Limit, Quota
 from connector.spapi.transport import Transport
-from tests.spapi.test_quota import connection
+from tests.accounts.test_buckets import connection
 
 pytestmark = pytest.mark.django_db  # for the database to be there; the quota comes by connections of its own
 
@@ -54,7 +54,7 @@ def seller(amazon, settings):
                 opened.append(local.connection)
             return local.connection
 
-        quota, transport = Quota(connect, factor), Transport()
+        quota, transport = Buckets(connect, factor), Transport()
         opened.append(transport)
         state = SimpleNamespace(token=None, refreshed=0)
 

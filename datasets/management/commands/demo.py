@@ -7,12 +7,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from connector import running, simulated
 from connector.accounts import connect, loginlinks
 from connector.accounts.models import Account, User
-from connector.embedded import Trouble
-from datasets import tasks
-from datasets.forms import DatasetForm
+from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.installation import running, simulated
+from datasets.backfill import tasks
+from datasets.definition.form import DatasetForm
 from datasets.models import Dataset, Run
 
 NAME = "demo"

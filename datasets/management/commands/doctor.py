@@ -11,11 +11,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from connector import health, liveness
 from connector.accounts.models import Account, Application
 from connector.accounts.sealing import CannotOpen
 from connector.checks import LOOPBACK
-from connector.embedded.binaries import OLDEST_POSTGRES
+from connector.runtime import liveness, readiness
+from connector.runtime.embedded.binaries import OLDEST_POSTGRES
 from datasets.serving import pool
 from datasets.serving.sql import reader
 
@@ -142,10 +142,10 @@ def sql_queries():
 
 
 CHECKS = (
-    ("database", health.database_problem),
+    ("database", readiness.database_problem),
     (f"PostgreSQL {OLDEST_POSTGRES} or newer", when_database_answers(version)),
-    ("migrations", health.migrations_problem),
-    ("broker", health.broker_problem),
+    ("migrations", readiness.migrations_problem),
+    ("broker", readiness.broker_problem),
     ("worker", when_database_answers(worker)),
     ("beat", when_database_answers(beat)),
     ("data folder", data_dir),

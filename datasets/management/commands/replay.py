@@ -2,9 +2,9 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets import tasks
-from datasets.backfill import engine, lifecycle, window
-from datasets.backfill.dispatch import database_now
+from connector.database.clock import database_now
+from datasets import calendar
+from datasets.backfill import lifecycle, runs, tasks
 from datasets.models import Dataset
 
 
@@ -25,12 +25,12 @@ class Command(BaseCommand):
         if not known:
             raise CommandError(f"{slug} has no days yet.")
         now = database_now()
-        today = window.today(now, dataset.account.zone)
+        today = calendar.today(now, dataset.account.zone)
         try:
-            begin = window.resolve(first, today) if first else known.first()
-            end = window.resolve(last, today) if last else known.last()
+            begin = calendar.resolve(first, today) if first else known.first()
+            end = calendar.resolve(last, today) if last else known.last()
             run = lifecycle.replay(dataset, begin, end, now=now)
-        except (ValueError, lifecycle.NothingToReplay, engine.AlreadyRunning) as problem:
+        except (ValueError, lifecycle.NothingToReplay, runs.AlreadyRunning) as problem:
             raise CommandError(str(problem)) from None
         tasks.hint(run.pk, by_hand=True)
         self.stdout.write(f"Run {run.pk} lands {run.days_total} days of {slug} again, {begin} to {end}.")

@@ -6,9 +6,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from connector import running, simulated
 from connector.accounts import loginlinks
-from connector.embedded import Trouble
+from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.installation import running, simulated
 
 
 class Command(BaseCommand):

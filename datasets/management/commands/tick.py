@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand
 
-from datasets import tasks
+from datasets.backfill import tasks
 
 
 class Command(BaseCommand):

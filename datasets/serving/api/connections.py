@@ -10,7 +10,7 @@ from ninja import Router, Status
 
 from connector.accounts import connect
 from connector.catalogue import index
-from datasets import facts
+from datasets.backfill import facts
 from datasets.serving import moment, query, tokens
 from datasets.serving.api.core import Needs
 from datasets.serving.api.shapes import (

@@ -9,7 +9,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 from pydantic import ConfigDict
 
-from datasets.backfill.engine import AlreadyRunning
+from datasets.backfill.runs import AlreadyRunning
 from datasets.serving import query, tokens
 from datasets.serving.api.openapi import described
 from datasets.serving.problems import (

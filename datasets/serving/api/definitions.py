@@ -6,9 +6,8 @@ from django.utils import timezone
 from ninja import Router, Status
 
 from connector.catalogue import index
-from datasets import facts, tasks
-from datasets.backfill import lifecycle
-from datasets.forms import DatasetForm, payload_of
+from datasets.backfill import facts, lifecycle, tasks
+from datasets.definition.form import DatasetForm, payload_of
 from datasets.models import Run
 from datasets.serving import moment
 from datasets.serving.api import pages

@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 from ninja import Query, Router, Status
 
-from datasets import facts, tasks
-from datasets.backfill import window
+from datasets import calendar
+from datasets.backfill import facts, tasks
 from datasets.models import Day, Run
 from datasets.serving.api import pages
 from datasets.serving.api.core import Needs
@@ -124,7 +124,7 @@ def _days(body, zone):
 
 def _day(param, word, zone):
     try:
-        return window.resolve(word, window.today(timezone.now(), zone))
+        return calendar.resolve(word, calendar.today(timezone.now(), zone))
     except ValueError as problem:
         raise BadParameters([(param, shown(problem, 200))]) from None
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 from ninja import Schema
 from pydantic import Field
 
-from datasets.forms import schedule_json
+from datasets.definition.form import schedule_json
 from datasets.serving import moment
 from datasets.serving.api.core import Strict
 from datasets.serving.wording import absolute

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from django.utils import timezone
 from psycopg import errors
 
-from datasets import facts
+from datasets.backfill import facts
 from datasets.serving import cursors, query, readings, tokens
 from datasets.serving.find import SLUG, find_dataset
 from datasets.serving.moment import served

@@ -1,0 +1,83 @@
+"""Valkey for people who have no broker."""
+
+import contextlib
+import shutil
+import signal
+import socket
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from connector.runtime.embedded import binaries, children
+from connector.runtime.embedded.identity import private_folder
+from connector.runtime.embedded.trouble import Trouble
+
+STOP = ((signal.SIGTERM, 10), (signal.SIGKILL, 5))
+
+
+class Valkey:
+    name = "valkey"
+    stop_steps = STOP
+
+    def __init__(self, data_dir, sockets, log, identity):
+        self.folder = Path(data_dir) / "valkey"
+        self.sockets = Path(sockets)
+        self.socket = self.sockets / "valkey.sock"
+        self.log = log
+        self.identity = identity
+
+    @property
+    def url(self):
+        return f"redis+socket://{quote(str(self.socket))}?virtual_host=0"
+
+    def launch(self):
+        if not children.reclaim(lambda: children.working_in(self.folder), STOP):
+            raise Trouble(f"An earlier Valkey still works in {self.folder} and will not end. End it, then start again.")
+        private_folder(self.folder, self.identity)
+        private_folder(self.sockets, self.identity)
+        found = binaries.find_valkey()
+        program = binaries.within_reach(found, found.parent, self.identity)
+        with self.identity.handle_on(self.folder) as (folder, handles):
+            settings = {
+                "port": "0",
+                "unixsocket": str(self.socket),
+                "unixsocketperm": "700",
+                "dir": folder,
+                "appendonly": "yes",
+                "appendfsync": "everysec",
+                "save": "",
+                "maxmemory-policy": "noeviction",
+                "daemonize": "no",
+                "logfile": "",
+            }
+            command = [program]
+            for key, value in settings.items():
+                command += [f"--{key}", value]
+            return children.spawn(command, log=self.log, identity=self.identity, pass_fds=handles, cwd="/")
+
+    def mend(self):
+        """Lays a journal aside that cannot be read: it held hints, and the database knows what has to be done."""
+        journal = self.folder / "appendonlydir"
+        if not journal.exists():
+            return False
+        shutil.rmtree(self.folder / "broken-journal", ignore_errors=True)
+        journal.rename(self.folder / "broken-journal")
+        return True
+
+    def wait_until_ready(self, process):
+        deadline = time.monotonic() + 60
+        while not self.answers():
+            if process.poll() is not None:
+                raise Trouble(f"Valkey did not start. Its log is {self.log}:\n{children.last_lines(self.log)}")
+            if time.monotonic() > deadline:
+                raise Trouble(f"Valkey does not answer after a minute. Its log is {self.log}.")
+            time.sleep(0.03)
+
+    def answers(self):
+        """Whether it takes commands; while it reads its journal it says LOADING."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(2)
+            line.connect(str(self.socket))
+            line.sendall(b"PING\r\n")
+            return line.recv(64).startswith(b"+PONG")
+        return False

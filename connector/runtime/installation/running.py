@@ -1,0 +1,188 @@
+"""A whole installation in one process group: what `make demo` and `make run` start."""
+
+import hashlib
+import os
+import sys
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection
+from kombu.utils.url import maybe_sanitize_url
+
+from connector.database.clock import database_now
+from connector.runtime import readiness
+from connector.runtime.embedded.services import left_to_us
+from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.installation.supervisor import (
+    Group,
+    Stopped,
+    answers,
+    check_port,
+    end_on_signals,
+    ignore_signals,
+)
+
+
+def run(holder, *, simulator_port=None, web_workers=2, prepare=None, welcome):
+    """Starts everything, says `welcome()` when it serves, and watches until it is asked to stop. Returns the exit code.
+
+    `prepare` is called when the tables are there and Amazon (or its simulator) can be reached.
+    """
+    services = left_to_us(settings.DATA_DIR)
+    group = Group(settings.DATA_DIR, say=_say)
+    end_on_signals()
+    try:
+        services.start(holder)
+        group.adopt(services)
+        group.end_leftovers()
+        check_port(settings.PORT)
+        environment = _environment(services)
+        if simulator_port:
+            group.launch(_simulator(group, simulator_port, environment))
+        _check_given_servers()
+        _migrate()
+        _collect_static()
+        group.launch(*_programs(group, environment | {"WEB_CONCURRENCY": str(web_workers)}, database_now()))
+        if simulator_port:
+            group.wait_until_serving("simulator")
+        if prepare:
+            prepare()
+        words = welcome()
+        group.wait_until_serving("web", "worker")
+        _say(words)
+        group.wait_until_serving("beat")
+        connection.close()
+        group.watch()
+    except Stopped:
+        _say("Stopping …")
+        return 0
+    except Trouble as trouble:
+        print(f"\n{trouble}", file=sys.stderr, flush=True)
+        return 1
+    finally:
+        ignore_signals()
+        connection.close()
+        if services.are_ours:  # else the folder, and all that runs on it, is another group's
+            group.stop()
+            services.stop()
+
+
+def _say(text):
+    print(text, flush=True)
+
+
+def _environment(services):
+    """What our programs are told: the servers' addresses, and to keep compiled modules, which halves the next start."""
+    environment = dict(os.environ) | services.environment()
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment | {
+        "DATA_DIR": str(settings.DATA_DIR),
+        "STATIC_ROOT": str(settings.STATIC_ROOT),
+        "PUBLIC_URL": settings.PUBLIC_URL,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _programs(group, environment, launched_at):
+    """Worker and beat leave Django's checks out: they would import every page, and the web server has them anyway."""
+    port = str(settings.PORT)
+    yield group.program(
+        "worker",
+        *(
+            "celery",
+            "--skip-checks",
+            "-A",
+            "connector",
+            "worker",
+            "-l",
+            settings.LOG_LEVEL,
+            "--without-gossip",
+            "--without-mingle",
+        ),
+        environment=environment,
+        serves=lambda: _noted("seen_at", launched_at),
+    )
+    yield group.program(
+        "web",
+        *(
+            "gunicorn",
+            "connector.wsgi",
+            "--config",
+            "gunicorn.conf.py",
+            "--bind",
+            f"127.0.0.1:{port}",
+            "--graceful-timeout",
+            "5",
+        ),
+        environment=environment,
+        serves=answers(f"http://127.0.0.1:{port}/healthz"),
+    )
+    yield group.program(
+        "beat",
+        *("celery", "--skip-checks", "-A", "connector", "beat", "-l", settings.LOG_LEVEL, "--pidfile", ""),
+        environment=environment,
+        serves=lambda: _noted("ticked_at", launched_at),
+    )
+
+
+def _noted(column, since):
+    """A worker reported, or took a tick that beat sent, after we launched them."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM connector_worker WHERE {column} > %s", [since])
+        return cursor.fetchone()[0] > 0
+
+
+def _simulator(group, port, environment):
+    folder = settings.DATA_DIR / "simulator"
+    folder.mkdir(exist_ok=True)
+    return group.program(
+        "simulator",
+        *(
+            "connector.simulator",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--data-dir",
+            str(folder),
+        ),
+        *("--redirect-uri", f"{settings.PUBLIC_URL}/accounts/callback"),
+        environment=environment,
+        serves=answers(f"http://127.0.0.1:{port}/simulator/"),
+    )
+
+
+def _check_given_servers():
+    if problem := readiness.database_problem():
+        raise Trouble(f"DATABASE_URL: {problem}" if settings.DATABASE_IS_GIVEN else problem)
+    if problem := readiness.broker_problem():
+        raise Trouble(f"BROKER_URL ({maybe_sanitize_url(settings.BROKER_URL)}): {problem}")
+
+
+def _migrate():
+    """Only when something is missing: looking costs a third of a second, asking Django to migrate nothing a whole one."""
+    if readiness.migrations_problem() is None:
+        return
+    _say("Making the tables …")
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    except (CommandError, DatabaseError) as problem:
+        raise Trouble(f"The database could not be brought up to date: {problem}") from problem
+
+
+def _collect_static():
+    """Only when a file changed since the last start."""
+    fingerprint = hashlib.sha256(settings.STORAGES["staticfiles"]["BACKEND"].encode())
+    for finder in get_finders():
+        for path, storage in finder.list(ignore_patterns=[]):
+            found = os.stat(storage.path(path))
+            fingerprint.update(f"{path} {found.st_size} {found.st_mtime_ns}\n".encode())
+    stamp = settings.STATIC_ROOT / ".collected"
+    if stamp.exists() and stamp.read_text() == fingerprint.hexdigest():
+        return
+    try:
+        call_command("collectstatic", interactive=False, verbosity=0)
+    except (CommandError, ValueError, OSError) as problem:
+        raise Trouble(f"The static files could not be collected into {settings.STATIC_ROOT}: {problem}") from problem
+    stamp.write_text(fingerprint.hexdigest())

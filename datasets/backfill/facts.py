@@ -1,0 +1,262 @@
+"""What can be said of a dataset from its days and runs: how far it is, how fresh, in what state.
+
+The words, for pages and API alike:
+
+days_total      days of the range that the dataset is to hold as of now
+days_done       of those, the ones that are in: with rows, or empty by Amazon's word
+days_failed     of those, the ones that could not be had
+newest, oldest  the first and last day that is in
+complete_through  from the oldest day of the range that is in up to this day none is missing, and this day was over
+                when Amazon was last asked for it. While a history fills newest day first, that is the newest day;
+                a hole holds it back until the hole is filled.
+
+Days are counted in the table that the latest run builds; `complete_through` and `newest` speak of the table that readers see.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from django.db import connection
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
+
+from connector.catalogue import index
+from connector.catalogue.report import NoWindow
+from datasets.backfill.span import span_of
+from datasets.backfill.window import zone_of
+from datasets.models import Dataset, Run
+
+STATES = {
+    "new": "has never run",
+    "loading": "a run is under way",
+    "up_to_date": "the last run brought in all there was",
+    "partial": "the last run ended with days missing",
+    "failed": "the last run failed",
+    "paused": "no run is scheduled until it is resumed",
+}
+OPEN = [str(state) for state in Run.OPEN]
+
+
+@dataclass(frozen=True)
+class Facts:
+    days_total: int
+    days_done: int
+    days_failed: int
+    newest: date | None
+    oldest: date | None
+    complete_through: date | None
+    state: str
+    last_run: Run | None = None
+
+    @property
+    def days_missing(self):
+        return self.days_total - self.days_done
+
+
+def facts(dataset, now=None):
+    """The facts of one dataset."""
+    return facts_of([dataset], now)[dataset.pk]
+
+
+def facts_of(datasets, now=None):
+    """{dataset.pk: Facts} of many datasets, in two queries however many they are. Give them with their account selected."""
+    datasets = list(datasets)
+    now = now or timezone.now()
+    runs = _last_runs(datasets)
+    counted = _count(datasets, runs, now)
+    return {
+        dataset.pk: Facts(
+            **counted[dataset.pk],
+            state=_state(dataset, runs.get(dataset.pk), counted[dataset.pk]),
+            last_run=runs.get(dataset.pk),
+        )
+        for dataset in datasets
+    }
+
+
+def states_of(datasets, now=None):
+    """{dataset.pk: state} of very many datasets: days are looked at only where the last run does not say it already."""
+    datasets = list(datasets)
+    now = now or timezone.now()
+    runs = _last_runs(datasets)
+    states = {dataset.pk: _known_state(dataset, runs.get(dataset.pk)) for dataset in datasets}
+    unsure = [dataset for dataset in datasets if states[dataset.pk] is None]
+    states |= dict.fromkeys(_with_holes(unsure, runs, now), "partial")
+    unsure = [dataset for dataset in unsure if states[dataset.pk] is None]
+    counted = _count(unsure, runs, now) if unsure else {}
+    return states | {dataset.pk: _state(dataset, runs[dataset.pk], counted[dataset.pk]) for dataset in unsure}
+
+
+# The same as `through` in COUNT, for every page of rows: of one dataset. As a rule its days have no hole, and counting them
+# tells; without dates it is simply the newest day.
+_DAYS_IN = """
+    FROM datasets_day
+    WHERE dataset_id = d.id AND generation = d.generation AND state IN ('landed', 'empty')
+        AND day BETWEEN %(first)s AND %(last)s
+        AND (NOT %(dated)s OR read_until IS NULL OR read_until >= ((day + 1)::timestamp AT TIME ZONE %(zone)s))
+"""
+THROUGH = f"""
+SELECT CASE WHEN NOT %(dated)s OR max(day) - min(day) + 1 = count(*) THEN max(day) ELSE (
+    SELECT max(day) FROM (SELECT day, day - (row_number() OVER (ORDER BY day))::int AS block {_DAYS_IN}) AS days
+    GROUP BY block ORDER BY block LIMIT 1
+) END {_DAYS_IN}
+"""
+
+
+def complete_through(dataset, now=None):
+    """Only that one day."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT ({THROUGH}) FROM datasets_dataset AS d WHERE id = %(id)s",
+            through_values(dataset, now or timezone.now()) | {"id": dataset.pk},
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def through_values(dataset, now):
+    """What THROUGH is to be given, where `d` is the dataset's own row."""
+    first, last, zone = _range(dataset, now)
+    dated = first is not None
+    return {"first": first if dated else date.min, "last": last if dated else date.max, "zone": zone, "dated": dated}
+
+
+def zone(dataset):
+    """The time zone in which the dataset's days are counted."""
+    try:
+        return zone_of(index.effective(dataset.report, dataset.options), dataset.account)
+    except KeyError:
+        return "UTC"
+
+
+def _last_runs(datasets):
+    latest = Run.objects.filter(dataset=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+    ids = (
+        Dataset.objects.filter(pk__in=[dataset.pk for dataset in datasets])
+        .annotate(last=Subquery(latest))
+        .values("last")
+    )
+    return {run.dataset_id: run for run in Run.objects.filter(pk__in=ids)}
+
+
+def _state(dataset, run, counts):
+    """The state of a dataset; `counts` is looked at only where its last run does not say it already."""
+    known = _known_state(dataset, run)
+    if known is not None:
+        return known
+    return "partial" if counts["days_done"] < counts["days_total"] else "up_to_date"
+
+
+def _known_state(dataset, run):
+    if run is not None and run.is_open:
+        return "loading"
+    if dataset.paused:
+        return "paused"
+    if run is None:
+        return "new"
+    if run.state == Run.State.FAILED:
+        return "failed"
+    if run.state == Run.State.SUCCEEDED:
+        return "up_to_date"
+    return None
+
+
+def _range(dataset, now):
+    """(first, last, zone) of the days that the dataset is to hold; (None, None, zone) where only what is there counts."""
+    try:
+        report = index.effective(dataset.report, dataset.options)
+    except KeyError:
+        return None, None, "UTC"  # a report that the catalogue has dropped: its days can still be read
+    zone = zone_of(report, dataset.account)
+    if isinstance(report.window, NoWindow):
+        return None, None, zone
+    try:
+        span = span_of(dataset, report, now)
+    except ValueError:
+        return None, None, zone
+    return span.first, span.last, zone
+
+
+# Days in a row have one and the same "day minus its number": the oldest such block is what is complete.
+COUNT = """
+WITH asked AS (
+    SELECT * FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::date[], %s::date[], %s::text[])
+        AS asked(id, shown, building, first, last, zone)
+), known AS (
+    SELECT asked.id, d.day, d.generation = asked.shown AS is_shown, d.generation = asked.building AS is_building,
+        d.state IN ('landed', 'empty') AS is_in, d.state = 'failed' OR d.again AND d.request_id IS NULL AND d.attempts > 0 AS is_failed,
+        d.read_until IS NULL OR d.read_until >= ((d.day + 1)::timestamp AT TIME ZONE asked.zone) AS is_over
+    FROM asked JOIN datasets_day d ON d.dataset_id = asked.id AND d.generation IN (asked.shown, asked.building)
+        AND d.day >= coalesce(asked.first, '-infinity') AND d.day <= coalesce(asked.last, 'infinity')
+), blocks AS (
+    SELECT id, day, day - (row_number() OVER (PARTITION BY id ORDER BY day))::int AS block
+    FROM known WHERE is_shown AND is_in AND is_over
+), counted AS (
+    SELECT id, count(*) FILTER (WHERE is_building) AS days,
+        count(*) FILTER (WHERE is_building AND is_in) AS done,
+        count(*) FILTER (WHERE is_building AND is_failed) AS failed,
+        max(day) FILTER (WHERE is_shown AND is_in) AS newest,
+        min(day) FILTER (WHERE is_shown AND is_in) AS oldest
+    FROM known GROUP BY id
+), oldest_blocks AS (
+    SELECT DISTINCT ON (id) id, max(day) AS through FROM blocks GROUP BY id, block ORDER BY id, block
+)
+SELECT asked.id, asked.first IS NULL, greatest(asked.last - asked.first + 1, 0),
+    coalesce(days, 0), coalesce(done, 0), coalesce(failed, 0), newest, oldest, through
+FROM asked LEFT JOIN counted USING (id) LEFT JOIN oldest_blocks USING (id)
+"""
+
+
+# One look into the index by state a dataset, where counting reads all its days.
+HOLES = """
+SELECT asked.id FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::date[], %s::date[], %s::text[])
+    AS asked(id, shown, building, first, last, zone)
+WHERE EXISTS (SELECT FROM datasets_day d WHERE d.dataset_id = asked.id AND d.generation = asked.building
+    AND d.state IN ('wanted', 'asked', 'failed') AND d.day BETWEEN asked.first AND asked.last)
+"""
+
+
+def _with_holes(datasets, runs, now):
+    """Those with a day in the ledger that is not in. (Undated reports have no range, so they are never among them.)"""
+    if not datasets:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(HOLES, _asked(datasets, runs, now))
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _asked(datasets, runs, now):
+    ranges = [_range(dataset, now) for dataset in datasets]
+    return [
+        [dataset.pk for dataset in datasets],
+        [dataset.generation for dataset in datasets],
+        [runs[d.pk].generation if d.pk in runs else d.generation for d in datasets],
+        [first for first, _, _ in ranges],
+        [last for _, last, _ in ranges],
+        [zone for _, _, zone in ranges],
+    ]
+
+
+def _count(datasets, runs, now):
+    parameters = _asked(datasets, runs, now)
+    found = {}
+    for pk, is_undated, span, days, done, failed, newest, oldest, through in _rows(parameters):
+        if is_undated:  # as of now: the dataset holds one day, and that is the newest one
+            total, done, failed, through = min(days, 1) or 1, min(done, 1), 0 if done else min(failed, 1), newest
+        else:
+            total = span
+        found[pk] = {
+            "days_total": total,
+            "days_done": done,
+            "days_failed": failed,
+            "newest": newest,
+            "oldest": oldest,
+            "complete_through": through,
+        }
+    return found
+
+
+def _rows(parameters):
+    with connection.cursor() as own:
+        own.execute(COUNT, parameters)
+        return own.fetchall()

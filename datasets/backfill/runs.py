@@ -1,0 +1,65 @@
+"""A run's beginning and its cancellation: rows of the ledger, no work. The engine works on what stands there."""
+
+from django.db import IntegrityError, transaction
+
+from connector.catalogue import index
+from datasets.models import RUN_LENGTH, Dataset, Day, Run
+
+
+class AlreadyRunning(Exception):
+    """The dataset has an open run."""
+
+    def __init__(self, run):
+        super().__init__("A run is already under way.")
+        self.run = run
+
+
+def start(dataset, trigger, by=None, *, now):
+    """A queued run; raises AlreadyRunning while one is open."""
+    try:
+        with transaction.atomic():
+            # Its row would be waited for with the dataset locked, while a landing that has it waits for the dataset.
+            if run := Run.objects.select_for_update().filter(dataset=dataset).open().first():
+                raise AlreadyRunning(run)
+            held = Dataset.objects.select_for_update().get(pk=dataset.pk)
+            return Run.objects.create(
+                dataset=held,
+                generation=held.building_generation(),
+                trigger=trigger,
+                started_by=by,
+                queued_at=now,
+                deadline=now + RUN_LENGTH,
+            )
+    except IntegrityError:
+        raise AlreadyRunning(dataset.open_run()) from None
+
+
+def reload(dataset, first, last, by=None, *, now):
+    """These days are fetched again and replaced whole; until then their rows stay as they are. Raises AlreadyRunning."""
+    with transaction.atomic():
+        run = start(dataset, Run.Trigger.RELOAD, by, now=now)
+        first, last = _whole_periods(dataset, first, last)
+        Day.objects.filter(
+            dataset=dataset, generation=run.generation, day__range=(first, last), state__in=Day.IN
+        ).update(again=True)
+        return run
+
+
+def _whole_periods(dataset, first, last):
+    try:
+        report = index.effective(dataset.report, dataset.options)
+    except KeyError:
+        return first, last  # the catalogue has dropped the report; the run will say so
+    if not report.has_dates:
+        return first, last
+    return report.window.period(first)[0], report.window.period(last)[1]
+
+
+def cancel(run):
+    """Asks the run to stop: at once where nobody works on it, else after the day in hand."""
+    Run.objects.filter(pk=run.pk).open().update(cancel_requested=True, not_before=None, hinted_at=None)
+
+
+def place_of(run):
+    """The name under which a run stands in line for Amazon's quota."""
+    return f"run {run.pk}"

@@ -1,0 +1,71 @@
+"""What Celery calls, and what views call: thin, ids in, safe to run twice.
+
+The names under which the broker and beat know the tasks are written out: messages and beat's rows outlive this file's place.
+"""
+
+import logging
+
+from celery import shared_task
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from connector.database.clock import database_now
+from datasets.backfill import dispatch, engine, housekeeping, runs
+from datasets.models import Run
+
+log = logging.getLogger(__name__)
+
+COME_BACK_SECONDS = 20  # a wait this short is told to the broker at once; a longer one is the tick's
+
+
+@shared_task(name="datasets.tasks.advance", acks_late=True, ignore_result=True)
+def advance(*, run_id, by_hand=False, **_later):
+    """One worker's turn at a run; when there is soon more to do, says so."""
+    wait = engine.advance(run_id)
+    if wait is not None and wait <= COME_BACK_SECONDS:
+        hint(run_id, wait, by_hand=by_hand)
+
+
+@shared_task(name="datasets.tasks.tick", ignore_result=True)
+def tick(**_later):
+    """Releases what died, starts what is due, hints at what waits."""
+    now = database_now()
+    dispatch.release_dead_leases(now)
+    dispatch.start_due(now)
+    for run_id, wait, by_hand in dispatch.to_hint(now):
+        hint(run_id, wait, by_hand=by_hand)
+
+
+@shared_task(name="datasets.tasks.housekeeping", ignore_result=True)
+def clean(**_later):
+    """Drops what nobody needs any more."""
+    housekeeping.clean(database_now())
+
+
+def hint(run_id, wait=0.0, *, by_hand):
+    """Tells the broker that a run can get on. Losing this changes nothing: the tick finds the run again."""
+    queue = "interactive" if by_hand else "backfill"
+    try:
+        advance.apply_async(kwargs={"run_id": run_id, "by_hand": by_hand}, countdown=wait or None, queue=queue)
+    except (OperationalError, OSError) as problem:
+        log.warning("the broker could not be told of run %s (%s); the tick will", run_id, type(problem).__name__)
+
+
+def start(dataset, trigger=Run.Trigger.MANUAL, by=None):
+    """A run for the dataset, on its way to a worker; raises runs.AlreadyRunning."""
+    run = runs.start(dataset, trigger, by, now=database_now())
+    transaction.on_commit(lambda: hint(run.pk, by_hand=True))
+    return run
+
+
+def reload(dataset, first, last, by=None):
+    """Fetches these days again; raises runs.AlreadyRunning."""
+    run = runs.reload(dataset, first, last, by, now=database_now())
+    transaction.on_commit(lambda: hint(run.pk, by_hand=True))
+    return run
+
+
+def cancel(run):
+    """Asks the run to stop."""
+    runs.cancel(run)
+    transaction.on_commit(lambda: hint(run.pk, by_hand=True))

@@ -1,0 +1,52 @@
+"""The pages of datasets, runs and access tokens."""
+
+from django.urls import path
+
+from datasets.views import actions, api, dataset, listing, query, rows, run, tokens, wizard
+
+list_urls = [
+    path("", listing.datasets, name="datasets"),
+    path("datasets", listing.datasets),
+]
+
+wizard_urls = [  # before the datasets: nothing may be named new
+    path("datasets/new", wizard.new, name="dataset-new"),
+    path("datasets/<slug:slug>/edit", wizard.edit, name="dataset-edit"),
+]
+
+dataset_urls = [
+    path("datasets/<slug:slug>", dataset.overview, name="dataset"),
+    path("datasets/<slug:slug>/data", rows.data, name="dataset-data"),
+    path("datasets/<slug:slug>/query", query.query, name="dataset-query"),
+    path("datasets/<slug:slug>/query/<slug:query>/delete", query.forget, name="dataset-query-forget"),
+    path("datasets/<slug:slug>/history", dataset.history, name="dataset-history"),
+    path("datasets/<slug:slug>/api", api.api, name="dataset-api"),
+    path("datasets/<slug:slug>/token", api.make_token, name="dataset-token"),
+    path("datasets/<slug:slug>/settings", dataset.settings, name="dataset-settings"),
+    path("datasets/<slug:slug>/days", dataset.days, name="dataset-days"),
+    path("datasets/<slug:slug>/days/<str:day>", dataset.day, name="dataset-day"),
+    path("datasets/<slug:slug>/run", actions.run, name="dataset-run"),
+    path("datasets/<slug:slug>/reload", actions.reload, name="dataset-reload"),
+    path("datasets/<slug:slug>/pause", actions.pause, name="dataset-pause"),
+    path("datasets/<slug:slug>/resume", actions.resume, name="dataset-resume"),
+    path("datasets/<slug:slug>/clear", actions.clear, name="dataset-clear"),
+    path("datasets/<slug:slug>/delete", actions.delete, name="dataset-delete"),
+]
+
+run_urls = [
+    path("runs/<int:run_id>", run.run, name="run"),
+    path("runs/<int:run_id>/cancel", actions.cancel, name="run-cancel"),
+]
+
+token_urls = [
+    path("tokens", tokens.tokens, name="tokens"),
+    path("tokens/<str:token_id>/revoke", tokens.revoke, name="token-revoke"),
+]
+
+urlpatterns = [
+    *list_urls,
+    *wizard_urls,
+    *dataset_urls,
+    *run_urls,
+    *token_urls,
+]

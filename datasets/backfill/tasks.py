@@ -52,7 +52,9 @@ def tell(task, queue, wait=0.0, **arguments):
     try:
         task.apply_async(kwargs=arguments, countdown=wait or None, queue=queue)
     except (OperationalError, OSError) as problem:
-        log.warning("the broker could not be told of %s %s (%s)", task.name, arguments, type(problem).__name__)
+        log.warning(
+            "the broker could not be told of %s %s (%s); the tick will", task.name, arguments, type(problem).__name__
+        )
         return False
     return True
 

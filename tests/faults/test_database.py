@@ -80,7 +80,7 @@ def test_a_database_that_says_no_for_a_while_is_waited_for(make_dataset, check, 
         else:
             refuse("UPDATE", "datasets_day", code)
 
-        run = Drive(runs.start(dataset, Run.Trigger.MANUAL, now=database_now())).to_end()
+        run = Drive(runs.start(dataset, Run.Trigger.MANUAL, now=database_now(), at_once=False)).to_end()
 
         assert run.state == Run.State.SUCCEEDED, f"{code}: {run.message}"
         assert run.waits, code

@@ -13,7 +13,8 @@ from connector.spapi.explanations import EXPLANATIONS, explanation
 from datasets import retries
 from datasets.backfill import engine, facts, runs
 from datasets.models import Day, Request, Run
-from tests.backfill.conftest import day_before, finish
+from tests.backfill.conftest import finish
+from tests.days import day_before
 from tests.faults.driving import Drive, begin
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]

@@ -10,6 +10,8 @@ from django.db.models import Case, DurationField, Exists, F, Q, Sum, Value, When
 from django.db.models.functions import Now
 
 from connector.accounts.models import Account
+from connector.catalogue import index
+from connector.catalogue.report import Report
 from datasets import retries
 
 RUN_LENGTH = timedelta(hours=24)  # Domo's rule: a run goes on for at most a day, the next one goes on from the days
@@ -82,6 +84,24 @@ class Dataset(models.Model):
 
     def __str__(self):
         return self.name
+
+    @property
+    def effective_report(self) -> Report | None:
+        """The report as this dataset's answers make it; None where the catalogue has dropped it: its rows can still be read."""
+        try:
+            return index.effective(self.report, self.options)
+        except KeyError:
+            return None
+
+    @property
+    def report_title(self) -> str:
+        """The report's title, and where an answer makes another report of it, that answer; the key of a dropped one."""
+        try:
+            report = index.get(self.report)
+        except KeyError:
+            return self.report
+        chosen = [dict(report.option(name).choices or ()).get(self.options.get(name), "") for name in report.variants]
+        return ": ".join([report.title, *(str(answer) for answer in chosen if answer)])
 
     def open_run(self):
         """The run under way, if any."""

@@ -1,15 +1,11 @@
 """Which of a dataset's columns tell of a buyer: what the catalogue says, kept with the dataset's own columns."""
 
-from connector.catalogue import index
-
 
 def declared(dataset):
     """The columns that the catalogue declares for the dataset's report, {"name", "type", "title", "meaning", "personal"}; none for a report
     that it has dropped."""
-    try:
-        return [column.as_json() for column in index.effective(dataset.report, dataset.options).columns]
-    except KeyError:
-        return []
+    report = dataset.effective_report
+    return [column.as_json() for column in report.columns] if report else []
 
 
 def marked(dataset, columns):

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import hypothesis
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from connector.runtime.embedded import children
 from connector.runtime.embedded.services import left_to_us
@@ -53,9 +54,7 @@ def start_services():
     (folder / "static").mkdir()
     os.environ |= {"DATA_DIR": str(folder), "STATIC_ROOT": str(folder / "static")}
     running = None
-    alone = (
-        "PYTEST_XDIST_WORKER" not in os.environ
-    )  # side by side, the servers are those of the process that started us
+    alone = "PYTEST_XDIST_WORKER" not in os.environ  # else the servers are those of the process that started us
     if alone and clock.is_moved() and (os.environ.get("DATABASE_URL") or os.environ.get("BROKER_URL")):
         raise RuntimeError(
             "Servers that others started go by the machine's clock. Leave DATABASE_URL and BROKER_URL out."
@@ -141,6 +140,8 @@ def light_flush():
     def flush(case):
         for name in case._databases_names(include_mirrors=False):
             connection = connections[name]
+            if connection.connection and connection.connection.info.transaction_status == TransactionStatus.ACTIVE:
+                connection.close()  # a test was broken off in the midst of a statement: that shall fail no other
             tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
             emptied = [table for table in tables if table not in REBUILT]
             connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), emptied))

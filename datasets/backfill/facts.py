@@ -21,7 +21,6 @@ from django.db import connection
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
-from connector.catalogue import index
 from connector.catalogue.report import NoWindow
 from datasets.backfill.span import span_of
 from datasets.backfill.window import zone_of
@@ -125,10 +124,8 @@ def through_values(dataset, now):
 
 def zone(dataset):
     """The time zone in which the dataset's days are counted."""
-    try:
-        return zone_of(index.effective(dataset.report, dataset.options), dataset.account)
-    except KeyError:
-        return "UTC"
+    report = dataset.effective_report
+    return zone_of(report, dataset.account) if report else "UTC"
 
 
 def _last_runs(datasets):
@@ -165,12 +162,9 @@ def _known_state(dataset, run):
 
 def _range(dataset, now):
     """(first, last, zone) of the days that the dataset is to hold; (None, None, zone) where only what is there counts."""
-    try:
-        report = index.effective(dataset.report, dataset.options)
-    except KeyError:
-        return None, None, "UTC"  # a report that the catalogue has dropped: its days can still be read
-    zone = zone_of(report, dataset.account)
-    if isinstance(report.window, NoWindow):
+    report = dataset.effective_report
+    zone = zone_of(report, dataset.account) if report else "UTC"
+    if report is None or isinstance(report.window, NoWindow):
         return None, None, zone
     try:
         span = span_of(dataset, report, now)

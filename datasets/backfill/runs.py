@@ -2,7 +2,6 @@
 
 from django.db import IntegrityError, transaction
 
-from connector.catalogue import index
 from datasets.models import RUN_LENGTH, Dataset, Day, Run
 
 
@@ -51,11 +50,8 @@ def reload(dataset, first, last, by=None, *, now):
 
 
 def _whole_periods(dataset, first, last):
-    try:
-        report = index.effective(dataset.report, dataset.options)
-    except KeyError:
-        return first, last  # the catalogue has dropped the report; the run will say so
-    if not report.has_dates:
+    report = dataset.effective_report
+    if report is None or not report.has_dates:  # of a report that was dropped the run will say so
         return first, last
     return report.window.period(first)[0], report.window.period(last)[1]
 

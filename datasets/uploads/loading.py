@@ -10,7 +10,6 @@ from datetime import date
 
 from django.db import transaction
 
-from connector.catalogue import index
 from datasets import calendar
 from datasets.backfill import runs, tasks, window
 from datasets.backfill.own_file import KIND, CannotLoad
@@ -30,7 +29,7 @@ class Loading:
 
 def takes_files(dataset) -> bool:
     """Whether rows of a file can become rows of this dataset: its report is a flat file with a date, and days stay when they are in."""
-    report = _report(dataset)
+    report = dataset.effective_report
     return bool(
         report
         and report.source.is_report
@@ -60,7 +59,7 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
                 f"All {len(counts)} days of {upload.name} ({first} to {last}) are in {dataset.name} already, or it loads them from "
                 "Amazon by itself. To have a file's rows instead of Amazon's, make another dataset for them."
             )
-        zone = window.zone_of(_report(dataset), dataset.account)
+        zone = window.zone_of(dataset.effective_report, dataset.account)
         request = Request.objects.create(
             dataset=dataset,
             generation=run.generation,
@@ -84,20 +83,13 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
 
 def _amazons(dataset, days, now):
     """Those of the days that the dataset's own runs load."""
-    held = span_of(dataset, _report(dataset), now)
+    held = span_of(dataset, dataset.effective_report, now)
     return {day for day in days if held.first <= day <= held.last}
-
-
-def _report(dataset):
-    try:
-        return index.effective(dataset.report, dataset.options)
-    except KeyError:
-        return None
 
 
 def _rows_by_day(dataset, upload) -> Counter[date]:
     """How many rows the file has of each day. Every row has to have one."""
-    report = _report(dataset)
+    report = dataset.effective_report
     titles = [column["title"] for column in upload.columns]
     names = report.names_of(titles)
     if report.day_column not in names:

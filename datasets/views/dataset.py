@@ -17,7 +17,7 @@ from datasets.backfill.span import span_of
 from datasets.formats.index import IN_MENUS
 from datasets.models import Day
 from datasets.views import calendar, restated
-from datasets.views.find import find_dataset, look, report_of, report_title
+from datasets.views.find import find_dataset, look
 
 TABS = (
     ("dataset", "Overview"),
@@ -57,8 +57,7 @@ def page_of(request, dataset, tab, **more):
         "dataset": dataset,
         "seen": seen,
         "facts": known,
-        "report": report_of(dataset),
-        "report_title": report_title(dataset),
+        "report": dataset.effective_report,
         "open_run": run,
         "tabs": TABS,
         "formats": IN_MENUS,
@@ -221,7 +220,7 @@ def day(request, slug, day):
 
 def _stands_on(dataset, day):
     """Where Amazon answers by weeks or longer periods: the first day, which has the rows of this one too; else None."""
-    report = report_of(dataset)
+    report = dataset.effective_report
     first = report.window.period(day)[0] if report and report.has_dates else day
     return first if first != day else None
 

@@ -14,7 +14,6 @@ from datasets.access.policies import policy_of
 from datasets.access.tokens import Caller
 from datasets.backfill import facts
 from datasets.models import Dataset
-from datasets.views.find import report_title
 
 PER_PAGE = 50
 ATTENTION = ("failed", "partial")
@@ -55,7 +54,7 @@ def datasets(request):
 def _with_states(datasets):
     datasets = list(datasets)
     states = facts.states_of(datasets)
-    return [{"dataset": d, "state": states[d.pk], "report": report_title(d)} for d in datasets]
+    return [{"dataset": d, "state": states[d.pk], "report": d.report_title} for d in datasets]
 
 
 def _add_facts(request, rows):

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from datasets.backfill import facts, forecast, tracing
 from datasets.models import Dataset, Day, Request, Run
 from datasets.views import calendar
-from datasets.views.find import find_run, look, report_of, report_title
+from datasets.views.find import find_run, look
 
 MOST_DAYS = 50
 MOST_REQUESTS = 20
@@ -42,7 +42,7 @@ def run(request, run_id):
     policy = look(request, dataset).policy
     run = policy.cut(run)
     now = timezone.now()
-    report = report_of(dataset)
+    report = dataset.effective_report
     requests = _requests(run)
     zone = facts.zone(dataset)
     touched = run.days.order_by(Case(When(state=Day.State.FAILED, then=0), default=1), "-day")
@@ -50,7 +50,6 @@ def run(request, run_id):
     context = {
         "run": run,
         "dataset": dataset,
-        "report_title": report_title(dataset),
         "sentence": sentence(run, done, failed, report),
         "done": done,
         "failed": failed,

@@ -78,7 +78,7 @@ def test_rows_that_were_there_before_the_mark_are_marked_by_the_migration(datase
     dataset.columns = [{key: column[key] for key in ("name", "title", "type")} for column in dataset.columns]
     dataset.save()
 
-    import_module("datasets.migrations.0007_personal_columns").mark(apps, None)
+    import_module("datasets.migrations.0010_personal_columns").mark(apps, None)
 
     assert marks(dataset) == MARKED
 

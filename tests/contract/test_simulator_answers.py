@@ -94,6 +94,7 @@ def test_the_path_and_method_are_the_models(amazon, name):
     assert all(a == b or b.startswith("{") for a, b in zip(ours, theirs, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seller", SELLERS)
 @pytest.mark.parametrize("included", [(), DATA_SETS])
 @pytest.mark.parametrize("by", ["createdAfter", "lastUpdatedAfter"])

@@ -1,10 +1,22 @@
 """Alice's account and datasets, Bob beside her, and a real browser in front of both."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from tests import days
 from tests.journeys.conftest import LISTEN, chromium, rows_beside_a_browser  # noqa: F401
 from tests.pages import scenes
 from tests.serving import shop
+
+
+@pytest.fixture(autouse=True)
+def one_day(time_machine):
+    """Pages show a today of which something is in. In its first half hour there is none, so that these tests begin after it."""
+    days.begin()
+    if days.day_before(0) != days.meant_by("today"):
+        time_machine.move_to(datetime.now(UTC) + days.ASKED_LATE)
+        days.begin()
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ def test_a_newcomer_is_told_the_next_step(page, alice, accounts, request):
     assert ('href="/accounts/connect"' in seen) is not accounts
 
 
+@pytest.mark.slow
 def test_three_datasets_and_thirty_cost_the_same_queries(page, alice, account, django_assert_num_queries):
     from django.db import connection
     from django.test.utils import CaptureQueriesContext

@@ -134,12 +134,14 @@ def test_two_installations_on_one_machine_have_sessions_of_their_own(tmp_path):
     assert len(names) == 2
 
 
+@pytest.mark.slow
 def test_the_deploy_checks_find_nothing_in_production_settings():
     done = python("manage.py", "check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
 
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes, expected",
     [

@@ -19,7 +19,7 @@ from connector.runtime.embedded.folder import Hold, socket_folder
 from connector.runtime.embedded.services import Services, left_to_us
 from connector.runtime.embedded.trouble import Held, Trouble
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.slow]
 PROJECT = Path(__file__).resolve().parents[2]
 
 

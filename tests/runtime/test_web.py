@@ -15,6 +15,8 @@ import pytest
 from tests.conftest import PROJECT
 from tests.living import wait_until
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = 8
 
 

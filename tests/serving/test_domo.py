@@ -11,7 +11,7 @@ from pydomo import Domo
 
 from tests.serving import shop
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

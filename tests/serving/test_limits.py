@@ -17,7 +17,7 @@ from datasets.rows.pool import pool
 from tests.serving import shop
 from tests.serving.test_clients import eventually
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 ENVIRONMENT = {
     "WEB_CONCURRENCY": "2",
     "REQUESTS_PER_MINUTE": "40",

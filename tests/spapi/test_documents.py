@@ -204,6 +204,7 @@ print(count, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) // 1024
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_document(tmp_path):
     path = tmp_path / "document"
     with gzip.open(path, "wb", compresslevel=1) as file:

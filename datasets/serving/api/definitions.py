@@ -5,7 +5,6 @@ from django.urls import reverse
 from django.utils import timezone
 from ninja import Router, Status
 
-from connector.catalogue import index
 from datasets.access.lookup import as_uuid, find_dataset
 from datasets.access.policies import look
 from datasets.backfill import facts, lifecycle, tasks
@@ -151,10 +150,8 @@ def clear_dataset(request, slug: str):
 def read_schema(request, slug: str):
     """The columns as a JSON Table Schema."""
     dataset = find_dataset(request.auth, slug)
-    try:
-        keys = list(index.effective(dataset.report, dataset.options).key_columns)
-    except KeyError:
-        keys = []
+    report = dataset.effective_report
+    keys = list(report.key_columns) if report else []
     columns = look(request.auth, dataset, now=timezone.now()).columns
     return {
         "name": dataset.slug,

@@ -1,7 +1,6 @@
 """Starts `child.py` for one job, hands it bytes, and takes its answer: a result, and bytes that belong to it."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -12,7 +11,8 @@ from tempfile import TemporaryFile
 PROJECT = Path(__file__).resolve().parent.parent.parent
 MAX_SECONDS = 60  # for one job
 REFUSED = 3  # the child's exit code for a refusal in words
-KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
+# Nothing of ours: no address of a database, no key. One thread, one heap.
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
 class Refused(Exception):
@@ -42,7 +42,7 @@ def run(job: str, chunks: Iterable[bytes], **options) -> Answer:
                 stdin=given,
                 capture_output=True,
                 cwd=PROJECT,
-                env=_environment(),
+                env=ENVIRONMENT,
                 timeout=MAX_SECONDS,
             )
         except subprocess.TimeoutExpired:
@@ -55,9 +55,3 @@ def run(job: str, chunks: Iterable[bytes], **options) -> Answer:
     if done.returncode:
         raise RuntimeError(f"{job} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
     return Answer(json.loads(head), content)
-
-
-def _environment():
-    """Nothing of ours but what finds the modules: no address of a database, no key. One thread, one heap."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    return kept | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}

@@ -208,7 +208,8 @@ def test_days_are_listed_newest_first_and_by_state(api, account, alice):
 
     days = api.get("datasets/mine/days").json()
     assert [day["day"] for day in days] == sorted((day["day"] for day in days), reverse=True)
-    assert list(days[0]) == ["day", "state", "rows", "attempts", "not_before", "again", "run", "message", "landed_at"]
+    shape = ["day", "state", "rows", "attempts", "not_before", "again", "lacking", "run", "message", "landed_at"]
+    assert list(days[0]) == shape
     failed = api.get("datasets/mine/days?state=failed").json()
     assert [(day["day"], day["message"], day["attempts"]) for day in failed] == [("2026-09-10", "Amazon said no.", 3)]
     assert len(api.get("datasets/mine/days?state=failed,landed").json()) == len(days)

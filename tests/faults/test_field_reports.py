@@ -1,14 +1,23 @@
 """What users of other connectors have reported in public, tried here at its smallest: docs/field-reports.md lists it."""
 
 import base64
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from connector.simulator import flat_file
+from tests.faults.driving import begin
 from tests.faults.test_unplaced_rows import at, by_day
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
+TOO_MANY_KEYS = base64.b64encode(
+    json.dumps({"errors": [{"code": "InvalidInput", "message": "Too Many Active Keys"}]}).encode()
+).decode()
+PROJECT = Path(__file__).parents[2]
 HEADER = "\t".join(flat_file.COLUMNS)
 
 
@@ -84,3 +93,66 @@ def test_a_row_that_is_broken_in_two_is_set_aside_and_leaves_no_day_empty(file):
     assert by_day(file) == {file.first: "failed", file.last: "landed"}
     assert file.dataset.rows == 1
     assert "set aside; the first is line 3" in file.notes()
+
+
+def test_a_report_type_whose_quota_never_comes_back_is_named_when_the_run_ends(file):
+    """selling-partner-api-models #5152: 429 for days, for one type of report only; the run said that its time was over."""
+    file.amazon.fault("createReport", "429")
+    run = begin(file.dataset)
+    for _ in range(3):
+        run.turn()
+        run.hurry()
+    run.pass_time(timedelta(hours=25))
+
+    assert run.to_end().state == "partial"
+    assert "these are over" in run.message and "a pause with createReport (429)" in run.message
+
+    file.amazon.heal()
+    assert file.drive().state == "succeeded"
+    file.assert_whole()
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule", "said"),
+    [
+        ("400", {}, "(400, InvalidInput, Invalid input)"),  # selling-partner-api-models #5365
+        ("empty_body", {"status": 400}, "(400)"),  # python-amazon-sp-api #811
+        ("html", {"status": 403}, "(403)"),  # selling-partner-api-docs #556
+    ],
+)
+def test_a_refusal_that_passes_leaves_nothing_behind(chain, kind, rule, said):
+    """Amazon refused for a day what it took before and after, with and without words of its own."""
+    chain.amazon.fault("searchOrders", kind, **rule)
+    run = chain.drive()
+
+    assert run.state == "failed" and said in run.message
+
+    chain.amazon.heal()
+    assert chain.drive().state == "succeeded"
+    chain.assert_whole()
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        ("html", {"status": 504}),  # python-amazon-sp-api #295
+        ("html", {"status": 502}),  # python-amazon-sp-api #527
+        ("html", {"status": 403}),
+        ("body", {"status": 429, "body": TOO_MANY_KEYS}),  # selling-partner-api-docs #813
+    ],
+)
+def test_an_answer_in_an_unexpected_shape_is_waited_out(chain, kind, rule):
+    """What a gateway answers in Amazon's place, and a 429 that calls itself InvalidInput."""
+    chain.amazon.fault("searchOrders", kind, count=1, **rule)
+    run = chain.drive()
+
+    assert run.state == "succeeded", run.message
+    assert len(run.waits) == 1
+    chain.assert_whole()
+
+
+def test_every_test_that_the_page_names_is_there():
+    named = re.findall(r"`(tests/[a-z_/]+\.py)::(\w+)`", (PROJECT / "docs/field-reports.md").read_text())
+
+    assert len(named) > 40
+    assert not [(path, name) for path, name in named if not re.search(rf"def {name}\(", (PROJECT / path).read_text())]

@@ -7,6 +7,8 @@ _BLOCK = 1 << 18
 PEEKED = 50  # lines that say how the file ends its lines
 SURE, NEARLY_ALL = 3, 0.9  # so many lines, and such a share of them, say what no header says
 MOST_JOINED = 200  # lines that one quoted value may run over
+_END_OF_FILE = "\x1a"  # as old systems wrote it into the file
+_PADDING = "\0\t\r " + _END_OF_FILE
 QUOTES = {"double": '"', "single": "'", "null": None}
 
 
@@ -20,13 +22,16 @@ def flat_file(text, quote="null", ragged=None, replaced=None, repeated=None):
     `ragged(line number, values)` instead of shifting columns. `replaced(line number)` hears of NUL characters, which
     no database keeps and which become U+FFFD. A line that repeats the header, as where files were joined, is no row, and
     `repeated(line number)` hears of it.
+
+    A line ends at its line feed, whatever number of carriage returns stand before it. A line without any value, such as the
+    spaces or NUL characters that fill a file up at its end, is no row, and there is nothing to tell of it.
     """
     lines = _Lines(text, ragged, replaced)
     mark = QUOTES[quote]
     first = next(filter(str.strip, lines), None)
     if first is None:
         return [], iter(())
-    cells = first.removesuffix("\r").split("\t")
+    cells = first.rstrip("\r").split("\t")
     titles = [unfenced(cell, mark).strip() for cell in cells]
     while titles and not titles[-1]:
         titles.pop()
@@ -69,7 +74,7 @@ def _tail(lines, width, of_header):
     while len(taken) < PEEKED and (line := lines.take()):
         taken.append(line)
     lines.give_back(taken, number)
-    splits = [line.removesuffix("\r").split("\t") for _, line in taken]
+    splits = [line.rstrip("\r").split("\t") for _, line in taken]
     tails = Counter(len(cells) - width for cells in splits if len(cells) >= width and not any(cells[width:]))
     tail = max(tails, key=lambda tail: (tails[tail], -tail), default=0)
     is_way = tails[tail] >= SURE and tails[tail] >= NEARLY_ALL * tails.total()
@@ -83,9 +88,9 @@ def _whole(cells, width, tail):
 
 def _rows(lines, width, tail, mark):
     for line in lines:
-        bare = line[:-1] if line[-1:] == "\r" else line
-        if not bare:
-            continue
+        bare = line.rstrip("\r") if line[-1:] == "\r" else line
+        if not bare.strip("\t"):
+            continue  # no value at all
         cells = _whole(bare.split("\t"), width, tail) if tail else bare.split("\t")
         count = len(cells)
         if count == width and (mark is None or mark not in bare):
@@ -132,7 +137,7 @@ def _fenced(lines, line, width, tail, mark):
 
 def split(line, mark):
     """(values, whether the last one is still open), honouring fences: a value is fenced when its closing mark ends it."""
-    cells, at, end = [], 0, len(line.removesuffix("\r"))
+    cells, at, end = [], 0, len(line.rstrip("\r"))
     while True:
         if line.startswith(mark, at):
             close = at + 1
@@ -204,7 +209,8 @@ class _Lines:
         self.number = number
 
     def set_aside(self, cells):
-        self._ragged(self.number, cells)
+        if "".join(cells).replace(_END_OF_FILE, " ").strip():
+            self._ragged(self.number, cells)
 
     def _read(self, text):
         number, end = 0, "\n"
@@ -222,8 +228,11 @@ class _Lines:
             for line in lines:
                 number += 1
                 if has_nul and "\0" in line:
-                    self._replaced(number)
-                    line = line.replace("\0", "\ufffd")
+                    if line.strip(_PADDING):
+                        self._replaced(number)
+                        line = line.replace("\0", "\ufffd")
+                    else:
+                        line = ""
                 self.number = number
                 yield line
             if len(left) > LONGEST_LINE:

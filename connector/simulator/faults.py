@@ -21,9 +21,10 @@ The first rule that applies is met. Kinds, and what they take:
                            revoked_token, forbidden, marketplace (marketplaces: the ids that are refused, whatever others
                            are named beside them; status 400 or 403), token_died, too_big, html (status), redirect (location),
                            empty_body, body (body: in base64, status, content_type); for `token`: invalid_grant, invalid_client, unauthorized_client
-    to a page              repeat_token, endless, same_page, empty_page, empty_payload, repeat_rows (changed: the moment
-                           of their update), shuffled, truncated_json, invalid_json, unknown_fields, nul,
-                           lone_surrogate, row_missing (at), without_field (field: of each row; value: in its place)
+    to a page              repeat_token, endless, same_page (reversed: its rows the other way round), empty_page,
+                           empty_payload, repeat_rows (changed: the moment of their update), shuffled, truncated_json,
+                           invalid_json, unknown_fields, nul, lone_surrogate, row_missing (at), without_field (field: of
+                           each row; value: in its place)
     before an answer       late (seconds): it is taken, and carried out only then
     on the way             cut (bytes or at, reset), no_answer, wrong_length (by), drip (seconds, bytes), delay (seconds),
                            bad_chunks, many_headers (number), big_header (bytes)
@@ -295,7 +296,7 @@ def spoil_page(request, answer, memory):
             again = {**again, "lastUpdatedTime": request.fault["changed"]}
         content[rows_name] = [again, *rows]
     elif kind == "same_page" and memory:
-        content[rows_name] = memory
+        content[rows_name] = memory[::-1] if request.fault.get("reversed") else memory
         _set_token(content, rows_name, f"c2FtZQ{request.fault['fired']:06d}==")
     elif kind == "shuffled":
         content[rows_name] = rows[::-1]

@@ -48,12 +48,13 @@ def _unpaged(page, path):
 
 
 def _content(page, items):
-    """The page's list as bytes, by which a page is known again; None where it has none, or one that cannot be kept."""
+    """The page's list as bytes, by which a page is known again, in whatever order its entries come; None where it has none,
+    or one that cannot be kept."""
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return None
     try:
         orjson.dumps(page)
-        return orjson.dumps(items) if items else b""
+        return b"\n".join(sorted(orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in items))
     except TypeError:  # nested without measure, or numbers that no column holds
         return None
 

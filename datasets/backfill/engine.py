@@ -186,7 +186,8 @@ class _Turn:
             if now >= self.run.deadline:
                 return self._stop(
                     Run.State.PARTIAL,
-                    "A run lasts 24 hours at the most, and these are over. What is in stays; the next run goes on from here.",
+                    "A run lasts 24 hours at the most, and these are over. What is in stays; the next run goes on from here."
+                    + self._waited_for(),
                 )
             request = self._next(now)
             if request is None:
@@ -208,6 +209,11 @@ class _Turn:
                 return 0
             # Whoever is told to wait waits: where nothing else is left to do, the run is given back, however short the wait.
             now = told_at or database_now()
+
+    def _waited_for(self):
+        """What the newest days that are still asked for wait for, as the end of a message; empty where nothing waits."""
+        waiting = self._requests().exclude(message="").order_by("-last_day").first()
+        return f" It last waited for this: {waiting.message}" if waiting else ""
 
     # Which days
 

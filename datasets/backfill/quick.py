@@ -75,6 +75,8 @@ def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=
                 day = known.get(moment[:13])
             if day is None:
                 said = moment.decode()
+                if not said and not line.strip():
+                    continue  # no value at all
                 if said and not fits(said):
                     raise NotOrdinary  # its column becomes text, which the thorough reader sees beforehand
                 day = elsewhere(said)

@@ -13,7 +13,7 @@ from connector.catalogue.number_date_format import PLAIN, made_plain
 from connector.spapi import documents, errors, marketplaces
 from connector.spapi.charsets import Choice
 from datasets.backfill import land, notes, quick, records
-from datasets.backfill.placing import Placing
+from datasets.backfill.placing import Placing, shown
 from datasets.storage import stage
 from datasets.storage.table import ROW_ROOM, SURE_COLUMNS, WIDEST_CELL
 
@@ -186,7 +186,8 @@ class Reading:
         if not titles or (self.report.day_column is not None and self.report.day_column not in names):
             raise errors.DocumentRefused(
                 f"Amazon's file has no column {self.report.day_column or 'at all'}, so no row of it can be given to its "
-                "day. Nothing of it was loaded. It is fetched again; if that does not help, the next run asks anew."
+                f"day. {_instead(titles)} Nothing of it was loaded. It is fetched again; if that does not help, the next run "
+                "asks anew."
             )
         types = {column.name: column.type for column in self.report.columns}
         found = [
@@ -348,3 +349,17 @@ class _Newest:
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)), ""
         except ValueError:
             return _LONG_AGO, said
+
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "|": "vertical bars"}
+
+
+def _instead(titles):
+    """What a file without the column that gives rows to their days has in the place of its header, in a sentence."""
+    if not titles:
+        return "It is empty, without even a header."
+    said = f"Its first line reads {shown(' '.join(titles))}"
+    mark = max(_SEPARATORS, key=titles[0].count)
+    if len(titles) == 1 and titles[0].count(mark) > 1:
+        return f"{said}: it seems to be separated by {_SEPARATORS[mark]}, and not by tabs."
+    return said + "."

@@ -76,7 +76,15 @@ def test_a_moment_falls_on_its_local_day_however_it_is_written(text, day):
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-11-22", "2026-11-22T00:00:00Z", "2026-11-22T23:59:59Z", "2026-11-22 00:00:00 UTC", "22 Nov 2026"]
+    "text",
+    [
+        "2026-11-22",
+        "2026-11-22T00:00:00Z",
+        "2026-11-22T23:59:59Z",
+        "2026-11-22 00:00:00 UTC",
+        "22 Nov 2026",
+        "2026-11-22T05:30:00+05:30",
+    ],
 )
 @pytest.mark.parametrize("zone", ZONES)
 def test_where_a_report_counts_dates_a_day_is_the_one_that_is_written(text, zone):

@@ -37,10 +37,24 @@ def test_a_plain_file(quote):
         "a\tb\t\n1\t2\n",
         "\n\na\tb\n\n1\t2\n\n\r\n",
         "a\tb\r1\t2\r",
+        "a\tb\r\r\n1\t2\r\r\n",
+        "a\tb\r\r\r\n\r\r\n1\t2\r\r\r\n",
     ],
 )
 def test_ends_marks_and_blank_lines_change_nothing(quote, content):
     assert parse(content, quote) == (["a", "b"], [["1", "2"]], [], [])
+
+
+@ANY_QUOTE
+@pytest.mark.parametrize(
+    "filler", [" " * 40, "\0" * 40, "\x1a", "  \r\n\xa0\n", "\t", "\t\t\r\n", "\t\t\t\t", " \0\t\x1a\r\n"]
+)
+def test_what_fills_a_file_up_is_no_row_and_nothing_to_tell(quote, filler):
+    assert parse("a\tb\tc\r\n1\t2\t3\r\n" + filler, quote) == (["a", "b", "c"], [["1", "2", "3"]], [], [])
+
+
+def test_a_fence_keeps_its_carriage_returns_and_its_blank_lines():
+    assert parse('a\tb\n1\t"x\r\r\n \n\ny"\n', "double")[1:3] == ([["1", "x\r\r\n \n\ny"]], [])
 
 
 @ANY_QUOTE

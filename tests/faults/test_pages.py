@@ -216,9 +216,10 @@ def test_a_token_that_comes_again_is_a_circle_and_the_days_fail_with_that_reason
         assert_goes_on(chain, place, chain.drive())
 
 
-def test_pages_that_never_end_are_left(chain):
-    """E9: ever new tokens, and the same page again and again."""
-    chain.amazon.fault("searchOrders", "same_page")
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_pages_that_never_end_are_left(chain, is_reversed):
+    """E9: ever new tokens, and the same page again and again, in the same order or not."""
+    chain.amazon.fault("searchOrders", "same_page", reversed=is_reversed)
 
     run = chain.drive()
 

@@ -93,6 +93,19 @@ def test_the_same_page_under_another_token_is_a_circle(wire, desk):
         list(pages.pages(desk(), "searchOrders", QUERY))
 
 
+def test_the_same_page_in_another_order_is_a_circle(wire, desk):
+    orders = [{"orderId": "1", "status": "SHIPPED"}, {"orderId": "2"}]
+    mirrored = [{"orderId": "2"}, {"status": "SHIPPED", "orderId": "1"}]
+    first, second = (
+        answer({"orders": listed, "pagination": {"nextToken": token}})
+        for listed, token in ((orders, "a"), (mirrored, "b"))
+    )
+    wire.says(first, second, page(3))
+
+    with pytest.raises(Refused, match="same page twice"):
+        list(pages.pages(desk(), "searchOrders", QUERY))
+
+
 def test_the_same_page_at_the_end_is_a_circle_too(wire, desk):
     wire.says(page(1, "a"), page(1))
 

@@ -21,6 +21,7 @@ MAX_ROWS, MAX_COLUMNS, MAX_UNPACKED = 500_000, 400, 300 << 20
 EXAMPLES = 3  # of each column, for the preview
 SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 SEPARATORS = "\t,;|"
+FILLER = " \t\r\n\xa0\0\x1a"  # what stands behind the last row of some files
 QUOTES = {"double": '"', "single": "'", "null": None}  # as the flat-file reports name them
 RAGGED = re.compile(r"Expected (?P<wanted>\d+) fields in line (?P<line>\d+), saw (?P<saw>\d+)")  # pandas' own words
 MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -34,7 +35,7 @@ def read(stream: io.BufferedIOBase, *, name: str, sheet: str = "") -> tuple[dict
     """
     content = stream.read()
     if not content.strip():
-        raise Refused(f"{name} is empty. Choose the file that holds your rows.")
+        raise _empty(name)
     notes = []
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         cells = _workbook(content, name, sheet, notes)
@@ -190,6 +191,9 @@ def _text_of(value):
 
 def _text(content, name, notes):
     text = _decoded(content, notes)
+    if not text.strip(FILLER):
+        raise _empty(name)
+    text = _without_filler(text)
     if "\0" in text:
         raise Refused(f"{name} is neither a spreadsheet nor text. Upload an XLSX, ODS, XLS, CSV or tab-separated file.")
     first = next(line for line in text.splitlines() if line.strip())
@@ -207,6 +211,16 @@ def _text(content, name, notes):
         )
     except pd.errors.ParserError as problem:
         raise _unreadable(problem, name, separator) from None
+
+
+def _empty(name):
+    return Refused(f"{name} is empty. Choose the file that holds your rows.")
+
+
+def _without_filler(text):
+    """The text up to the end of the last line that holds a value; what fills a file up behind it is no row."""
+    end = text.find("\n", len(text.rstrip(FILLER)))
+    return text if end < 0 else text[: end + 1]
 
 
 def _unreadable(problem, name, separator):

@@ -110,6 +110,19 @@ def test_empty_rows_and_columns_are_left_out():
     }
 
 
+@pytest.mark.parametrize("content", ["\u00a0".encode(), b"\n\0\0", b"\x1a"])
+def test_a_file_of_filler_alone_is_empty(content):
+    assert "is empty" in refusal(content)
+
+
+@pytest.mark.parametrize("filler", [b"\0" * 40, b"\x1a", b" " * 40, "\u00a0".encode(), b"\t", b"\r\n \x1a\0\r\n"])
+@pytest.mark.parametrize("end", [b"\r\n", b"\r\r\n"])
+def test_what_fills_a_file_up_is_no_row(filler, end):
+    content = end.join([b"sku\tn", b"A\t1", b"B\t2 ", filler])
+
+    assert frame(content).to_dict("list") == {"sku": ["A", "B"], "n": ["1", "2 "]}
+
+
 def test_one_of_several_sheets_has_to_be_named():
     content = workbook([["sku"], ["A"]], [["sku"], ["B"]])
 

@@ -80,13 +80,13 @@ def test_the_exit_code_is_that_of_what_ran(library):
 
 
 @pytest.mark.django_db
-def test_the_tests_their_servers_and_the_simulator_share_one_clock(simulator_process):
+def test_the_tests_their_servers_and_the_simulator_share_one_clock(simulator):
     """Whichever it is: this one says so of each run, under each clock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         database = cursor.fetchone()[0]
     seen = {"database": database}
-    with urllib.request.urlopen(f"{simulator_process.url}/simulator/clock", timeout=30) as answer:
+    with urllib.request.urlopen(f"{simulator.url}/simulator/clock", timeout=30) as answer:
         seen["simulator"] = parsedate_to_datetime(answer.headers["Date"])
     if settings.BROKER_URL.startswith("redis"):
         socket = urlsplit(settings.BROKER_URL).path if "+socket" in settings.BROKER_URL else None

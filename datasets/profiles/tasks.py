@@ -11,15 +11,15 @@ MAX_AT_ONCE = 20  # of one sweep; the next one takes the rest
 
 
 @shared_task(name="datasets.tasks.profile", ignore_result=True)
-def profile(*, dataset_id, **_later):
+def profile(*, dataset_id, only_if_due=False, **_later):
     """Makes the profile of a dataset's columns. A message that is lost leaves the old one, which says how old it is."""
-    dataset = Dataset.objects.select_related("account").filter(pk=dataset_id).first()
-    if dataset:
-        making.make(dataset, database_now())
+    now, dataset = database_now(), Dataset.objects.select_related("account").filter(pk=dataset_id).first()
+    if dataset and (not only_if_due or making.due(now).filter(pk=dataset_id).exists()):
+        making.make(dataset, now)
 
 
 @shared_task(name="datasets.tasks.profiles", ignore_result=True)
 def sweep(**_later):
     """Has profiles made that are missing or no longer true."""
     for dataset_id in making.due(database_now())[:MAX_AT_ONCE]:
-        tell(profile, "backfill", dataset_id=dataset_id)
+        tell(profile, "backfill", dataset_id=dataset_id, only_if_due=True)

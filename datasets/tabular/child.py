@@ -14,7 +14,6 @@ MAX_MEMORY = 2 << 30  # bytes of address space, the libraries' own gigabyte incl
 JOBS = {
     "profile": "profile.profile",
     "read": "spreadsheet.read",
-    "head": "spreadsheet.head",
     "count": "spreadsheet.count",
     "as_tsv": "spreadsheet.as_tsv",
 }

@@ -52,6 +52,10 @@ def run(job: str, chunks: Iterable[bytes], **options) -> Answer:
     head, _, content = done.stdout.partition(b"\n")
     if done.returncode == REFUSED:
         raise Refused(json.loads(head)["refused"])
+    if done.returncode < 0:  # a signal: of a limit, or of a library that found no memory
+        raise Refused(
+            "This took more time or memory than one job may have and was stopped. Try it with fewer rows or columns."
+        )
     if done.returncode:
         raise RuntimeError(f"{job} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
     return Answer(json.loads(head), content)

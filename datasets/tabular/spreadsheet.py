@@ -18,7 +18,7 @@ from pyarrow import parquet
 from datasets.tabular.isolated import Refused
 
 MAX_ROWS, MAX_COLUMNS, MAX_UNPACKED = 500_000, 400, 300 << 20
-EXAMPLES = 3  # of each column, for the preview
+EXAMPLES, PREVIEWED = 3, 20  # of each column; rows
 SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 SEPARATORS = "\t,;|"
 FILLER = " \t\r\n\xa0\0\x1a"  # what stands behind the last row of some files
@@ -30,8 +30,8 @@ MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", 
 def read(stream: io.BufferedIOBase, *, name: str, sheet: str = "") -> tuple[dict, bytes]:
     """`name` is the file's, whose ending says nothing that its content does not; `sheet` chooses one of several.
 
-    Answers {"rows", "columns": [{"title", "filled", "examples"}], "notes": [sentence, …]} and the table as Parquet, all
-    columns text. Raises Refused with what is wrong and what to do.
+    Answers {"rows", "columns": [{"title", "filled", "examples"}], "preview": first rows, "notes": [sentence, …]} and the
+    table as Parquet, all columns text. Raises Refused with what is wrong and what to do.
     """
     content = stream.read()
     if not content.strip():
@@ -44,7 +44,8 @@ def read(stream: io.BufferedIOBase, *, name: str, sheet: str = "") -> tuple[dict
     frame = _table(cells, name, notes)
     packed = io.BytesIO()
     parquet.write_table(pa.Table.from_pandas(frame, preserve_index=False), packed, compression="zstd")
-    return {"rows": len(frame), "columns": [_about(frame[title]) for title in frame], "notes": notes}, packed.getvalue()
+    told = {"columns": [_about(frame[title]) for title in frame], "preview": frame.head(PREVIEWED).to_numpy().tolist()}
+    return told | {"rows": len(frame), "notes": notes}, packed.getvalue()
 
 
 def as_tsv(stream: io.BufferedIOBase, *, quote: str) -> tuple[dict, bytes]:
@@ -53,6 +54,10 @@ def as_tsv(stream: io.BufferedIOBase, *, quote: str) -> tuple[dict, bytes]:
     frame = pd.read_parquet(stream)
     mark = QUOTES[quote]
     if mark is None:
+        if broken := [title for title in frame if re.search(r"[\t\r\n]", title)]:
+            raise Refused(
+                f"The title {broken[0]!r} holds a tab or a line break, which this report cannot hold. Rename the column."
+            )
         for title in frame:
             if (broken := frame[title].str.contains("[\t\r\n]")).any():
                 raise Refused(
@@ -67,11 +72,6 @@ def as_tsv(stream: io.BufferedIOBase, *, quote: str) -> tuple[dict, bytes]:
         quotechar=mark or '"',
     )
     return {"rows": len(frame)}, lines.encode()
-
-
-def head(stream: io.BufferedIOBase, *, rows: int) -> tuple[dict, bytes]:
-    """{"rows": the first ones of a table that `read` has packed, as lists of texts}."""
-    return {"rows": pd.read_parquet(stream).head(rows).to_numpy().tolist()}, b""
 
 
 def count(stream: io.BufferedIOBase, *, column: str) -> tuple[dict, bytes]:

@@ -6,7 +6,6 @@ from datasets.models import UploadedFile
 from datasets.tabular import isolated
 
 MAX_BYTES = 20 << 20
-PREVIEW_ROWS = 20
 
 
 def keep(owner, sent: Sent, *, sheet: str = "", now) -> UploadedFile:
@@ -25,11 +24,7 @@ def keep(owner, sent: Sent, *, sheet: str = "", now) -> UploadedFile:
         rows=read.result["rows"],
         columns=read.result["columns"],
         notes=read.result["notes"],
+        preview=read.result["preview"],
         content=read.content,
         uploaded_at=now,
     )
-
-
-def first_rows(upload: UploadedFile) -> list[list[str]]:
-    """The first rows as they were read, in the order of `upload.columns`."""
-    return isolated.run("head", [bytes(upload.content)], rows=PREVIEW_ROWS).result["rows"]

@@ -101,7 +101,10 @@ def _rows_by_day(dataset, upload) -> Counter[date]:
             f"{' …' if len(titles) > 8 else ''}. Upload the report as Amazon gave it, or rename the column."
         )
     title = titles[names.index(report.day_column)]
-    values = isolated.run("count", [bytes(upload.content)], column=title).result["values"]
+    try:
+        values = isolated.run("count", [bytes(upload.content)], column=title).result["values"]
+    except isolated.Refused as problem:
+        raise CannotLoad(f"{upload.name}: {problem}") from None
     dates = any(column.name == report.day_column and column.type == "date" for column in report.columns)
     find = window.day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
     counts = Counter()

@@ -59,7 +59,7 @@ def file(request, file_id):
     kept = _of(request, file_id)
     context = {
         "file": kept,
-        "rows": keeping.first_rows(kept),
+        "rows": kept.preview,
         "datasets": [dataset for dataset in _datasets(request) if loading.takes_files(dataset)],
     }
     return render(request, "datasets/file.html", context)

@@ -92,9 +92,12 @@ def test_a_sweep_has_due_profiles_made(dataset, monkeypatch):
     monkeypatch.setattr(tasks.profile, "apply_async", lambda **told: sent.append(told["kwargs"]))
 
     tasks.sweep()
-    assert sent == [{"dataset_id": dataset.pk}]
-    tasks.profile(**sent.pop())
+    assert sent == [{"dataset_id": dataset.pk, "only_if_due": True}]
+    tasks.profile(**sent[0])
+    made_at = ColumnProfile.objects.get(dataset=dataset).made_at
+    tasks.profile(**sent.pop())  # of an earlier sweep, which waited behind other work
     tasks.sweep()
 
     assert sent == []
+    assert ColumnProfile.objects.get(dataset=dataset).made_at == made_at
     assert ColumnProfile.objects.get(dataset=dataset).rows == 20

@@ -70,6 +70,7 @@ def test_columns_and_examples_are_told():
 
     assert told == {
         "rows": 3,
+        "preview": [["A", ""], ["B", "Mug"], ["B", "Mug"]],
         "columns": [
             {"title": "sku", "filled": 3, "examples": ["A", "B"]},
             {"title": "title", "filled": 2, "examples": ["Mug"]},
@@ -213,6 +214,20 @@ def test_a_table_becomes_lines_as_amazon_writes_them():
         isolated.Refused, match="Row 2 has a tab or a line break in title, which this report cannot hold"
     ):
         isolated.run("as_tsv", [packed], quote="null")
+
+
+def test_a_title_that_a_line_cannot_hold_is_refused_as_a_value_is():
+    packed = read(b'sku,"two\nlines"\nA,1\n').content
+
+    with pytest.raises(isolated.Refused, match="The title 'two.nlines' holds a tab or a line break"):
+        isolated.run("as_tsv", [packed], quote="null")
+
+
+def test_a_job_that_runs_into_a_limit_says_so(monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda *command, **more: subprocess.CompletedProcess(command, -9, b"", b""))
+
+    with pytest.raises(isolated.Refused, match="more time or memory than one job may have"):
+        isolated.run("read", [b"sku\nA\n"], name="skus.csv")
 
 
 def test_what_needs_no_quotes_gets_none_where_a_report_has_none():

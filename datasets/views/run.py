@@ -151,7 +151,7 @@ def _means(run, failed):
     kept = "Everything that was loaded before stays and can be read."
     if countries := tracing.left_out(run):
         kept += f" The days name what they lack: {tracing.listed(countries)}."
-    if dataset.mode == Dataset.Mode.REPLACE:
+    if dataset.mode == Dataset.Mode.REPLACE and run.generation != dataset.generation:
         kept = "Readers see the rows of the last complete run: a replace shows nothing half done."
     if not failed:
         return kept

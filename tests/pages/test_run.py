@@ -126,6 +126,8 @@ def test_a_run_that_failed_for_want_of_consent_offers_to_renew_it_and_not_to_run
 def test_what_comes_next_is_true_of_this_dataset(page, alice, account, changes, sentence):
     dataset, run = scenes.failed(alice, account)
     Dataset.objects.filter(pk=dataset.pk).update(**changes)
+    if "mode" in changes:  # a replace builds aside
+        Run.objects.filter(pk=run.pk).update(generation=dataset.generation + 1)
 
     assert sentence in text(page.get(f"/runs/{run.pk}"))
 

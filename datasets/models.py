@@ -132,7 +132,7 @@ class Dataset(models.Model):
 
     def read_all_again(self):
         """Each day that is in is read once more by the next run, and replaced whole; until then its rows stay."""
-        days = self.days.filter(state__in=Day.IN)
+        days = self.days.filter(state__in=Day.IN, from_file=False)
         # An open run leaves to the next one what it has brought in itself: these are nobody's now.
         days.filter(run__in=self.runs.open()).update(run=None)
         days.update(again=True, request=None)
@@ -341,6 +341,9 @@ class Request(models.Model):
     lacking = ArrayField(
         models.CharField(max_length=2), default=list, db_default=[]
     )  # marketplaces that are left out of the question, since Amazon refuses them
+    marketplaces = ArrayField(
+        models.CharField(max_length=2), default=list, db_default=[]
+    )  # as they were asked for, whatever the account has by now; none before
     strays = models.BigIntegerField(default=0)  # rows that Amazon sent from outside the window
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -378,9 +381,9 @@ class Request(models.Model):
         fresh = {"not_before": None, "attempts": 0, "failing_since": None, "interruptions": 0, "in_hand": False}
         self.keep(**fresh | {"message": ""} | moved)
 
-    def intend(self, *, asked_at, from_at, until_at):
+    def intend(self, *, asked_at, from_at, until_at, marketplaces):
         """About to ask: written down first, so that an answer which gets lost can be looked for at Amazon."""
-        self.keep(asked_at=asked_at, from_at=from_at, until_at=until_at, cursor={})
+        self.keep(asked_at=asked_at, from_at=from_at, until_at=until_at, marketplaces=marketplaces, cursor={})
 
     def unintend(self):
         """Amazon said no, or was not asked: there is no answer to look for."""
@@ -410,6 +413,7 @@ class Request(models.Model):
             cursor={},
             spool="",
             asked_at=None,
+            marketplaces=[],
             not_before=until,
             message=message,
             in_hand=False,
@@ -423,7 +427,13 @@ class Request(models.Model):
     def ask_in_parts(self, cursor, *, message):
         """Amazon refused the question as a whole: it is asked in another way, which the cursor tells."""
         self.keep(
-            state=self.State.PLANNED, cursor=cursor, asked_at=None, not_before=None, message=message, in_hand=False
+            state=self.State.PLANNED,
+            cursor=cursor,
+            asked_at=None,
+            marketplaces=[],
+            not_before=None,
+            message=message,
+            in_hand=False,
         )
 
     def adopt(self, amazon_id, *, at):
@@ -538,6 +548,7 @@ class Day(models.Model):
     not_before = models.DateTimeField(null=True)  # of a day that failed: when its next try is due
     message = models.TextField(blank=True)
     again = models.BooleanField(default=False)  # its rows are in and stay readable, and it is to be read once more
+    from_file = models.BooleanField(default=False, db_default=False)  # its rows are of an uploaded file, not Amazon's
     read_until = models.DateTimeField(
         null=True
     )  # Amazon was asked up to here; before the day's end the day is still open
@@ -574,7 +585,7 @@ class Day(models.Model):
         self.run, self.rows, self.checksum, self.read_until, self.message = run, rows, checksum, read_until, note
         self.again, self.request, self.attempts, self.not_before, self.lacking = False, None, 0, None, list(lacking)
         if run.trigger != Run.Trigger.REPLAY:
-            self.landed_at = Now()
+            self.landed_at, self.from_file = Now(), run.trigger == Run.Trigger.FILE
         self.save()
 
 
@@ -629,6 +640,7 @@ class UploadedFile(models.Model):
     rows = models.PositiveIntegerField()
     columns = models.JSONField()  # [{"title", "filled", "examples"}]
     notes = models.JSONField(default=list)  # sentences on what was odd about it
+    preview = models.JSONField(default=list)  # the first rows, as lists of texts
     content = models.BinaryField()  # Parquet
     uploaded_at = models.DateTimeField()
 

@@ -6,12 +6,13 @@ starts the runs in between, so a day that Amazon cannot give costs a few request
 
 from datetime import timedelta
 
+SLACK = timedelta(hours=2)  # the failure comes some time after its run began: a daily schedule's next run is a try
 DISTANCES = (  # from the first, second, … failure of a day to its next try; from the last one on, always the last
     timedelta(hours=1),
     timedelta(hours=4),
-    timedelta(days=1),
-    timedelta(days=3),
-    timedelta(days=7),
+    timedelta(days=1) - SLACK,
+    timedelta(days=3) - SLACK,
+    timedelta(days=7) - SLACK,
 )
 MAX_TRIES_IN_A_RUN = 2  # of a report that Amazon could not build: the second one after the report's cool-down
 

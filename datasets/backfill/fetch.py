@@ -122,7 +122,7 @@ class Asking:
             if request.asked_at is None and self._share(request, now):
                 return False
             from_at, until_at = self._window(request, now)
-            intend(asked_at=now, from_at=from_at, until_at=until_at)
+            intend(asked_at=now, from_at=from_at, until_at=until_at, marketplaces=self._countries(request.lacking))
         return True
 
     @staticmethod
@@ -151,7 +151,7 @@ class Asking:
         """What a new request is to ask, whatever the dates: `source` as equal ones have it, and the marketplaces left out."""
         if lacking is None:
             lacking = tracing.lacking(self.report, self.account, self.answers)
-        places = self._marketplace_ids(lacking)
+        places = [marketplaces.by_country(country).id for country in self._countries(lacking)]
         return {
             "source": sharing.source(self.account, self.report, places, self.answers, self.zone),
             "lacking": list(lacking),
@@ -187,9 +187,8 @@ class Asking:
         if self.report.source.is_report and self.report.source.by_dates and request.from_at:
             edges = window.as_dates(*edges, self.zone)
         if countries is None:
-            places = self._marketplace_ids(request.lacking)
-        else:
-            places = [marketplaces.by_country(country).id for country in countries]
+            countries = request.marketplaces or self._countries(request.lacking)
+        places = [marketplaces.by_country(country).id for country in countries]
         return self.report.request(*edges, places, self.answers)
 
     def asked(self, request):
@@ -205,9 +204,9 @@ class Asking:
             zone=self.zone,
         )
 
-    def _marketplace_ids(self, lacking):
+    def _countries(self, lacking):
         chosen = self.answers.get("marketplaces") or self.account.marketplaces
-        return [marketplaces.by_country(country).id for country in chosen if country not in lacking]
+        return [country for country in chosen if country not in lacking]
 
     def _same_reports(self, request, since):
         wish = self.wish(request)
@@ -227,7 +226,7 @@ class Asking:
 
     def _check(self, request):
         try:
-            document_id = reports.check(self.client, request.amazon_id, self.asked(request))
+            document_id = self._poll(request)
         except errors.NotReady as problem:
             if database_now() - request.asked_at > REPORT_PATIENCE:
                 raise errors.Refused(
@@ -265,6 +264,16 @@ class Asking:
             self.nothing(request, "Amazon's report for this day has no rows.")
         else:
             request.got_on(state=Request.State.READY, document_id=document_id, answered_at=Now())
+
+    def _poll(self, request):
+        """The report's document. Whatever Amazon says of the report, and be it that there is none, is an answer."""
+        try:
+            return reports.check(self.client, request.amazon_id, self.asked(request))
+        except (errors.ComeBackLater, errors.ConsentLost, errors.SecretRejected, errors.SignInRefused):
+            raise
+        except errors.SpapiError:
+            request.keep(answered_at=Now(), attempts=0, failing_since=None)
+            raise
 
     def _cancelled(self, request, problem):
         """Nothing to report, or asked for too soon after the same one: the other reports that Amazon holds tell which.

@@ -45,7 +45,7 @@ def reload(dataset, first, last, by=None, *, now):
         first, last = _whole_periods(dataset, first, last)
         days = Day.objects.filter(dataset=dataset, generation=run.generation, day__range=(first, last))
         days.lift_waits()
-        days.filter(state__in=Day.IN).update(again=True)
+        days.filter(state__in=Day.IN, from_file=False).update(again=True)
         return run
 
 

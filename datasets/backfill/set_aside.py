@@ -60,8 +60,8 @@ class SetAside:
         return (given_up.filter(failing_since__gt=landed_at) if landed_at else given_up).count()
 
     def _answers_others(self, request, now):
-        """Whether Amazon has answered anything of this account's within the last minutes, or does now."""
-        since = now - scaled(retries.EVIDENCE)
+        """Whether Amazon has answered anything of this account's within the last minutes and since this one fails, or does now."""
+        since = max(now - scaled(retries.EVIDENCE), request.failing_since or now)
         others = Request.objects.filter(dataset__account=self.run.dataset.account_id)
         if others.filter(answered_at__gt=since).exists():
             return True

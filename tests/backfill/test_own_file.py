@@ -90,6 +90,19 @@ def test_older_days_come_in_from_the_file_and_stay_as_newer_ones_do(alice, simul
     assert not recent.runs.open().exists()
 
 
+def test_rows_of_a_file_are_not_given_up_for_what_amazon_says_of_days_so_old(alice, older, recent, fill, check):
+    days = day_before(4), day_before(3)
+    load(recent, upload(alice, raw_file(older)), alice)
+
+    recent.read_all_again()  # as after a change of the answers
+    assert fill(recent).state == Run.State.SUCCEEDED
+
+    assert rows(check(recent), *days) == rows(check(older), *days)
+    assert set(recent.days.filter(from_file=True).values_list("day", "again")) == {
+        (day, False) for day in filled(older)
+    }
+
+
 def test_a_workbook_of_the_same_report_does_as_well(alice, older, make_dataset, check):
     dataset = make_dataset("create_and_download_report", options=FLAT_FILE, start="today-2", slug="second")
 

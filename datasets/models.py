@@ -341,9 +341,6 @@ class Request(models.Model):
     lacking = ArrayField(
         models.CharField(max_length=2), default=list, db_default=[]
     )  # marketplaces that are left out of the question, since Amazon refuses them
-    marketplaces = ArrayField(
-        models.CharField(max_length=2), default=list, db_default=[]
-    )  # as they were asked for, whatever the account has by now; none before
     strays = models.BigIntegerField(default=0)  # rows that Amazon sent from outside the window
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -381,9 +378,9 @@ class Request(models.Model):
         fresh = {"not_before": None, "attempts": 0, "failing_since": None, "interruptions": 0, "in_hand": False}
         self.keep(**fresh | {"message": ""} | moved)
 
-    def intend(self, *, asked_at, from_at, until_at, marketplaces):
+    def intend(self, *, asked_at, from_at, until_at):
         """About to ask: written down first, so that an answer which gets lost can be looked for at Amazon."""
-        self.keep(asked_at=asked_at, from_at=from_at, until_at=until_at, marketplaces=marketplaces, cursor={})
+        self.keep(asked_at=asked_at, from_at=from_at, until_at=until_at, cursor={})
 
     def unintend(self):
         """Amazon said no, or was not asked: there is no answer to look for."""
@@ -413,7 +410,6 @@ class Request(models.Model):
             cursor={},
             spool="",
             asked_at=None,
-            marketplaces=[],
             not_before=until,
             message=message,
             in_hand=False,
@@ -430,7 +426,6 @@ class Request(models.Model):
             state=self.State.PLANNED,
             cursor=cursor,
             asked_at=None,
-            marketplaces=[],
             not_before=None,
             message=message,
             in_hand=False,

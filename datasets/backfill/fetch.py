@@ -122,7 +122,7 @@ class Asking:
             if request.asked_at is None and self._share(request, now):
                 return False
             from_at, until_at = self._window(request, now)
-            intend(asked_at=now, from_at=from_at, until_at=until_at, marketplaces=self._countries(request.lacking))
+            intend(asked_at=now, from_at=from_at, until_at=until_at)
         return True
 
     @staticmethod
@@ -187,7 +187,7 @@ class Asking:
         if self.report.source.is_report and self.report.source.by_dates and request.from_at:
             edges = window.as_dates(*edges, self.zone)
         if countries is None:
-            countries = request.marketplaces or self._countries(request.lacking)
+            countries = self._countries(request.lacking)
         places = [marketplaces.by_country(country).id for country in countries]
         return self.report.request(*edges, places, self.answers)
 
@@ -272,7 +272,7 @@ class Asking:
         except (errors.ComeBackLater, errors.ConsentLost, errors.SecretRejected, errors.SignInRefused):
             raise
         except errors.SpapiError:
-            request.keep(answered_at=Now(), attempts=0, failing_since=None)
+            request.keep(answered_at=Now(), failing_since=None)
             raise
 
     def _cancelled(self, request, problem):

@@ -77,7 +77,6 @@ def adopt(request, other):
         asked_at=other.asked_at,
         from_at=other.from_at,
         until_at=other.until_at,
-        marketplaces=other.marketplaces,
         document_id=other.document_id,
         cursor=other.cursor,
         spool=other.spool and str(here),

@@ -89,17 +89,6 @@ def test_days_built_aside_with_old_answers_are_not_shown_beside_new_ones(make_da
     assert Day.objects.filter(dataset=dataset, state__in=Day.IN, again=False).count() == 6
 
 
-def test_a_report_under_way_is_known_again_whatever_the_account_has_by_then(make_dataset, account, check):
-    """A check of the account had added a marketplace meanwhile: the report was taken for another one, and its days failed."""
-    dataset = make_dataset(REPORT, options=BY_ORDER_DATE, start="today-2", end="yesterday")
-    run = half_way(dataset, "asked")
-    account.marketplaces = ["US", "CA"]
-    account.save()
-
-    assert finish(run).state == "succeeded", run.message
-    assert all(request.marketplaces == ["US"] for request in dataset.requests.all())
-
-
 def test_a_worker_in_the_middle_of_old_answers_lands_none_of_them(make_dataset, change, check):
     dataset = make_dataset(start="today-2", end="yesterday")
     run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())

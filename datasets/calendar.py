@@ -12,6 +12,11 @@ def today(now, zone):
     return now.astimezone(ZoneInfo(zone)).date()
 
 
+def written(at: datetime) -> str:
+    """An instant for people, in UTC: 28 Nov 2026 14:32 UTC."""
+    return f"{at.astimezone(UTC):%d %b %Y %H:%M} UTC"
+
+
 def resolve(word, today):
     """The day that a person's word means: an ISO date, today, yesterday, today-7, or a number of days back.
 

@@ -314,7 +314,7 @@ class Request(models.Model):
     generation = models.PositiveIntegerField()
     first_day = models.DateField()
     last_day = models.DateField()
-    kind = models.CharField(max_length=10)  # pages or report
+    kind = models.CharField(max_length=10)  # pages, report, or the file that a person uploaded
     source = models.CharField(
         max_length=64, blank=True
     )  # what is asked, whatever the dates: equal ones can share an answer

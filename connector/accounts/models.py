@@ -389,9 +389,7 @@ class Consent(models.Model):
 class Quota(models.Model):
     """One leaky bucket (GCRA) per limit of Amazon's, shared by all workers; written by connector.accounts.buckets."""
 
-    bucket = models.TextField(
-        primary_key=True
-    )  # "application:account:operation" and what else `clients.limits_of` says
+    bucket = models.TextField(primary_key=True)  # "application:account:operation" and what else `quota.limits_of` says
     tat = models.FloatField(default=0)  # theoretical arrival time, seconds since the epoch on the database's clock
     rate = models.FloatField()  # requests a second, as published
     header_rate = models.FloatField(null=True)  # as Amazon last stated it in a header, which then holds

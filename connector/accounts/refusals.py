@@ -3,28 +3,30 @@
 The one place that words them for accounts; connector.spapi tells what happened.
 """
 
+from collections.abc import Mapping
+
 from connector.spapi import errors
 
+RE_AUTHORISE = "Rows that are in stay. Re-authorise the account under Accounts, and its datasets go on by themselves."
+CAUSES_OF_FORBIDDEN = (
+    "the application lacks the role for this data (add it in the developer console, then re-authorise the account); the "
+    "account was connected for another region; it is a vendor's account where a seller's is needed, or the reverse; the "
+    "application's client secret was not replaced in time."
+)
 MEANING = {
     errors.Throttled: "Try again in a while.",
     errors.Unreachable: "Nothing was changed; try again later.",
     errors.Doubted: "That may pass: Amazon is asked once more in a minute before anything is given up.",
-    errors.ConsentLost: (
-        "Rows that are in stay. Re-authorise the account under Accounts, and its datasets go on by themselves."
-    ),
-    errors.Forbidden: (
-        "One of these is the cause: the application lacks the role for this data (add it in the developer console, then "
-        "re-authorise the account); the account was connected for another region; it is a vendor's account where a "
-        "seller's is needed, or the reverse; the application's client secret was not replaced in time."
-    ),
+    errors.ConsentLost: RE_AUTHORISE,
+    errors.Forbidden: f"One of these is the cause: {CAUSES_OF_FORBIDDEN}",
     errors.SignInRefused: "Nothing was changed. Check the application's settings in Amazon's developer console.",
     errors.Redirected: "Check the addresses that this installation is set up with.",
 }
 
 
-def words(problem):
-    """The error in sentences for an account's page; as it is, where a room of ours has worded it."""
+def words(problem: errors.SpapiError, meanings: Mapping[type, str] = MEANING) -> str:
+    """The error in sentences for an account's page, or as `meanings` have it; as it is, where a room of ours has worded it."""
     if problem.is_worded:
         return problem.message
-    meaning = next((MEANING[kind] for kind in type(problem).__mro__ if kind in MEANING), "")
+    meaning = next((meanings[kind] for kind in type(problem).__mro__ if kind in meanings), "")
     return f"{problem.fact} {meaning}".strip()

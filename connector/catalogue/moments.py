@@ -2,7 +2,7 @@
 
 Read are ISO 8601 in all its forms, an ISO date with a zone's abbreviation or AM and PM, and dates with an English month's
 name. What leaves it open which number is the day and which the month (11/05/2026) is not read here: a report that writes
-so declares it (`written.Written`).
+so declares it (`NumberDateFormat`).
 """
 
 import re

@@ -60,8 +60,7 @@ class Shape:
     record, that list's members are the rows, and the rest of the record is repeated on each; so are the values at
     `head`, which stand outside of the records. The entries of a list in `told_apart` become columns of their own, by
     the member that tells them apart: Component[Tax].Amount. The words of a list in `joined` become one text. `proof`
-    is where a document says with which report options it was made. `rest` is the column for what no field knows, as
-    JSON. `parent` is the shape of the rows that these ones belong to.
+    is where a document repeats what it was asked for. `rest` is the column for what no field knows, as JSON.
     """
 
     path: str = ""
@@ -73,7 +72,6 @@ class Shape:
     fields: tuple[Field, ...] = ()
     rest: Column | None = None
     key: tuple[str, ...] = ()
-    parent: "Shape | None" = None
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:

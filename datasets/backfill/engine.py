@@ -6,7 +6,7 @@ who lands, and the Days are the only memory.
 
 import logging
 import time
-from datetime import UTC, timedelta
+from datetime import timedelta
 
 import psycopg
 from celery.exceptions import SoftTimeLimitExceeded
@@ -140,17 +140,12 @@ def _busy(problem):
     return f"The database could not take the rows just now ({reason})."
 
 
-def _moment(at):
-    """A moment for people, in UTC."""
-    return f"{at.astimezone(UTC):%d %b %Y %H:%M} UTC"
-
-
 def _tried_again(days, now):
     """When the first of the days that failed is tried again."""
     due = min((day.not_before for day in days if day.not_before), default=now)
     if due <= now or any(day.not_before is None for day in days):
         return "the next run tries them again"
-    return f"the first run after {_moment(due)} tries again"
+    return f"the first run after {calendar.written(due)} tries again"
 
 
 class _Turn:
@@ -435,7 +430,7 @@ class _Turn:
         if self.set_aside.is_due(request, told_at):
             self.set_aside.give_up(
                 request,
-                f"Amazon has not answered this request since {_moment(request.failing_since or told_at)}, in {attempts} "
+                f"Amazon has not answered this request since {calendar.written(request.failing_since or told_at)}, in {attempts} "
                 f"tries, while it answers others; so it is set aside. The last try: {later.fact}",
             )
             return None

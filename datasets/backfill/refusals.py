@@ -3,6 +3,7 @@
 The one place that words them; connector.spapi tells what happened, and nothing about datasets.
 """
 
+from connector.accounts import refusals
 from connector.spapi import errors
 
 MEANING = {
@@ -13,17 +14,12 @@ MEANING = {
         "nothing is lost."
     ),
     errors.NotReady: "It is looked for again by itself.",
-    errors.ConsentLost: (
-        "Rows that are in stay. Re-authorise the account under Accounts, and its datasets go on by themselves."
-    ),
+    errors.ConsentLost: refusals.RE_AUTHORISE,
     errors.SecretRejected: (
         "Rows that are in stay. Enter the current secret, and all accounts of the application go on by themselves."
     ),
     errors.Forbidden: (
-        "Nothing was loaded, and it stays so until one of these is mended: the application lacks the role for this data "
-        "(add it in the developer console, then re-authorise the account); the account was connected for another region; "
-        "it is a vendor's account where a seller's is needed, or the reverse; the application's client secret was not "
-        "replaced in time."
+        f"Nothing was loaded, and it stays so until one of these is mended: {refusals.CAUSES_OF_FORBIDDEN}"
     ),
     errors.SignInRefused: (
         "Nothing was loaded, what is in stays. Check the application's settings in Amazon's developer console, then run "
@@ -47,9 +43,6 @@ MEANING = {
 }
 
 
-def words(problem):
+def words(problem: errors.SpapiError) -> str:
     """The error in sentences for the person who reads a run or a day; as it is, where a room of ours has worded it."""
-    if problem.is_worded:
-        return problem.message
-    meaning = next((MEANING[kind] for kind in type(problem).__mro__ if kind in MEANING), "")
-    return f"{problem.fact} {meaning}".strip()
+    return refusals.words(problem, MEANING)

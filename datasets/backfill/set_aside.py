@@ -2,10 +2,10 @@
 
 **When.** A request that Amazon does not answer keeps its run open. While Amazon answers nothing at all that is right: an
 outage is waited out. While it answers others, the request is set aside once it has failed `MIN_TRIES` times over
-`PATIENCE` (`retries`). That Amazon answers is told by the ledger, where every answer leaves its time: one that another
-request of the account, of any dataset and any worker, got within the last minutes. Where there is none, because nothing else
-is under way, one cheap call to Amazon's Sellers API is made to find out, through the same client and quota, at most once in
-five minutes an account. The sign-in service proves nothing, since it is another service.
+`PATIENCE` (`retries`). That Amazon answers is told by the ledger, where every answer leaves its time: one that any
+request of the account, of any dataset and any worker, got within the last minutes and since this one began to fail. Where there is
+none, because nothing else is under way, one cheap call to Amazon's Sellers API is made to find out, through the same client and quota,
+at most once in five minutes for what has failed since. The sign-in service proves nothing, since it is another service.
 
 **What then.** A request of several days is asked for in two halves, so that the days which are well come in. A half that
 fails too is halved again once another part of the same request has come in: then the days that fail are few. Without such a
@@ -52,7 +52,7 @@ class SetAside:
         return is_enough and self._answers_others(request, now)
 
     def unanswered_in_a_row(self):
-        """How many requests this run has set aside since the last of its days came in."""
+        """How many requests this run has set aside that began to fail after the last of its days came in."""
         given_up = self.requests.filter(
             state=Request.State.FAILED, failing_since__isnull=False, created_at__gte=self.run.queued_at
         )

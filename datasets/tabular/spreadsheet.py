@@ -102,7 +102,8 @@ def _workbook(content, name, sheet, notes):
         raise Refused(
             f"{name} cannot be read as a spreadsheet ({str(problem)[:100]}). Open it, save it as XLSX or CSV, and upload that."
         ) from None
-    filled = {each: frame for each, frame in frames.items() if _as_text(frame).ne("").any(axis=None)}
+    texts = {each: _as_text(frame) for each, frame in frames.items()}
+    filled = {each: frame for each, frame in texts.items() if frame.ne("").any(axis=None)}
     if not filled:
         raise Refused(f"{name} has no value in any cell. Choose the file that holds your rows.")
     if len(filled) > 1:
@@ -110,7 +111,7 @@ def _workbook(content, name, sheet, notes):
     chosen = next(iter(filled))
     if content.startswith(b"PK"):
         _look_at_formulas(content, names.index(chosen), name, notes)
-    return _as_text(filled[chosen])
+    return filled[chosen]
 
 
 def _refuse_bombs(content, name):

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from datasets.backfill import facts, forecast
 from datasets.backfill.span import span_of
+from datasets.calendar import written
 from datasets.formats.index import IN_MENUS
 from datasets.models import Day
 from datasets.views import calendar, restated
@@ -155,7 +156,7 @@ def sentence(dataset, known, run, report, left, next_try=None):
     if dataset.paused:
         return f"{so_far}.{failed} Paused: no run is scheduled until you resume it."
     if next_try:
-        return f"{so_far}.{failed} These are tried again by the first run after {next_try:%d %b %Y %H:%M} UTC."
+        return f"{so_far}.{failed} These are tried again by the first run after {written(next_try)}."
     return f"{so_far}.{failed} The next run goes on with the missing ones."
 
 

@@ -97,7 +97,7 @@ def delete(request, file_id):
 
 
 def _of(request, file_id):
-    return get_object_or_404(UploadedFile.objects.of(request.user), pk=file_id)
+    return get_object_or_404(UploadedFile.objects.of(request.user).defer("content"), pk=file_id)
 
 
 def _datasets(request):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from datasets.backfill import facts, forecast, tracing
+from datasets.calendar import written
 from datasets.models import Dataset, Day, Request, Run
 from datasets.views import calendar
 from datasets.views.find import find_run, look
@@ -168,8 +169,8 @@ def _next(run, dataset, account):
         return "Nothing until the account works again: asking Amazon would be refused."
     if dataset.paused:
         return "Nothing: the dataset is paused. Resume it, and its schedule holds again."
-    waiting = run.days.waiting(timezone.now()).order_by("not_before").values_list("not_before", flat=True)
-    due = f"{waiting[0]:%d %b %Y %H:%M} UTC" if waiting else ""
+    waiting = run.days.waiting(timezone.now()).order_by("not_before").values_list("not_before", flat=True).first()
+    due = written(waiting) if waiting else ""
     if dataset.next_run_at and due:
         return (
             f"The missing days wait, the longer the more often they have failed: the first scheduled run after {due} asks for "

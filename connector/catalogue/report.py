@@ -85,7 +85,7 @@ class Document:
     is_report = True
     page_rows = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if (self.reader == "flat_file") != (not self.shape.path):
             raise ValueError(f"{self.report_type}: a flat file has no list of records, other documents have one.")
         if self.shape.rest or any(field.take not in FOR_DOCUMENTS for field in self.shape.fields):
@@ -141,7 +141,7 @@ class Report:
     offered: bool = True  # in the picker; datasets of a report that is not offered keep working
     variants: Mapping = field(default_factory=dict, repr=False)  # option -> value -> fields that this answer changes
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         known = {each.name for each in fields(self)}
         for option, by_value in self.variants.items():
             for value, changes in by_value.items():
@@ -202,6 +202,7 @@ class Report:
         return made_different([known.get(title.strip().casefold()) or safe_name(title) for title in titles])
 
     def option(self, name: str) -> Option:
+        """The option of this name; StopIteration where the report has none."""
         return next(option for option in self.options if option.name == name)
 
     def as_json(self) -> dict[str, object]:

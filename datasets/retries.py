@@ -24,6 +24,6 @@ MAX_UNANSWERED = 3  # requests of a run set aside in a row; what it has not aske
 EVIDENCE = timedelta(minutes=5)  # for so long an answer to anybody of the account proves that Amazon answers
 
 
-def distance(failures):
+def distance(failures: int) -> timedelta:
     """How long after a day's failure it is tried again; `failures` counts this one too, so it is 1 or more."""
     return DISTANCES[min(max(failures, 1), len(DISTANCES)) - 1]

@@ -8,7 +8,9 @@ import csv
 import io
 import re
 import zipfile
+from collections.abc import Iterable
 from datetime import date, datetime, time
+from typing import Any
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -36,7 +38,7 @@ def read(stream: io.BufferedIOBase, *, name: str, sheet: str = "") -> tuple[dict
     content = stream.read()
     if not content.strip():
         raise _empty(name)
-    notes = []
+    notes: list[str] = []
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         cells = _workbook(content, name, sheet, notes)
     else:
@@ -83,7 +85,7 @@ def count(stream: io.BufferedIOBase, *, column: str) -> tuple[dict, bytes]:
 # Workbooks
 
 
-def _workbook(content, name, sheet, notes):
+def _workbook(content: bytes, name: str, sheet: str, notes: list[str]) -> pd.DataFrame:
     """The cells of the one sheet that is meant, as texts; row 0 of the frame is row 1 of the sheet."""
     if content.startswith(b"PK"):
         _refuse_bombs(content, name)
@@ -114,7 +116,7 @@ def _workbook(content, name, sheet, notes):
     return filled[chosen]
 
 
-def _refuse_bombs(content, name):
+def _refuse_bombs(content: bytes, name: str) -> None:
     try:
         members = zipfile.ZipFile(io.BytesIO(content)).infolist()
     except zipfile.BadZipFile:
@@ -127,7 +129,7 @@ def _refuse_bombs(content, name):
         )
 
 
-def _look_at_formulas(content, index, name, notes):
+def _look_at_formulas(content: bytes, index: int, name: str, notes: list[str]) -> None:
     """A workbook keeps the last result of a formula beside it. Where a program wrote the formula alone, there is no value."""
     archive = zipfile.ZipFile(io.BytesIO(content))
     if any(member.endswith("vbaProject.bin") for member in archive.namelist()):
@@ -155,7 +157,7 @@ def _look_at_formulas(content, index, name, notes):
         notes.append(f"{found:,} cells hold formulas; their results were taken as they were last saved.")
 
 
-def _sheet_paths(archive):
+def _sheet_paths(archive: zipfile.ZipFile) -> list[str]:
     """The parts of an XLSX in which its sheets stand, in order; none for an ODS."""
     try:
         relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
@@ -170,11 +172,11 @@ def _sheet_paths(archive):
     return [targets[each].lstrip("/") if targets[each].startswith("/") else f"xl/{targets[each]}" for each in ids]
 
 
-def _as_text(frame):
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.map(_text_of)
 
 
-def _text_of(value):
+def _text_of(value: object) -> str:
     """A cell as a person reads it: 12 rather than 12.0, dates in ISO 8601, TRUE and FALSE as Excel shows them."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
@@ -190,7 +192,7 @@ def _text_of(value):
 # Text
 
 
-def _text(content, name, notes):
+def _text(content: bytes, name: str, notes: list[str]) -> pd.DataFrame:
     text = _decoded(content, notes)
     if not text.strip(FILLER):
         raise _empty(name)
@@ -214,17 +216,17 @@ def _text(content, name, notes):
         raise _unreadable(problem, name, separator) from None
 
 
-def _empty(name):
+def _empty(name: str) -> Refused:
     return Refused(f"{name} is empty. Choose the file that holds your rows.")
 
 
-def _without_filler(text):
+def _without_filler(text: str) -> str:
     """The text up to the end of the last line that holds a value; what fills a file up behind it is no row."""
     end = text.find("\n", len(text.rstrip(FILLER)))
     return text if end < 0 else text[: end + 1]
 
 
-def _unreadable(problem, name, separator):
+def _unreadable(problem: Exception, name: str, separator: str) -> Refused:
     if ragged := RAGGED.search(str(problem)):
         return Refused(
             f"Line {ragged['line']} of {name} has {ragged['saw']} values where the lines before it have {ragged['wanted']}. A "
@@ -235,7 +237,7 @@ def _unreadable(problem, name, separator):
     )
 
 
-def _decoded(content, notes):
+def _decoded(content: bytes, notes: list[str]) -> str:
     charset = next((charset for mark, charset in MARKS if content.startswith(mark)), None)
     if charset:
         return content.decode(charset, errors="replace")
@@ -249,7 +251,7 @@ def _decoded(content, notes):
 # Both
 
 
-def _table(cells, name, notes):
+def _table(cells: pd.DataFrame, name: str, notes: list[str]) -> pd.DataFrame:
     """The cells under their titles: the first row that has any value holds these."""
     cells = cells[cells.ne("").any(axis=1)]
     titles, body = [str(title).strip() for title in cells.iloc[0]], cells.iloc[1:]
@@ -276,7 +278,7 @@ def _table(cells, name, notes):
     return frame.reset_index(drop=True)
 
 
-def _about(column):
+def _about(column: pd.Series) -> dict[str, Any]:
     filled = column[column.ne("")]
     return {
         "title": column.name,
@@ -285,7 +287,7 @@ def _about(column):
     }
 
 
-def _letters(place):
+def _letters(place: int) -> str:
     """The column's name in a spreadsheet: A, B … Z, AA."""
     name = ""
     while place >= 0:
@@ -293,5 +295,5 @@ def _letters(place):
     return name
 
 
-def _listed(names):
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)[:10])

@@ -1,6 +1,9 @@
 """Parameters of how an answer is written that only some formats can keep. Where one would mean nothing it is refused: whoever gives it
 expects it to do something. Which format keeps which is said by the format itself (`options`)."""
 
+from collections.abc import Iterable
+
+from datasets.formats.format import Format
 from datasets.formats.index import understanding
 from datasets.problems import BadParameters
 
@@ -13,7 +16,7 @@ SHAPING = {  # each with what it is for
 }
 
 
-def check(pairs, file, *also):
+def check(pairs: Iterable[tuple[str, str]], file: Format, *also: str) -> None:
     """Raises BadParameters for each parameter that this Format has no use for; `also` are kept besides."""
     kept = {f"_{option}" for option in file.options}.union(also)
     wrong = [name for name, _ in pairs if name in SHAPING and name not in kept]

@@ -5,11 +5,15 @@ a file are often cut off in the middle.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import cast
 
 from django.db import transaction
 
+from connector.accounts.models import User
+from connector.catalogue.report import Document, Report
 from datasets import calendar
 from datasets.backfill import runs, tasks, window
 from datasets.backfill.own_file import KIND, CannotLoad
@@ -27,19 +31,19 @@ class Loading:
     days_kept: int
 
 
-def takes_files(dataset) -> bool:
+def takes_files(dataset: Dataset) -> bool:
     """Whether rows of a file can become rows of this dataset: its report is a flat file with a date, and days stay when they are in."""
     report = dataset.effective_report
     return bool(
         report
-        and report.source.is_report
+        and isinstance(report.source, Document)
         and report.source.reader == "flat_file"
         and report.day_column
         and dataset.mode != Dataset.Mode.REPLACE
     )
 
 
-def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
+def load(dataset: Dataset, upload: UploadedFile, by: User | None = None, *, now: datetime) -> Loading:
     """Starts the run. Raises CannotLoad, or runs.AlreadyRunning."""
     if not takes_files(dataset):
         raise CannotLoad(
@@ -81,33 +85,32 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
     return Loading(run, days=len(wanted), days_kept=len(kept))
 
 
-def _amazons(dataset, days, now):
+def _amazons(dataset: Dataset, days: Iterable[date], now: datetime) -> set[date]:
     """Those of the days that the dataset's own runs load."""
     held = span_of(dataset, dataset.effective_report, now)
     return {day for day in days if held.first <= day <= held.last}
 
 
-def _rows_by_day(dataset, upload) -> Counter[date]:
+def _rows_by_day(dataset: Dataset, upload: UploadedFile) -> Counter[date]:
     """How many rows the file has of each day. Every row has to have one."""
-    report = dataset.effective_report
+    report = cast(Report, dataset.effective_report)  # `takes_files` has seen that there is one, and that it has days
+    day_column = cast(str, report.day_column)
     titles = [column["title"] for column in upload.columns]
     names = report.names_of(titles)
-    if report.day_column not in names:
-        meant = next(
-            (c.title or c.source or c.name for c in report.columns if c.name == report.day_column), report.day_column
-        )
+    if day_column not in names:
+        meant = next((c.title or c.source or c.name for c in report.columns if c.name == day_column), day_column)
         raise CannotLoad(
             f"{upload.name} has no column {meant}, which says to which day a row belongs. Its columns: {', '.join(titles[:8])}"
             f"{' …' if len(titles) > 8 else ''}. Upload the report as Amazon gave it, or rename the column."
         )
-    title = titles[names.index(report.day_column)]
+    title = titles[names.index(day_column)]
     try:
         values = isolated.run("count", [bytes(upload.content)], column=title).result["values"]
     except isolated.Refused as problem:
         raise CannotLoad(f"{upload.name}: {problem}") from None
-    dates = any(column.name == report.day_column and column.type == "date" for column in report.columns)
+    dates = any(column.name == day_column and column.type == "date" for column in report.columns)
     find = window.day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
-    counts = Counter()
+    counts: Counter[date] = Counter()
     for value, count in values:
         day = find(value)
         if day is None:

@@ -433,7 +433,7 @@ class Request(models.Model):
 
     def adopt(self, amazon_id, *, at):
         """Amazon makes this report for the very same question already."""
-        self.got_on(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={"polls": 0})
+        self.got_on(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={})
 
     def fetch_again(self, until, *, message):
         """Amazon's document was of no use and is fetched once more."""

@@ -23,6 +23,10 @@ MIN_TRIES_OF_A_PART = 3  # of a request whose whole was set aside before, or tha
 MAX_UNANSWERED = 3  # requests of a run set aside in a row; what it has not asked for by then is left to the next
 EVIDENCE = timedelta(minutes=5)  # for so long an answer to anybody of the account proves that Amazon answers
 
+# What is told of days that have failed. Not that the next run tries again: it may come before their time.
+TRIES_AGAIN = "a later run tries again"
+ASKS_ANEW = "a later run asks for the report anew"
+
 
 def distance(failures):
     """How long after a day's failure it is tried again; `failures` counts this one too, so it is 1 or more."""

@@ -21,7 +21,7 @@ from django.db.models import Max, Q
 from connector.database.clock import database_now
 from connector.spapi import errors
 from datasets import retries
-from datasets.backfill.fetch import scaled
+from datasets.backfill.sources.waits import scaled
 from datasets.models import Day, Request
 
 # Small, open to every account, and of quotas that little else needs; the second one for requests of the first one's kind.
@@ -69,9 +69,7 @@ class SetAside:
             return False
         request.keep(proof_asked_at=now)
         try:
-            operation, query = next(
-                proof for proof in PROOFS if proof[0] != getattr(self.report.source, "operation", "")
-            )
+            operation, query = next(proof for proof in PROOFS if proof[0] != self.report.source.call)
             self._client().call(operation, query=query)
         except errors.ComeBackLater:
             return False

@@ -7,6 +7,7 @@ either just now and later than the other has read them itself, or after those da
 import hashlib
 import os
 import shutil
+from collections.abc import Iterable
 from datetime import timedelta
 
 import orjson
@@ -14,8 +15,10 @@ from django.db import connection
 from django.db.models import Max
 
 from datasets import calendar
-from datasets.backfill.raw_files import raw_folder
+from datasets.backfill.sources.asking import Asking, marketplace_ids
+from datasets.backfill.sources.progress import Progress
 from datasets.models import Day, Request, Run
+from datasets.raw_files import raw_folder
 
 FRESH = timedelta(hours=1)
 UNDER_WAY = (Request.State.PLANNED, Request.State.ASKED, Request.State.READY)  # planned, and about to be asked
@@ -31,6 +34,16 @@ def source(account, report, marketplace_ids, answers, zone):
     if report.day_column is None and report.has_dates:
         said.append(repr(report.window))  # rows without a date stand for the whole window: it must be the very same
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def question(asking: Asking, lacking: Iterable[str]) -> dict[str, object]:
+    """What a new request is to ask, whatever the dates, as fields of the Request: `source` as equal ones have it, and the
+    marketplaces that are left out."""
+    places = marketplace_ids(asking.countries(lacking))
+    return {
+        "source": source(asking.account, asking.report, places, asking.options, asking.zone),
+        "lacking": list(lacking),
+    }
 
 
 def one_asks(source):
@@ -104,4 +117,4 @@ def _usable(other, zone, now, settling_days, read_at):
         return False
     if other.state in UNDER_WAY:
         return Run.objects.filter(dataset=other.dataset_id).open().exists()
-    return "nothing" in other.cursor or raw_folder(other.dataset_id, other.pk).is_dir()
+    return Progress.of(other).nothing is not None or raw_folder(other.dataset_id, other.pk).is_dir()

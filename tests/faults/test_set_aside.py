@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 
 from connector.accounts import direct
 from connector.accounts.clients import client_for
@@ -47,7 +48,7 @@ def scheduled(dataset):
 def pass_time(dataset, span):
     """As if so much of Amazon's time had gone by since the days failed."""
     for day in dataset.days.exclude(not_before=None):
-        day.not_before -= span / engine.fetch.settings.SPAPI_RATE_FACTOR
+        day.not_before -= span / settings.SPAPI_RATE_FACTOR
         day.save(update_fields=["not_before"])
 
 

@@ -10,7 +10,7 @@ import threading
 
 from connector.catalogue import readers
 from connector.spapi.charsets import label_of
-from datasets.backfill.window import hours
+from datasets.backfill.answers.placing import hours
 from datasets.storage import stage
 from datasets.storage.fit import FITS
 

@@ -62,6 +62,9 @@ class Dataset(models.Model):
     schedule_zone = models.CharField(max_length=64, blank=True)
     next_run_at = models.DateTimeField(null=True)
     paused = models.BooleanField(default=False)
+    days_zone = models.CharField(
+        max_length=64, blank=True, default="", db_default=""
+    )  # in which its days were counted so far; "" before its first run
     generation = models.PositiveIntegerField(default=1)  # which physical table readers see
     version = models.BigIntegerField(default=0)  # rises by one with every landing; the ETag
     rows = models.BigIntegerField(default=0)
@@ -155,6 +158,19 @@ class Dataset(models.Model):
         self.runs.open().filter(trigger__in=Run.ASKS_NOTHING).update(trigger=Run.Trigger.MANUAL)
         for request in self.requests.filter(state__in=Request.OPEN):
             request.let_go()
+
+    @transaction.atomic
+    def count_days_in(self, zone):
+        """Its days are those of this time zone from now on, by an open run too.
+
+        In another one they began and ended at other instants: what is in, and what is under way, would leave rows out and have
+        others twice beside days of this zone. So it is all asked anew, as after a change of the answers.
+        """
+        if self.days_zone:
+            self.ask_anew()
+            self.read_all_again()
+        Dataset.objects.filter(pk=self.pk).update(days_zone=zone)
+        self.days_zone = zone
 
     def run_next(self, at):
         """Puts the next scheduled run at this instant; None means none is scheduled."""
@@ -341,6 +357,12 @@ class Request(models.Model):
     lacking = ArrayField(
         models.CharField(max_length=2), default=list, db_default=[]
     )  # marketplaces that are left out of the question, since Amazon refuses them
+    marketplaces = ArrayField(
+        models.CharField(max_length=2), default=list, db_default=[]
+    )  # those that the question names, whatever the account has by now
+    zone = models.CharField(
+        max_length=64, blank=True, default="", db_default=""
+    )  # in which its days are counted, likewise
     strays = models.BigIntegerField(default=0)  # rows that Amazon sent from outside the window
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

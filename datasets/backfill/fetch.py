@@ -42,6 +42,11 @@ def _ask(asking: Asking, source: Source, request: Request):
 
 def _intend(asking, source, request):
     """Writes down that Amazon is about to be asked, unless another dataset's answer serves: then False."""
+    as_now = sharing.question(asking, request.lacking)
+    if any(
+        getattr(request, name) != now for name, now in as_now.items()
+    ):  # since it was planned the account has changed
+        request.keep(**as_now)
     with transaction.atomic():
         sharing.one_asks(request.source)
         now = database_now()
@@ -56,7 +61,7 @@ def _share(asking, request, now):
     """Uses another dataset's answer to the same question, where there is one. What is reloaded is asked anew."""
     if asking.run.trigger == Run.Trigger.RELOAD or not request.source:
         return False
-    other = sharing.find(request, zone=asking.zone, now=now, settling_days=asking.report.settling_days)
+    other = sharing.find(request, zone=asking.zone_of(request), now=now, settling_days=asking.report.settling_days)
     if other is None:
         return False
     if other.state in sharing.UNDER_WAY:

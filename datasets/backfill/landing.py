@@ -53,7 +53,7 @@ def _raw(asking: Asking, request: Request) -> Raw:
         report=report,
         options=asking.options,
         country=asking.account.home.country,
-        zone=asking.zone,
+        zone=asking.zone_of(request),
         first_day=request.first_day,
         last_day=request.last_day,
         until_at=request.until_at,
@@ -86,7 +86,7 @@ def _land_days(asking: Asking, request: Request, split: Split, note: str):
             raise LeaseLost
         read_until = None
         if request.until_at:
-            read_until = min(request.until_at, calendar.bounds(day.day, asking.zone)[1])
+            read_until = min(request.until_at, calendar.bounds(day.day, asking.zone_of(request))[1])
         land.land(
             asking.run,
             asking.fence,

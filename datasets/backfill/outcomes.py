@@ -100,7 +100,7 @@ class Outcomes:
         Only a single period is taken to be empty by such a sentence, as of several it does not say which one is meant; and
         never one whose rows are in.
         """
-        published_at = calendar.bounds(request.last_day, self.asking.zone)[1] + self.report.published_after
+        published_at = calendar.bounds(request.last_day, self.asking.zone_of(request))[1] + self.report.published_after
         is_old = known.never_comes and database_now() >= published_at
         if not is_old:
             self.set_aside.give_up(request, f"Amazon has not published the data of these days yet. Amazon says: {said}")

@@ -132,6 +132,8 @@ class SetAside:
                 kind=request.kind,
                 source=request.source,
                 lacking=request.lacking,
+                marketplaces=request.marketplaces,
+                zone=request.zone,
                 first_day=request.first_day,
                 last_day=middle,
                 part_of=part_of,

@@ -36,13 +36,15 @@ def source(account, report, marketplace_ids, answers, zone):
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def question(asking: Asking, lacking: Iterable[str]) -> dict[str, object]:
-    """What a new request is to ask, whatever the dates, as fields of the Request: `source` as equal ones have it, and the
-    marketplaces that are left out."""
-    places = marketplace_ids(asking.countries(lacking))
+def question(asking: Asking, lacking: Iterable[str], countries: list[str] | None = None) -> dict[str, object]:
+    """What a request asks, whatever the dates, as fields of the Request: `source` as equal ones have it, the marketplaces that
+    are named and those that are left out, and the zone of its days. Where no `countries` are given, as the account is now."""
+    named = asking.countries(lacking) if countries is None else countries
     return {
-        "source": source(asking.account, asking.report, places, asking.options, asking.zone),
+        "source": source(asking.account, asking.report, marketplace_ids(named), asking.options, asking.zone),
         "lacking": list(lacking),
+        "marketplaces": named,
+        "zone": asking.zone,
     }
 
 
@@ -90,6 +92,8 @@ def adopt(request, other):
         asked_at=other.asked_at,
         from_at=other.from_at,
         until_at=other.until_at,
+        marketplaces=other.marketplaces,
+        zone=other.zone,
         document_id=other.document_id,
         cursor=other.cursor,
         spool=other.spool and str(here),

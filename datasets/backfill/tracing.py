@@ -55,7 +55,7 @@ def lacking(report, account, answers):
 
 def begin(asking, request, problem):
     """Whether the refusal may be about one of several marketplaces: then the request goes on by asking for each by itself."""
-    countries = asking.countries(request.lacking)
+    countries = asking.countries_of(request)
     if len(countries) < 2 or len(countries) > MOST_PROBES or not _may_be_about_marketplaces(asking, request, problem):
         return False
     kind = "Forbidden" if isinstance(problem, errors.Forbidden) else "Refused"
@@ -121,7 +121,7 @@ def look_again(asking, request):
 
 def concerned(asking, request, problem):
     """The marketplaces that the refused question named, in words; "" where it is no refusal of a question by marketplace."""
-    countries = asking.countries(request.lacking)
+    countries = asking.countries_of(request)
     return listed(countries) if countries and _is_question(asking, problem) and _is_whole(problem) else ""
 
 
@@ -172,7 +172,7 @@ def _conclude(asking, request, trace):
         raise _KINDS[trace.kind](fact=fact, **trace.facts)
     for country, words in refused.items():
         RefusedMarketplace.remember(asking.account, country, asking.report.source.subject, words)
-    request.keep(**sharing.question(asking, [*request.lacking, *refused]))
+    request.keep(**sharing.question(asking, [*request.lacking, *refused], countries=list(fine)))
     made = list(fine.values())
     if len(made) == 1 and made[0]:  # Amazon would take the same question once more for one that came too soon
         request.adopt(made[0], at=database_now())

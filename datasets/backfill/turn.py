@@ -36,6 +36,8 @@ class Turn:
     def work(self) -> float | None:
         """Answers in how many seconds to come back, or None where the run is over. Raises lease.LeaseLost."""
         began = time.monotonic()
+        if self._is_of_another_zone():
+            return 0
         now = database_now()
         if self.run.first_day is None and now < self.run.deadline:  # however often a worker has died at it
             beginning.begin(self.asking)
@@ -72,6 +74,17 @@ class Turn:
                 return 0
             # Whoever is told to wait waits: where nothing else is left to do, the run is given back, however short the wait.
             now = told_at or database_now()
+
+    def _is_of_another_zone(self):
+        """Whether the days so far were counted in another zone than the account has by now: then the run begins anew."""
+        dataset, zone = self.run.dataset, self.asking.zone
+        if dataset.days_zone == zone:
+            return False
+        with transaction.atomic():
+            self.run.hold(self.fence)
+            before = dataset.days_zone
+            dataset.count_days_in(zone)
+        return bool(before)
 
     def _step(self, request):
         """One step of the request; answers since when it has to wait, if it has."""

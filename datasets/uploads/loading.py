@@ -64,6 +64,7 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
             state=Request.State.READY,
             from_at=calendar.bounds(wanted[0], zone)[0],
             until_at=calendar.bounds(wanted[-1], zone)[1],
+            zone=zone,
             asked_at=now,
             document_id=str(upload.pk),
         )

@@ -50,10 +50,19 @@ class Asking:
         """Where the raw answer of the request lies on this machine, or would."""
         return raw_folder(self.run.dataset_id, request.pk)
 
-    # What is asked
+    # What is asked. A request keeps it from the moment it is asked: the account may change while Amazon answers. Requests of a
+    # version that did not keep it are taken to ask as the account is now.
+
+    def countries_of(self, request: Request) -> list[str]:
+        """The countries that the request's question names."""
+        return request.marketplaces or self.countries(request.lacking)
+
+    def zone_of(self, request: Request) -> str:
+        """The zone in which the request's days are counted."""
+        return request.zone or self.zone
 
     def countries(self, lacking: Iterable[str] = ()) -> list[str]:
-        """The countries that a question names, without those that are left out of it."""
+        """The countries that a question names as the account is now, without those that are left out of it."""
         return [country for country in chosen(self.report, self.account, self.options) if country not in lacking]
 
     def window(self, request: Request, now: datetime) -> tuple[datetime | None, datetime | None]:
@@ -63,8 +72,8 @@ class Asking:
         """
         if isinstance(self.report.window, NoWindow):
             return None, None
-        from_at, _ = calendar.bounds(request.first_day, self.zone)
-        _, until_at = calendar.bounds(request.last_day, self.zone)
+        from_at, _ = calendar.bounds(request.first_day, self.zone_of(request))
+        _, until_at = calendar.bounds(request.last_day, self.zone_of(request))
         newest = self.newest(now)
         if newest <= from_at:
             wait = (from_at - newest).total_seconds() + 1

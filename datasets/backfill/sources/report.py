@@ -77,7 +77,7 @@ class BuiltReport(Source):
             wish["end"],
             wish["options"],
             by_dates=self.report.source.by_dates,
-            zone=asking.zone,
+            zone=asking.zone_of(request),
         )
 
     # Planning

@@ -57,8 +57,9 @@ class Source(ABC):
 
     def wish(self, asking: Asking, request: Request, countries: Iterable[str] | None = None) -> dict[str, Any]:
         """What to ask of Amazon: for the request's marketplaces, or for these countries."""
-        named = asking.countries(request.lacking) if countries is None else countries
-        return self.report.request(*self.bounds(request, asking.zone), marketplace_ids(named), asking.options)
+        named = asking.countries_of(request) if countries is None else countries
+        edges = self.bounds(request, asking.zone_of(request))
+        return self.report.request(*edges, marketplace_ids(named), asking.options)
 
     def bounds(self, request: Request, zone: str) -> tuple[datetime | None, datetime | None]:
         """The instants of the request, [from, until), as this source is told them."""

@@ -326,6 +326,18 @@ class Request(models.Model):
 
     OPEN = (State.PLANNED, State.ASKED, State.READY, State.COLLECTED)
 
+    class Cause(models.TextChoices):
+        """Why an answer was of no use; each cause has a limit of its own."""
+
+        FATAL = "fatal"  # Amazon could not build the report
+        CANCELLED = "cancelled"  # Amazon cancelled it, too soon after another one like it
+        LOST = "lost"  # Amazon knows nothing of the report that it was asked for
+        DOCUMENT = "document"  # it cannot be read
+        TOKEN = "token"  # of the next page, which Amazon takes no more
+        CLOCK = "clock"  # the window ended later than Amazon's clock allows
+        HALVED = "halved"  # its days are asked for in parts
+        ELSEWHERE = "elsewhere"  # what was read so far lies on a machine that does not come back
+
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="requests")
     generation = models.PositiveIntegerField()
     first_day = models.DateField()
@@ -347,6 +359,7 @@ class Request(models.Model):
     failures = models.PositiveIntegerField(
         default=0
     )  # answers that were of no use, in all: FATAL, a dead token, a broken document
+    failures_by = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))  # {Cause: how many of them}
     in_hand = models.BooleanField(default=False)  # a worker is at it; what a dead worker leaves behind
     interruptions = models.PositiveIntegerField(default=0)  # workers that died at it without getting on
     failing_since = models.DateTimeField(null=True)  # the first of the failures in a row: Amazon did not answer it
@@ -418,9 +431,18 @@ class Request(models.Model):
             failing_since=failing_since or self.failing_since,
         )
 
-    def start_over(self, until, *, message, part_of=None):
+    def failures_of(self, cause):
+        """How many answers were of no use for this cause."""
+        return self.failures_by.get(cause, 0)
+
+    def _one_more(self, cause):
+        by_cause = {**self.failures_by, str(cause): self.failures_of(cause) + 1}
+        return {"failures": self.failures + 1, "failures_by": by_cause}
+
+    def start_over(self, until, *, message, cause, part_of=None):
         """Asked anew, as if it had never been: what Amazon gave for it is of no more use."""
         self.keep(
+            **self._one_more(cause),
             state=self.State.PLANNED,
             first_day=self.first_day,
             part_of=part_of or self.part_of,
@@ -435,7 +457,6 @@ class Request(models.Model):
             not_before=until,
             message=message,
             in_hand=False,
-            failures=self.failures + 1,
         )
 
     def park(self, message):
@@ -459,7 +480,8 @@ class Request(models.Model):
 
     def fetch_again(self, until, *, message):
         """Amazon's document was of no use and is fetched once more."""
-        self.keep(state=self.State.READY, not_before=until, message=message, in_hand=False, failures=self.failures + 1)
+        counted = self._one_more(self.Cause.DOCUMENT)
+        self.keep(state=self.State.READY, not_before=until, message=message, in_hand=False, **counted)
 
     def reopen(self):
         """Its raw answer is to be landed once more."""

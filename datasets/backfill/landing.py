@@ -66,9 +66,10 @@ def _raw(asking: Asking, request: Request) -> Raw:
 
 
 def _read_again(request, problem):
-    if request.failures + 1 >= MOST_READINGS:
+    readings = request.failures_of(Request.Cause.DOCUMENT) + 1
+    if readings >= MOST_READINGS:
         raise problem
-    until = database_now() + timedelta(seconds=backoff(request.failures + 1))
+    until = database_now() + timedelta(seconds=backoff(readings))
     request.fetch_again(until, message=refusals.words(problem))
 
 

@@ -80,19 +80,28 @@ class Outcomes:
     def _report_failed(self, request, problem):
         """What becomes of the days of a report that Amazon could not build."""
         if isinstance(problem, errors.ReportCancelled):
-            said, most = "cancelled, too soon after another one like it.", MOST_FAILURES
+            cause, most = Request.Cause.CANCELLED, MOST_FAILURES
+            said = "cancelled, too soon after another one like it."
         else:
-            said, most = problem.reason or "Amazon gave no reason.", retries.MAX_TRIES_IN_A_RUN
+            cause, most = Request.Cause.FATAL, retries.MAX_TRIES_IN_A_RUN
+            said = problem.reason or "Amazon gave no reason."
         known = explanation(problem.reason) if isinstance(problem, errors.ReportFailed) else None
         if known:
             self._no_data(request, known, said)
-        elif request.failures + 1 < most and not request.part_of and not request.days.filter(attempts__gt=0).exists():
+        elif self._is_built_again(request, cause, most):
             request.start_over(
                 database_now() + scaled(self.report.cooldown),
+                cause=cause,
                 message=f"Amazon could not build this report; it is asked for again after its cool-down. Amazon says: {said}",
             )
         else:
             self.set_aside.give_up(request, f"Amazon could not build this report. Amazon says: {said}")
+
+    @staticmethod
+    def _is_built_again(request, cause, most):
+        """Whether a report that failed is asked for once more within this run: not where its days have failed before."""
+        is_first = not request.part_of and not request.days.filter(attempts__gt=0).exists()
+        return is_first and request.failures_of(cause) + 1 < most
 
     def _no_data(self, request, known, said):
         """Amazon says that there is no data: not published yet, or never, as the age of the days tells.
@@ -117,9 +126,11 @@ class Outcomes:
 
     def _halve(self, request):
         """A page token died: the days are asked for in two halves, so that the next chain is over sooner."""
-        if request.failures >= MOST_FAILURES:
+        if request.failures_of(Request.Cause.TOKEN) >= MOST_FAILURES:
             request.fail("Amazon's page tokens died three times before the last page was read.", run=self.run)
         elif request.last_day > request.first_day:
-            self.set_aside.halve(request, "A page token died; asked again in halves.")
+            self.set_aside.halve(request, "A page token died; asked again in halves.", cause=Request.Cause.TOKEN)
         else:
-            request.start_over(None, message="A page token died; asked again from the first page.")
+            request.start_over(
+                None, cause=Request.Cause.TOKEN, message="A page token died; asked again from the first page."
+            )

@@ -9,6 +9,7 @@ import re
 from connector.accounts import clocks
 from connector.database.clock import database_now
 from datasets.backfill import refusals, tracing
+from datasets.models import Request
 
 MOST_BY_THE_CLOCK = 2  # times that one request is asked anew because of the clocks
 
@@ -38,12 +39,18 @@ def words(asking, request, problem):
 
 def _by_amazons_clock(asking, request, problem):
     """A window that ended later than Amazon's clock allows, as its own answer has just shown, is asked for up to there."""
-    if problem.status != 400 or request.until_at is None or request.failures >= MOST_BY_THE_CLOCK:
+    if (
+        problem.status != 400
+        or request.until_at is None
+        or request.failures_of(Request.Cause.CLOCK) >= MOST_BY_THE_CLOCK
+    ):
         return False
     if request.until_at <= asking.newest(database_now()):
         return False
     ahead = clocks.ahead_of(asking.account.region)
     request.start_over(
-        None, message=f"Amazon's clock is {clocks.apart(ahead)}; asked again up to what Amazon's clock shows."
+        None,
+        cause=Request.Cause.CLOCK,
+        message=f"Amazon's clock is {clocks.apart(ahead)}; asked again up to what Amazon's clock shows.",
     )
     return True

@@ -122,7 +122,7 @@ class SetAside:
         tried = self.requests.filter(Q(part_of__isnull=False), created_at__gte=self.run.queued_at)
         return not tried.exists() or self.run.days_done() > 0
 
-    def halve(self, request, message, *, part_of=None):
+    def halve(self, request, message, *, part_of=None, cause=Request.Cause.HALVED):
         """The older half of the days, whole periods, becomes a request of its own; both are asked for anew."""
         middle = self._middle(request)
         with transaction.atomic():
@@ -140,7 +140,7 @@ class SetAside:
             )
             request.days.filter(day__lte=middle).update(request=older)
             request.first_day = middle + timedelta(days=1)
-            request.start_over(None, message=message, part_of=part_of)
+            request.start_over(None, cause=cause, message=message, part_of=part_of)
 
     def _middle(self, request):
         """The last day of the older half."""

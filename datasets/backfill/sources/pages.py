@@ -158,7 +158,11 @@ class PageChain(Source):
     def _leave_to_another_machine(request, progress):
         """The pages read so far are not here: whoever has them goes on. Where nobody comes who has, they are read again."""
         if progress.passed_on >= MOST_PASSED_ON:
-            request.start_over(None, message="The pages read so far lie on another machine; read again.")
+            request.start_over(
+                None,
+                cause=Request.Cause.ELSEWHERE,
+                message="The pages read so far lie on another machine; read again.",
+            )
             return
         request.keep(cursor=replace(progress, passed_on=progress.passed_on + 1).stored())
         raise errors.NotReady("The pages read so far lie on another machine, which goes on with them.", wait=2.0)

@@ -207,7 +207,7 @@ class BuiltReport(Source):
         ) from problem
 
     def _lost(self, request, problem):
-        if request.failures + 1 >= MOST_LOST:
+        if request.failures_of(Request.Cause.LOST) + 1 >= MOST_LOST:
             raise errors.Refused(
                 f"Amazon took the question {MOST_LOST} times, and knew nothing of the report each time. It is asked for "
                 "anew with the next try.",
@@ -215,6 +215,7 @@ class BuiltReport(Source):
             ) from None
         request.start_over(
             database_now() + scaled(max(self.report.cooldown, TOO_SOON / 4)),
+            cause=Request.Cause.LOST,
             message="Amazon no longer knows the report that was asked for; it is asked for anew after a while.",
         )
 

@@ -363,6 +363,7 @@ class Request(models.Model):
     in_hand = models.BooleanField(default=False)  # a worker is at it; what a dead worker leaves behind
     interruptions = models.PositiveIntegerField(default=0)  # workers that died at it without getting on
     failing_since = models.DateTimeField(null=True)  # the first of the failures in a row: Amazon did not answer it
+    throttled_since = models.DateTimeField(null=True)  # the first of the 429s in a row: Amazon answered it nothing else
     answered_at = models.DateTimeField(null=True)  # when Amazon last answered it: evidence for others that fail
     proof_asked_at = models.DateTimeField(null=True)  # when it last made a call only to see whether Amazon answers
     part_of = models.BigIntegerField(null=True)  # the request whose days are asked for in parts, since the whole failed
@@ -410,8 +411,12 @@ class Request(models.Model):
 
     def got_on(self, **moved):
         """A step is done: what Amazon gave is kept, and whatever went wrong before is forgotten."""
-        fresh = {"not_before": None, "attempts": 0, "failing_since": None, "interruptions": 0, "in_hand": False}
-        self.keep(**fresh | {"message": ""} | moved)
+        fresh = {"not_before": None, "interruptions": 0, "in_hand": False, "message": ""}
+        self.answered(**fresh | moved)
+
+    def answered(self, **moved):
+        """Amazon answers it, whatever it says: the tries before that came to nothing count no more."""
+        self.keep(**{"attempts": 0, "failing_since": None, "throttled_since": None} | moved)
 
     def intend(self, *, asked_at, from_at, until_at):
         """About to ask: written down first, so that an answer which gets lost can be looked for at Amazon."""
@@ -421,7 +426,7 @@ class Request(models.Model):
         """Amazon said no, or was not asked: there is no answer to look for."""
         self.keep(asked_at=None)
 
-    def wait(self, until, *, message, attempts=None, failing_since=None):
+    def wait(self, until, *, message, attempts=None, failing_since=None, throttled_since=None):
         """Nothing to do before `until`."""
         self.keep(
             not_before=until,
@@ -429,6 +434,7 @@ class Request(models.Model):
             in_hand=False,
             attempts=self.attempts if attempts is None else attempts,
             failing_since=failing_since or self.failing_since,
+            throttled_since=throttled_since or self.throttled_since,
         )
 
     def failures_of(self, cause):
@@ -449,6 +455,7 @@ class Request(models.Model):
             is_parked=False,
             attempts=0,
             failing_since=None,
+            throttled_since=None,
             amazon_id="",
             document_id="",
             cursor={},

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 PAUSES = (0, 1, 2, 4, 8, 15)  # seconds between the tries to tell a database that was away that a run is free
 
 
-def advance(run_id):
+def advance(run_id: int) -> float | None:
     """Works on the run until it is over, has to wait, or has had its turn. Answers in how many seconds to come back, or None."""
     fence = lease.take(run_id)
     if fence is None:

@@ -5,13 +5,14 @@ from datetime import date
 from functools import partial
 
 from connector.accounts import quota
-from connector.catalogue.report import NoWindow
+from connector.accounts.models import Account
+from connector.catalogue.report import NoWindow, Report
 from connector.spapi.operations import OPERATIONS
 from datasets import calendar
 from datasets.backfill import runs, window
 from datasets.backfill.sources import index
 from datasets.backfill.sources.waits import scaled
-from datasets.models import Day, Request
+from datasets.models import Dataset, Day, Request, Run
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class Forecast:
     notes: list[str] = field(default_factory=list)
 
 
-def forecast(report, account, first, last, mode="append"):
+def forecast(
+    report: Report, account: Account | None, first: date | None, last: date | None, mode: str = "append"
+) -> Forecast:
     """How many requests the days from first to last (both included) need, and about how long they take.
 
     The arithmetic is that of Amazon's limits, all that the calls count against: what the ledger says may go out now, and
@@ -45,7 +48,7 @@ def forecast(report, account, first, last, mode="append"):
     return Forecast(first, last, len(days), needed.calls, source.seconds(needed.calls, quota_of_account), notes)
 
 
-def remaining(dataset, run, report):
+def remaining(dataset: Dataset, run: Run | None, report: Report) -> float | None:
     """About how many seconds the open run still needs; None where nothing can be said."""
     if run is None or isinstance(report.window, NoWindow) or run.first_day is None:
         return None
@@ -77,7 +80,7 @@ def _days_in(account, report):
     return Day.objects.filter(dataset__account=account, dataset__report=report.key, state__in=Day.IN)
 
 
-def words(seconds):
+def words(seconds: float | None) -> str:
     """A length of time for people: about 2 h, about 5 min, less than a minute."""
     if seconds is None:
         return ""

@@ -7,6 +7,7 @@ from django.db import connection
 from connector.database.clock import database_now
 from connector.spapi import errors
 from connector.spapi.explanations import explanation
+from connector.spapi.operations import OPERATIONS
 from datasets import calendar, retries
 from datasets.backfill import away, fetch, refusals, refused
 from datasets.backfill.set_aside import SetAside
@@ -57,6 +58,8 @@ class Outcomes:
     def _come_back(self, request, later):
         """Amazon did not answer, or not yet: the request waits, or is set aside. Answers since when it waits."""
         told_at = database_now()
+        if isinstance(later, errors.Throttled) and later.status == 429 and later.operation in OPERATIONS:
+            return self._throttled(request, later, told_at)
         if isinstance(later, (errors.Throttled, errors.NotReady, errors.Doubted)):
             wait = later.wait or backoff(request.attempts)
             request.wait(told_at + timedelta(seconds=wait), message=refusals.words(later))
@@ -75,6 +78,22 @@ class Outcomes:
             attempts=attempts,
             failing_since=request.failing_since or told_at,
         )
+        return told_at
+
+    def _throttled(self, request, later, told_at):
+        """Amazon asks for a pause. That is no failure, but a kind of request whose quota never comes back is set aside."""
+        since = request.throttled_since or told_at
+        if self.set_aside.is_throttled_for_good(request, later.operation, since, told_at):
+            request.failing_since = since
+            request.fail(
+                f"Amazon has answered this request with nothing but 429 (too many requests) since {calendar.written(since)}, while "
+                "it answers others; so it is set aside.",
+                run=self.run,
+                unanswered=True,
+            )
+            return None
+        wait = later.wait or backoff(request.attempts)
+        request.wait(told_at + timedelta(seconds=wait), message=refusals.words(later), throttled_since=since)
         return told_at
 
     def _report_failed(self, request, problem):

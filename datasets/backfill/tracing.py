@@ -8,16 +8,19 @@ are read once more.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from django.db.models import F
 
-from connector.accounts.models import RefusedMarketplace
+from connector.accounts.models import Account, RefusedMarketplace
+from connector.catalogue.report import Report
 from connector.database.clock import database_now
 from connector.spapi import errors
 from datasets.backfill import sharing
 from datasets.backfill.sources import index
-from datasets.backfill.sources.asking import chosen
+from datasets.backfill.sources.asking import Asking, chosen
 from datasets.backfill.sources.progress import Progress, Trace
 from datasets.backfill.span import Span
 from datasets.models import Dataset, Day, Request, Run
@@ -37,13 +40,13 @@ _KINDS = {kind.__name__: kind for kind in (errors.Refused, errors.Forbidden)}
 # Which marketplaces
 
 
-def known(report, account):
+def known(report: Report, account: Account) -> dict[str, RefusedMarketplace]:
     """{country: RefusedMarketplace} of what Amazon refuses to this account for this report."""
     found = RefusedMarketplace.objects.filter(account=account, what=report.source.subject)
     return {one.marketplace: one for one in found}
 
 
-def lacking(report, account, answers):
+def lacking(report: Report, account: Account, answers: Mapping[str, Any]) -> list[str]:
     """The chosen countries to leave out. Where all are refused none is: Amazon's own refusal then says so."""
     countries, refused = chosen(report, account, answers), known(report, account)
     left_out = [country for country in countries if country in refused]
@@ -53,7 +56,7 @@ def lacking(report, account, answers):
 # Finding out
 
 
-def begin(asking, request, problem):
+def begin(asking: Asking, request: Request, problem: errors.Refused) -> bool:
     """Whether the refusal may be about one of several marketplaces: then the request goes on by asking for each by itself."""
     countries = asking.countries_of(request)
     if len(countries) < 2 or len(countries) > MOST_PROBES or not _may_be_about_marketplaces(asking, request, problem):
@@ -67,12 +70,16 @@ def begin(asking, request, problem):
     return True
 
 
-def is_under_way(request):
+def is_under_way(request: Request) -> bool:
+    """Whether each marketplace is being asked for by itself."""
     return Progress.of(request).tracing is not None
 
 
-def go_on(asking, request):
-    """Asks for the marketplaces that are still to be asked for; what each gave is written down before the next."""
+def go_on(asking: Asking, request: Request):
+    """Asks for the marketplaces that are still to be asked for; what each gave is written down before the next.
+
+    Raises what Amazon says of the question as a whole once all are answered, or all refused, and errors.ComeBackLater.
+    """
     trace, doubt = Progress.of(request).tracing, None
     for country in trace.left:
         try:
@@ -91,7 +98,7 @@ def go_on(asking, request):
     _conclude(asking, request, trace)
 
 
-def look_again(asking, request):
+def look_again(asking: Asking, request: Request):
     """Asks for the marketplaces that the request leaves out and whose time has come. Those that Amazon answers for again are
     part of it from now on, and of all days that lack them."""
     refused = known(asking.report, asking.account)
@@ -119,7 +126,7 @@ def look_again(asking, request):
         Run.objects.filter(pk=run.pk).update(days_total=F("days_total") + more)
 
 
-def concerned(asking, request, problem):
+def concerned(asking: Asking, request: Request, problem: errors.Refused) -> str:
     """The marketplaces that the refused question named, in words; "" where it is no refusal of a question by marketplace."""
     countries = asking.countries_of(request)
     return listed(countries) if countries and _is_question(asking, problem) and _is_whole(problem) else ""
@@ -192,7 +199,7 @@ def _differing(refused):
 # What the days lack
 
 
-def want_again(dataset, generation, span, report, account):
+def want_again(dataset: Dataset, generation: int, span: Span, report: Report, account: Account) -> int:
     """Days that lack what Amazon no longer refuses are to be read once more, and the newest of those that lack what is to be
     tried again. Answers how many."""
     now, refused = database_now(), known(report, account)
@@ -205,7 +212,7 @@ def want_again(dataset, generation, span, report, account):
     return count
 
 
-def would_lose(dataset, request, day):
+def would_lose(dataset: Dataset, request: Request, day: Day) -> bool:
     """Whether the day has rows of a marketplace that this answer lacks: in an append they would go with the old reading."""
     has_more = not set(request.lacking) <= set(day.lacking)
     return has_more and day.state in Day.IN and day.rows > 0 and dataset.mode == Dataset.Mode.APPEND
@@ -214,7 +221,7 @@ def would_lose(dataset, request, day):
 # In words
 
 
-def note(asking, request):
+def note(asking: Asking, request: Request) -> str:
     """What a day's page says of a reading that lacks marketplaces."""
     if not request.lacking:
         return ""
@@ -224,7 +231,7 @@ def note(asking, request):
     )
 
 
-def kept(asking, request):
+def kept(asking: Asking, request: Request) -> str:
     """What is said of a day whose rows are not given up for a reading that lacks marketplaces."""
     return (
         f"Amazon does not answer for {listed(request.lacking)} any more, so the rows of before, which have it, stay as they "
@@ -232,13 +239,13 @@ def kept(asking, request):
     )
 
 
-def left_out(run):
+def left_out(run: Run) -> list[str]:
     """The countries that days of the run's span lack."""
     days = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[])
     return sorted({country for lacks in days.values_list("lacking", flat=True).distinct() for country in lacks})
 
 
-def summary(run, report, account):
+def summary(run: Run, report: Report, account: Account) -> str:
     """What a run says at its end of the days in its span that lack marketplaces; "" where none does."""
     countries = left_out(run)
     if not countries:
@@ -263,7 +270,7 @@ def _said(report, account, countries):
     return f"Amazon refuses {', '.join(told)}."
 
 
-def listed(countries):
+def listed(countries: Sequence[str]) -> str:
     """US, CA and MX."""
     *rest, last = countries
     return f"{', '.join(rest)} and {last}" if rest else last

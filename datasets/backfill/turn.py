@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from threading import Event
 
 from django.db import transaction
 
@@ -24,7 +25,7 @@ TURN_SECONDS = 120  # a worker lets others have their turn after this long
 class Turn:
     """A run in the hands of the worker that has its lease. `lost` is set once another one has taken it over."""
 
-    def __init__(self, run, fence, lost):
+    def __init__(self, run: Run, fence: int, lost: Event):
         self.run, self.fence, self.lost = run, fence, lost
         dataset, account = run.dataset, run.dataset.account
         report = catalogue.effective(dataset.report, dataset.options)

@@ -9,9 +9,8 @@ import pytest
 from connector.accounts.models import Account
 from connector.catalogue import index as catalogue
 from connector.database.clock import database_now
-from datasets.backfill import beginning, engine, lease, runs
+from datasets.backfill import beginning, engine, lease, runs, turn
 from datasets.backfill.sources.asking import Asking
-from datasets.backfill.turn import Turn
 from datasets.models import Dataset, Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
@@ -24,15 +23,16 @@ LONDON = "Europe/London"
 
 
 @pytest.fixture
-def under_way(make_dataset, simulator):
+def under_way(make_dataset, monkeypatch):
     """A dataset of two days, and its run whose only request Amazon has been asked and has not answered."""
 
     def under_way(report, **options):
         dataset = make_dataset(report, options=REPORTS[report] | options, start="today-2", end="yesterday")
-        simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "503", "count": 1})
         run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
-        while not Request.objects.filter(dataset=dataset, state="asked").exists():
+        with monkeypatch.context() as short:
+            short.setattr(turn, "TURN_SECONDS", 0)  # a step a turn
             engine.advance(run.pk)
+        assert [request.state for request in Request.objects.filter(dataset=dataset)] == ["asked"]
         return dataset, run
 
     return under_way
@@ -106,7 +106,7 @@ def test_days_that_are_in_are_read_again_when_they_begin_at_other_instants(accou
 
     assert run.state == "succeeded", run.message
     check(dataset).assert_orders_equal_truth(day_before(4), day_before(1), zone=LONDON)
-    assert not Day.objects.filter(dataset=dataset, again=True).exists()
+    assert not Day.objects.filter(dataset=dataset, generation=dataset.generation, again=True).exists()
     before = Request.objects.count()
     if mode == "append":
         fill(dataset)
@@ -120,9 +120,9 @@ def test_a_request_that_was_only_planned_asks_as_the_account_is_now(account, mak
     run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     fence = lease.take(run.pk)
     run.refresh_from_db()
-    turn = Turn(run, fence, threading.Event())
-    beginning.begin(turn.asking)
-    planned = turn.schedule.next(database_now())
+    worker = turn.Turn(run, fence, threading.Event())
+    beginning.begin(worker.asking)
+    planned = worker.schedule.next(database_now())
     run.give_back(fence=fence, until=None)
     account.add_marketplaces(["CA", "MX"])
 

@@ -456,6 +456,67 @@ def test_patience_is_half_an_hour_however_many_the_tries(chain, settings):
     assert Request.objects.filter(dataset=chain.dataset, part_of__isnull=False).count() == 2
 
 
+def until(run, **so):
+    """The run gets on until a request of its dataset is so."""
+    for _ in range(100):
+        if Request.objects.filter(dataset=run.dataset_id, **so).exists():
+            return
+        run.hurry()
+        run.turn()
+    pytest.fail(f"no request is {so}: {run.message}")
+
+
+def throttled_for(dataset, span):
+    """As if the request had met nothing but 429 for so long."""
+    Request.objects.filter(dataset=dataset, throttled_since__isnull=False).update(
+        throttled_since=database_now() - span / settings.SPAPI_RATE_FACTOR
+    )
+
+
+def test_a_kind_of_report_that_is_throttled_without_end_is_set_aside(file):
+    """E40: a 429 is waited out, but the run of a report whose quota never comes back waited for 24 hours."""
+    file.amazon.fault("createReport", "429")
+    run = begin(file.dataset)
+    until(run, throttled_since__isnull=False)
+    throttled_for(file.dataset, timedelta(minutes=55))
+    run.hurry()
+    run.turn()
+    assert run.is_open and not run.days_failed()
+
+    throttled_for(file.dataset, timedelta(minutes=61))
+    run.to_end()
+
+    assert run.state == "failed" and "nothing but 429" in run.message
+    assert file.dataset.days.exclude(not_before=None).count() == 2  # tried again at growing distances
+    file.amazon.heal()
+    assert file.drive().state == "succeeded"
+    file.assert_whole()
+
+
+def test_where_amazon_answers_nothing_a_429_is_waited_out(file):
+    """E40."""
+    file.amazon.fault("*", "429")
+    run = begin(file.dataset)
+    until(run, throttled_since__isnull=False)
+
+    throttled_for(file.dataset, timedelta(hours=20))
+    run.hurry()
+    run.turn()
+
+    assert run.is_open and not run.days_failed()
+
+
+def test_an_answer_in_between_ends_the_count_of_429s(file):
+    """E40."""
+    file.amazon.fault("createReport", "429", count=1)
+    run = begin(file.dataset)
+    until(run, throttled_since__isnull=False)
+    until(run, amazon_id__gt="")
+
+    assert not Request.objects.filter(dataset=file.dataset, throttled_since__isnull=False).exists()
+    assert run.to_end().state == "succeeded"
+
+
 def test_a_replace_with_a_day_set_aside_keeps_the_old_rows(make_chain, quick):
     """E40: one dataset, one chain, nothing else under way."""
     chain = make_chain(mode="replace")

@@ -84,7 +84,7 @@ def _quickly(reading: Reading, content_type: str) -> Split:
         if reading.needs_extra:
             raise quick.NotOrdinary
         channel = files.names.index(raw.report.channel_column) if reading.foreign else None
-        return files.names.index(raw.report.day_column), channel, files
+        return quick.Places(files.names.index(raw.report.day_column), channel, files)
 
     try:
         placing.others_came |= quick.split(

@@ -18,8 +18,9 @@ from datasets.backfill.answers import pages as pages_of_answers
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.sources import plan
 from datasets.backfill.sources.asking import Asking
+from datasets.backfill.sources.plan import Window
 from datasets.backfill.sources.progress import Progress
-from datasets.backfill.sources.source import Estimate, Phase, Quota, Source, Window
+from datasets.backfill.sources.source import Estimate, Phase, Quota, Source
 from datasets.models import Day, LeaseLost, Request
 
 MOST_PASSED_ON = 20  # times that a page chain is left to the machine that has its pages

@@ -20,8 +20,9 @@ from datasets.backfill.answers import flat_file, records
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.sources import plan
 from datasets.backfill.sources.asking import Asking
+from datasets.backfill.sources.plan import Window
 from datasets.backfill.sources.progress import Progress
-from datasets.backfill.sources.source import Estimate, Phase, Quota, Source, Window
+from datasets.backfill.sources.source import Estimate, Phase, Quota, Source
 from datasets.backfill.sources.waits import FIRST_POLL, LONGEST_POLL, scaled
 from datasets.models import Day, Request
 from datasets.raw_files import raw_folder
@@ -191,7 +192,7 @@ class BuiltReport(Source):
         except (errors.ComeBackLater, errors.ConsentLost, errors.SecretRejected, errors.SignInRefused):
             raise
         except errors.SpapiError:
-            request.keep(answered_at=Now(), failing_since=None)
+            request.keep(answered_at=Now(), failing_since=None, throttled_since=None)
             raise
 
     def _wait(self, request, problem):
@@ -200,7 +201,7 @@ class BuiltReport(Source):
                 "Amazon has not finished this report in 72 hours. It is asked for anew with the next try."
             ) from None
         polls = self.progress(request).polls
-        request.keep(cursor=Building(polls=polls + 1).stored(), answered_at=Now(), attempts=0, failing_since=None)
+        request.answered(cursor=Building(polls=polls + 1).stored(), answered_at=Now())
         wait = min(LONGEST_POLL, FIRST_POLL * 1.3**polls)
         raise errors.NotReady(
             "Amazon is building the report.", wait=max(0.5, scaled(wait).total_seconds())

@@ -17,10 +17,10 @@ from django.db.models.functions import Now
 from connector.catalogue.report import Report
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.sources.asking import Asking, marketplace_ids
+from datasets.backfill.sources.plan import Window
 from datasets.backfill.sources.progress import Progress
 from datasets.models import Day, Request
 
-Window = tuple[date, date]  # the first and the last day, both included
 Quota = Callable[[str, int, str], float]  # (operation, calls, report type or "") → seconds until the last may go out
 
 

@@ -5,7 +5,7 @@ The one place that words them; connector.spapi tells what happened, and nothing 
 
 from connector.accounts import refusals
 from connector.spapi import errors
-from datasets.retries import ASKS_ANEW, TRIES_AGAIN
+from datasets import retries
 
 MEANING = {
     errors.Throttled: "Nothing is lost, the work goes on by itself.",
@@ -27,18 +27,18 @@ MEANING = {
         "the dataset again."
     ),
     errors.Redirected: "Nothing was loaded. Check the addresses that this installation is set up with.",
-    errors.EndlessPages: (f"These days were not loaded; {TRIES_AGAIN}. Fewer days at a time may help."),
-    errors.AnswerTooLarge: f"These days were not loaded; {TRIES_AGAIN}.",
+    errors.EndlessPages: f"These days were not loaded; they are {retries.LATER}. Fewer days at a time may help.",
+    errors.AnswerTooLarge: f"These days were not loaded; they are {retries.LATER}.",
     errors.PageTokenDied: "What was read of these days is read again from the first page.",
     errors.DocumentExpired: "Amazon is asked for a new one.",
     errors.DocumentBroken: (
-        f"Nothing of it was loaded. It is fetched from Amazon again; if that does not help, {ASKS_ANEW}."
+        f"Nothing of it was loaded. It is fetched from Amazon again; if that does not help, its days are {retries.LATER}."
     ),
     errors.DocumentTooLarge: "Nothing of it was loaded. Choose fewer days, or raise the limit.",
     errors.DocumentElsewhere: (
         "Nothing of it was loaded. If that host is meant to be used, name it in SPAPI_DOCUMENT_HOSTS."
     ),
-    errors.DocumentRefused: f"These days were not loaded; {ASKS_ANEW}.",
+    errors.DocumentRefused: f"These days were not loaded; they are {retries.LATER}.",
     errors.Refused: "These days were not loaded; the others go on. Check the dataset's options.",
 }
 

@@ -24,7 +24,7 @@ from datasets.backfill.sources.asking import Asking, chosen
 from datasets.backfill.sources.progress import Progress, Trace
 from datasets.backfill.span import Span
 from datasets.models import Dataset, Day, Request, Run
-from datasets.retries import TRIES_AGAIN
+from datasets.retries import LATER
 
 MOST_PROBES = 25  # marketplaces that one question may name at Amazon
 
@@ -235,7 +235,7 @@ def kept(asking: Asking, request: Request) -> str:
     """What is said of a day whose rows are not given up for a reading that lacks marketplaces."""
     return (
         f"Amazon does not answer for {listed(request.lacking)} any more, so the rows of before, which have it, stay as they "
-        f"are. {_said(asking.report, asking.account, request.lacking)} {TRIES_AGAIN.capitalize()}."
+        f"are. {_said(asking.report, asking.account, request.lacking)} The day is {LATER}."
     )
 
 

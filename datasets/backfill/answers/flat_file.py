@@ -9,7 +9,7 @@ from connector.spapi.charsets import Choice
 from datasets.backfill.answers import quick
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.answers.reading import Reading
-from datasets.retries import ASKS_ANEW
+from datasets.retries import LATER
 
 
 def read(raw: Raw, content_type: str) -> Split:
@@ -48,7 +48,7 @@ def _thoroughly(reading: Reading, content_type: str) -> Split:
         if not found.staged and not reading.has_placeable():
             raise errors.DocumentRefused(
                 "No line of Amazon's file has as many values as its header has titles, so nothing of it was loaded. It "
-                f"is fetched again; if that does not help, {ASKS_ANEW}."
+                f"is fetched again; if that does not help, its days are {LATER}."
             )
         reading.notes.append(
             f"{len(ragged)} lines of Amazon's file had another number of columns than its header and were set aside; "

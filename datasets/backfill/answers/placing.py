@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from connector.catalogue.moments import moment
 from datasets.calendar import bounds, days
-from datasets.retries import TRIES_AGAIN
+from datasets.retries import LATER
 
 LONGEST_SHOWN = 60  # characters of a value in a sentence
 _A_SECOND = timedelta(seconds=1)
@@ -99,7 +99,7 @@ class Placing:
 
 
 _NOT_EMPTY = (
-    f"so it is not called empty: what it had before stays. {TRIES_AGAIN.capitalize()}. If the same comes back, compare this "
+    f"so it is not called empty: what it had before stays. It is {LATER}. If the same comes back, compare this "
     "day with Amazon's own site, and report the value that is shown here to those who look after this installation."
 )
 

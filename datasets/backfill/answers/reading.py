@@ -14,7 +14,7 @@ from connector.spapi.charsets import Choice
 from datasets.backfill.answers import notes
 from datasets.backfill.answers.placing import Placing, shown
 from datasets.backfill.answers.raw import Raw, Split
-from datasets.retries import ASKS_ANEW
+from datasets.retries import LATER
 from datasets.storage import stage
 from datasets.storage.table import ROW_ROOM, SURE_COLUMNS, WIDEST_CELL
 
@@ -57,7 +57,7 @@ class Reading:
             raise errors.DocumentRefused(
                 f"Amazon's file has no column {self.report.day_column or 'at all'}, so no row of it can be given to its "
                 f"day. {_instead(titles)} Nothing of it was loaded. It is fetched again; if that does not help, "
-                f"{ASKS_ANEW}."
+                f"its days are {LATER}."
             )
         types = {column.name: column.type for column in self.report.columns}
         found = [

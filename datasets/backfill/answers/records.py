@@ -9,7 +9,7 @@ from connector.spapi import documents, errors
 from connector.spapi.specification import Asked, difference
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.answers.reading import Reading
-from datasets.retries import ASKS_ANEW
+from datasets.retries import LATER
 from datasets.storage.table import MOST_COLUMNS
 
 _TOO_DEEP = "Amazon's document is nested too deeply, so nothing of it was loaded."
@@ -81,7 +81,7 @@ def _refuse_another_answer(reading, text, asked):
         return
     if found := difference(said, asked):
         raise errors.DocumentRefused(
-            f"Amazon's document is another one than was asked for: {found}. Nothing of it was loaded; {ASKS_ANEW}."
+            f"Amazon's document is another one than was asked for: {found}. Nothing of it was loaded; its days are {LATER}."
         )
 
 

@@ -9,6 +9,7 @@ from connector.spapi import errors
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.report import Building, BuiltReport
+from datasets.backfill.sources.source import Phase
 from datasets.models import Request, UploadedFile
 from datasets.tabular import isolated
 
@@ -23,6 +24,7 @@ class OwnFile(BuiltReport):
     """A document that is here from the beginning: the request begins as ready, and its document_id is the upload's."""
 
     kind = "file"
+    phases = (Phase("ready", "To be read"), Phase("collected", "Saving"), Phase("done", "Saved"))
 
     def ask(self, asking: Asking, request: Request):
         request.got_on(state=Request.State.READY)

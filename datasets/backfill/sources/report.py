@@ -26,7 +26,7 @@ from datasets.backfill.sources.source import Estimate, Phase, Quota, Source
 from datasets.backfill.sources.waits import FIRST_POLL, LONGEST_POLL, scaled
 from datasets.models import Day, Request
 from datasets.raw_files import raw_folder
-from datasets.retries import ASKS_ANEW
+from datasets.retries import LATER
 
 BUILDING_SECONDS = 60  # what Amazon usually needs to build a report, from asking to the document
 REPORT_PATIENCE = timedelta(hours=72)  # Amazon has been seen to take days; a second request would not be quicker
@@ -170,7 +170,7 @@ class BuiltReport(Source):
         except errors.NotReady as problem:
             self._wait(request, problem)
         except errors.AnotherReport as problem:
-            raise errors.Refused(f"{problem.message} Nothing was loaded; {ASKS_ANEW}.") from None
+            raise errors.Refused(f"{problem.message} Nothing was loaded; its days are {LATER}.") from None
         except errors.Refused as problem:
             if problem.status != 404:
                 raise

@@ -12,7 +12,8 @@ from django.db import transaction
 
 from datasets import calendar
 from datasets.backfill import runs, tasks, window
-from datasets.backfill.own_file import KIND, CannotLoad
+from datasets.backfill.answers.placing import day_finder
+from datasets.backfill.sources.file import CannotLoad, OwnFile
 from datasets.backfill.span import span_of
 from datasets.models import Dataset, Day, Request, Run, UploadedFile
 from datasets.tabular import isolated
@@ -30,13 +31,7 @@ class Loading:
 def takes_files(dataset) -> bool:
     """Whether rows of a file can become rows of this dataset: its report is a flat file with a date, and days stay when they are in."""
     report = dataset.effective_report
-    return bool(
-        report
-        and report.source.is_report
-        and report.source.reader == "flat_file"
-        and report.day_column
-        and dataset.mode != Dataset.Mode.REPLACE
-    )
+    return bool(report and report.source.is_flat_file and report.day_column and dataset.mode != Dataset.Mode.REPLACE)
 
 
 def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
@@ -65,10 +60,11 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
             generation=run.generation,
             first_day=wanted[0],
             last_day=wanted[-1],
-            kind=KIND,
+            kind=OwnFile.kind,
             state=Request.State.READY,
             from_at=calendar.bounds(wanted[0], zone)[0],
             until_at=calendar.bounds(wanted[-1], zone)[1],
+            zone=zone,
             asked_at=now,
             document_id=str(upload.pk),
         )
@@ -106,7 +102,7 @@ def _rows_by_day(dataset, upload) -> Counter[date]:
     except isolated.Refused as problem:
         raise CannotLoad(f"{upload.name}: {problem}") from None
     dates = any(column.name == report.day_column and column.type == "date" for column in report.columns)
-    find = window.day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
+    find = day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
     counts = Counter()
     for value, count in values:
         day = find(value)

@@ -1,9 +1,10 @@
 """The Reports API, one step at a time: ask, look, find again, fetch. No step waits."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, TypeGuard
 
 from connector.spapi import pages
 from connector.spapi.client import Answer, Client, Downloaded
@@ -26,7 +27,8 @@ _LONGEST = {"reportId": 200, "reportDocumentId": 500, "url": 1 << 14}
 _MOST_MARKETPLACES = 10  # that getReports takes as a filter
 
 
-class FoundReport(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FoundReport:
     """A report as getReports tells of it; `status` is Amazon's processingStatus, None where it names none."""
 
     report_id: str

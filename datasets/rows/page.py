@@ -46,7 +46,7 @@ class Page:
         connection: psycopg.Connection,
         dataset: Dataset,
         policy: Policy,
-        pairs: Iterable[tuple[str, str]],
+        pairs: Sequence[tuple[str, str]],
         position: cursors.Position | None,
         now: datetime,
         *,
@@ -72,7 +72,7 @@ class Page:
 
     # What subclasses say in their own words
 
-    def _parse(self, pairs: Iterable[tuple[str, str]], defaults: Iterable[tuple[str, str]]) -> Query:
+    def _parse(self, pairs: Sequence[tuple[str, str]], defaults: Iterable[tuple[str, str]]) -> Query:
         return row_request.read(self.snapshot, pairs, defaults=defaults, controls=query.PAGE_CONTROLS)
 
     @property

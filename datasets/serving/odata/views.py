@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, cast
 from urllib.parse import quote, urlencode
@@ -151,7 +151,7 @@ class ODataPage(Page):
     def _types(self) -> dict[str, str]:
         return self.snapshot.types | {options.ID["name"]: options.ID["type"]}
 
-    def _parse(self, pairs: Iterable[tuple[str, str]], defaults: Iterable[tuple[str, str]]) -> query.Query:
+    def _parse(self, pairs: Sequence[tuple[str, str]], defaults: Iterable[tuple[str, str]]) -> query.Query:
         columns = (*self.snapshot.columns, options.ID)
         found, self.selected = options.asked(
             self.wanted,

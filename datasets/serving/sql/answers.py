@@ -37,7 +37,7 @@ from datasets.problems import (
     shown,
 )
 from datasets.rows import controls as shaping
-from datasets.rows import query
+from datasets.rows import query, row_request
 from datasets.rows.pool import pool
 from datasets.rows.query import Query
 from datasets.serving.http import accepted, encodings
@@ -118,8 +118,8 @@ def answer(
 ) -> HttpResponseBase:
     """The file of what the statement gives, or that the reader has it already. `dataset` is what it calls `table`."""
     now = timezone.now()
-    asked = _shape(pairs, controls)
-    shaping.check(pairs, file)
+    asked = _shape(pairs, controls, caller.defaults)
+    shaping.check(pairs, file, fixed=caller.defaults)
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
     encoding = encodings.required(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
@@ -308,8 +308,8 @@ def _accepted(request: HttpRequest) -> Format:
     return ANSWERS[wished]
 
 
-def _shape(pairs: Sequence[tuple[str, str]], controls: Sequence[str]) -> Query:
-    """How the answer is to be written."""
+def _shape(pairs: Sequence[tuple[str, str]], controls: Sequence[str], defaults: Sequence[tuple[str, str]]) -> Query:
+    """How the answer is to be written: as the parameters say, else as the reader's link does (`defaults`)."""
     wrong = [
         (shown(name), f"There is no parameter '{shown(name)}'.{nearest(name, controls)}")
         for name, _ in pairs
@@ -319,7 +319,7 @@ def _shape(pairs: Sequence[tuple[str, str]], controls: Sequence[str]) -> Query:
         raise BadParameters(wrong, code="unknown_parameter")
     if sum(name == "_format" for name, _ in pairs) > 1:
         raise BadParameters([("_format", "_format is given more than once.")])
-    kept = [(name, value) for name, value in pairs if name in SHAPE]
+    kept = row_request.with_defaults([(name, value) for name, value in pairs if name in SHAPE], defaults)
     return query.parse(kept, (), zone="UTC", now=timezone.now(), controls=SHAPE)
 
 

@@ -325,6 +325,7 @@ class Request(models.Model):
         FAILED = "failed"
 
     OPEN = (State.PLANNED, State.ASKED, State.READY, State.COLLECTED)
+    FILE = "file"  # the kind of one whose answer is a file that a person uploaded; Amazon is not asked
 
     class Cause(models.TextChoices):
         """Why an answer was of no use; each cause has a limit of its own."""
@@ -498,21 +499,22 @@ class Request(models.Model):
     def fail(self, message, *, run, waits=True, unanswered=False):
         """Given up, with the reason; its days fail with it, and what was already in stays readable.
 
-        Unless it is told otherwise each day waits for its next try, the longer the more often it has failed (`retries`).
+        Unless it is told otherwise each day waits for its next try, the longer the more often it has failed (`retries`). The
+        days of a file have none: no run can load them again before a person loads a file again.
         `unanswered`: since it never got an answer, not for what the answer was.
         """
         since = self.failing_since if unanswered else None
         self.keep(state=self.State.FAILED, message=message, in_hand=False, is_parked=False, failing_since=since)
-        self._fail_days(self.days, message, run, waits)
+        self._fail_days(self.days, message, run, waits and self.kind != self.FILE)
 
     @transaction.atomic
     def fail_day(self, day, message, *, run):
         """One day of the answer could not be landed, with the reason; its other days go on."""
         self.keep(message=message)
-        self._fail_days(self.days.filter(pk=day.pk), message, run)
+        self._fail_days(self.days.filter(pk=day.pk), message, run, self.kind != self.FILE)
 
     @staticmethod
-    def _fail_days(days, message, run, waits=True):
+    def _fail_days(days, message, run, waits):
         failed = {"request": None, "message": message, "attempts": F("attempts") + 1, "run": run}
         failed["not_before"] = Day.next_try() if waits else None
         days.filter(state=Day.State.ASKED).update(state=Day.State.FAILED, **failed)
@@ -614,6 +616,11 @@ class Day(models.Model):
         """The condition for a day that is yet to come in, or to be read once more."""
         return Q(state__in=[cls.State.WANTED, cls.State.ASKED]) | Q(again=True)
 
+    @classmethod
+    def not_had(cls):
+        """The condition for a day that has failed, at its first reading or at another one."""
+        return Q(state=cls.State.FAILED) | Q(again=True, request=None, attempts__gt=0)
+
     def waits(self, now):
         """Whether it has failed and its next try is still to come."""
         return self.not_before is not None and self.not_before > now and (self.again or self.state == self.State.FAILED)
@@ -627,11 +634,12 @@ class Day(models.Model):
 
     def mark_landed(self, *, run, rows, checksum, read_until, note, lacking=()):
         """The day is in, with rows or empty by Amazon's word. A replay lands what was read before: the day is no fresher by it."""
+        is_of_file = self.request is not None and self.request.kind == Request.FILE  # whatever run it lands in
         self.state = self.State.LANDED if rows else self.State.EMPTY
         self.run, self.rows, self.checksum, self.read_until, self.message = run, rows, checksum, read_until, note
         self.again, self.request, self.attempts, self.not_before, self.lacking = False, None, 0, None, list(lacking)
         if run.trigger != Run.Trigger.REPLAY:
-            self.landed_at, self.from_file = Now(), run.trigger == Run.Trigger.FILE
+            self.landed_at, self.from_file = Now(), is_of_file
         self.save()
 
 

@@ -21,7 +21,7 @@ from datasets.access import limits
 from datasets.access.compiled_queryset import CompiledQueryset
 from datasets.models import AccessToken, Dataset
 from datasets.problems import BadParameters, Forbidden, Unauthenticated, nearest, shown
-from datasets.rows import query
+from datasets.rows import controls, query
 
 SCOPES = {
     "data:read": "read datasets, their rows, runs and days",
@@ -59,7 +59,11 @@ def issue(owner, name="", *, scopes=None, datasets=None, life=LIFE, now=None):
 
 
 def issue_link(owner, dataset, name="", *, fixed="", life=LIFE, now=None):
-    """A token that may stand in a URL as `?token=`: it reads this one dataset, and of that only what `fixed` leaves."""
+    """A token that may stand in a URL as `?token=`: it reads this one dataset, and of that only what `fixed` leaves.
+
+    Raises BadParameters where `fixed` says how files are written in a way that no format has.
+    """
+    controls.check_link(query.pairs_of(fixed))
     now = now or timezone.now()
     name = name.strip() or f"Link of {now:%Y-%m-%d %H:%M}"
     return _make(owner, name, AccessToken.Kind.LINK, ["data:read"], [dataset], life, now, fixed)

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from connector.database.away import left_to_the_next
 from connector.database.clock import database_now
 from datasets.backfill.tasks import tell
 from datasets.models import Dataset
@@ -21,5 +22,6 @@ def profile(*, dataset_id, only_if_due=False, **_later):
 @shared_task(name="datasets.tasks.profiles", ignore_result=True)
 def sweep(**_later):
     """Has profiles made that are missing or no longer true."""
-    for dataset_id in making.due(database_now())[:MAX_AT_ONCE]:
-        tell(profile, "backfill", dataset_id=dataset_id, only_if_due=True)
+    with left_to_the_next("the sweep for profiles"):
+        for dataset_id in making.due(database_now())[:MAX_AT_ONCE]:
+            tell(profile, "backfill", dataset_id=dataset_id, only_if_due=True)

@@ -89,9 +89,8 @@ def data(request, name):
     rest = [(key, value) for key, value in pairs if key not in given]
     if any(key == "_header" for key, _ in rest):
         raise BadParameters([("_header", "_header: this call has includeHeader=true for it, as Domo's has.")])
-    response = answer(
-        request, caller, dataset, FORMATS["csv"], [*rest, ("_header", given.get("includeHeader") or "false")]
-    )
+    header = given.get("includeHeader") or dict(caller.defaults).get("_header") or "false"
+    response = answer(request, caller, dataset, FORMATS["csv"], [*rest, ("_header", header)])
     if file_name := re.sub(r"[^A-Za-z0-9_.-]+", "_", given.get("fileName", ""))[:100]:
         response["Content-Disposition"] = f'attachment; filename="{file_name}"'
     return response

@@ -45,7 +45,7 @@ def answer(request, caller, dataset, file, pairs):
     policy = policy_of(caller, dataset)
     seen = snapshot.glance(dataset, policy, now=now)
     asked = row_request.read(seen, pairs, defaults=caller.defaults)
-    controls.check(pairs, file)
+    controls.check(pairs, file, fixed=caller.defaults)
     encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     etag = _etag(seen, asked, file, encoding)
     if is_known(request, etag):

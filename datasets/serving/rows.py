@@ -33,7 +33,8 @@ def rows(request, slug, suffix):
             f"There is no rows.{shown(suffix)}.{nearest(suffix, OF_PAGES)} There are: {', '.join(OF_PAGES)}."
         )
     accepted.check(request, OF_PAGES[suffix].media_type)
-    controls.check(pairs, OF_PAGES[suffix], *(("_count",) if suffix == "json" else ()))
+    also = ("_count",) if suffix == "json" else ()
+    controls.check(pairs, OF_PAGES[suffix], *also, fixed=caller.defaults)
     now = timezone.now()
     policy = policy_of(caller, dataset)
     encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""))

@@ -39,6 +39,8 @@ def read(stream: io.BufferedIOBase, *, name: str, sheet: str = "") -> tuple[dict
     notes = []
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         cells = _workbook(content, name, sheet, notes)
+    elif sheet:
+        raise Refused(f"{name} is text, which has no sheets, and so none named '{sheet}'. Leave the sheet empty.")
     else:
         cells = _text(content, name, notes)
     frame = _table(cells, name, notes)

@@ -13,7 +13,7 @@ from django.db import transaction
 from datasets import calendar
 from datasets.backfill import runs, tasks, window
 from datasets.backfill.answers.placing import day_finder
-from datasets.backfill.sources.file import CannotLoad, OwnFile
+from datasets.backfill.sources.file import CannotLoad
 from datasets.backfill.span import span_of
 from datasets.models import Dataset, Day, Request, Run, UploadedFile
 from datasets.tabular import isolated
@@ -30,16 +30,29 @@ class Loading:
 
 def takes_files(dataset) -> bool:
     """Whether rows of a file can become rows of this dataset: its report is a flat file with a date, and days stay when they are in."""
+    return not _why_not(dataset)
+
+
+def _why_not(dataset) -> str:
+    """Why it takes no files, as the end of a sentence, and what to do; "" where it does."""
     report = dataset.effective_report
-    return bool(report and report.source.is_flat_file and report.day_column and dataset.mode != Dataset.Mode.REPLACE)
+    if report is None:
+        return "its report is no longer in the catalogue."
+    if not (report.source.is_flat_file and report.day_column):
+        return f"only flat-file reports with a date in each row do, and {dataset.report_title} is none."
+    if dataset.mode == Dataset.Mode.REPLACE:
+        others = " or ".join(mode for mode in report.modes if mode != Dataset.Mode.REPLACE)
+        return (
+            "it is a replace, which loads all of its days anew with each run. Make another dataset of this report "
+            f"in the mode {others}, and load the file into that one."
+        )
+    return ""
 
 
 def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
     """Starts the run. Raises CannotLoad, or runs.AlreadyRunning."""
-    if not takes_files(dataset):
-        raise CannotLoad(
-            f"{dataset.name} takes no files: only flat-file reports with a date in each row do, in the modes append and merge."
-        )
+    if reason := _why_not(dataset):
+        raise CannotLoad(f"{dataset.name} takes no files: {reason}")
     counts = _rows_by_day(dataset, upload)
     first, last = min(counts), max(counts)
     with transaction.atomic():
@@ -60,7 +73,7 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
             generation=run.generation,
             first_day=wanted[0],
             last_day=wanted[-1],
-            kind=OwnFile.kind,
+            kind=Request.FILE,
             state=Request.State.READY,
             from_at=calendar.bounds(wanted[0], zone)[0],
             until_at=calendar.bounds(wanted[-1], zone)[1],
@@ -71,7 +84,9 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
         Day.objects.bulk_create(
             [Day(dataset=dataset, generation=run.generation, day=day) for day in wanted], ignore_conflicts=True
         )
-        ledger.filter(day__in=wanted).update(state=Day.State.ASKED, request=request, message="", attempts=0)
+        ledger.filter(day__in=wanted).update(
+            state=Day.State.ASKED, request=request, message="", attempts=0, not_before=None
+        )
         run.span(wanted[0], wanted[-1], days_total=len(wanted))
         transaction.on_commit(lambda: tasks.hint(run.pk, by_hand=True))
     return Loading(run, days=len(wanted), days_kept=len(kept))

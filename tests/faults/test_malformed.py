@@ -34,8 +34,8 @@ from tests.faults.driving import drive
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
-MASS = int(os.environ.get("MALFORMED") or 200)
-OVER_HTTP = 6 if MASS <= 300 else 200
+MASS = int(os.environ.get("MALFORMED") or 300)
+OVER_HTTP = 8 if MASS <= 300 else 200
 FRESH_TABLE = 25  # cases, after which columns that became text are typed again
 DOCUMENT = "https://tortuga-prod-na.s3.us-west-2.amazonaws.com/D1"
 INCLUDED = (

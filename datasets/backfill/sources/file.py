@@ -23,7 +23,7 @@ class CannotLoad(Exception):
 class OwnFile(BuiltReport):
     """A document that is here from the beginning: the request begins as ready, and its document_id is the upload's."""
 
-    kind = "file"
+    kind = Request.FILE
     phases = (Phase("ready", "To be read"), Phase("collected", "Saving"), Phase("done", "Saved"))
 
     def ask(self, asking: Asking, request: Request):

@@ -28,7 +28,7 @@ from datasets.problems import (
     shown,
 )
 from datasets.rows import controls as shaping
-from datasets.rows import query
+from datasets.rows import query, row_request
 from datasets.rows.pool import pool
 from datasets.serving.http import accepted, encodings
 from datasets.serving.http.bodies import read_json
@@ -98,8 +98,8 @@ def saved_query(request, slug, suffix):
 def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", controls=CONTROLS):
     """The file of what the statement gives, or that the reader has it already. `dataset` is what it calls `table`."""
     now = timezone.now()
-    asked = _shape(pairs, controls)
-    shaping.check(pairs, file)
+    asked = _shape(pairs, controls, caller.defaults)
+    shaping.check(pairs, file, fixed=caller.defaults)
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
     encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
@@ -271,8 +271,8 @@ def _accepted(request):
     return ANSWERS[wished]
 
 
-def _shape(pairs, controls):
-    """How the answer is to be written."""
+def _shape(pairs, controls, defaults):
+    """How the answer is to be written: as the parameters say, else as the reader's link does (`defaults`)."""
     wrong = [
         (shown(name), f"There is no parameter '{shown(name)}'.{nearest(name, controls)}")
         for name, _ in pairs
@@ -282,7 +282,7 @@ def _shape(pairs, controls):
         raise BadParameters(wrong, code="unknown_parameter")
     if sum(name == "_format" for name, _ in pairs) > 1:
         raise BadParameters([("_format", "_format is given more than once.")])
-    kept = [(name, value) for name, value in pairs if name in SHAPE]
+    kept = row_request.with_defaults([(name, value) for name, value in pairs if name in SHAPE], defaults)
     return query.parse(kept, (), zone="UTC", now=None, controls=SHAPE)
 
 

@@ -4,12 +4,13 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from connector.database.away import AWAY
 from connector.database.clock import database_now
 from connector.spapi import errors
 from connector.spapi.explanations import explanation
 from connector.spapi.operations import OPERATIONS
 from datasets import calendar, retries
-from datasets.backfill import away, fetch, refusals, refused
+from datasets.backfill import busy, fetch, refusals, refused
 from datasets.backfill.set_aside import SetAside
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.source import Source
@@ -37,12 +38,12 @@ class Outcomes:
             return self._come_back(request, later)
         except (errors.ReportFailed, errors.ReportCancelled) as problem:
             self._report_failed(request, problem)
-        except away.AWAY as problem:
+        except AWAY as problem:
             connection.close()
             attempts = request.attempts + 1
             request.wait(
                 database_now() + timedelta(seconds=backoff(attempts)),
-                message=away.told(problem),
+                message=busy.words(problem),
                 attempts=attempts,
             )
         except errors.PageTokenDied:

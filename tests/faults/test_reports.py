@@ -83,8 +83,7 @@ def test_a_report_that_failed_is_asked_for_again_after_its_cool_down(file):
 def test_what_goes_wrong_once_uses_up_no_patience_with_something_else(file):
     """A report that failed once and whose document came broken twice was given up as one whose document is never whole."""
     file.amazon.fault("createReport", "fatal", nth=1, text="Internal error in the report factory.")
-    file.amazon.fault("downloadDocument", "truncated_gzip", nth=2)  # the first one is Amazon's reason
-    file.amazon.fault("downloadDocument", "truncated_gzip", nth=3)
+    file.amazon.fault("downloadDocument", "truncated_gzip", nth=[2, 3])  # the first one is Amazon's reason
 
     run = file.drive()
 

@@ -12,8 +12,9 @@ from pyarrow import csv
 
 MAX_FREQUENT = 5
 MAX_SHOWN = 80  # characters of a value in the result
-# The text of the other types is in the order of its values: dates and instants come as ISO 8601 with one offset.
-IN_ORDER = {"bigint": int, "numeric": Decimal}
+# The text of the other types is in the order of its values. Instants come as ISO 8601 in UTC, whose Z stands behind a point in
+# that order, and before it in time.
+IN_ORDER = {"bigint": int, "numeric": Decimal, "timestamptz": lambda text: text.removesuffix("Z")}
 
 
 def profile(stream: io.BufferedIOBase, *, columns: list[dict]) -> tuple[dict, bytes]:

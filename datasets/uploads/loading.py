@@ -10,12 +10,24 @@ from datetime import date
 
 from django.db import transaction
 
+from connector.catalogue.moments import moment
+from connector.catalogue.number_date_format import PLAIN
 from datasets import calendar
+from datasets.access.policies import unrestricted
 from datasets.backfill import runs, tasks, window
 from datasets.backfill.own_file import KIND, CannotLoad
 from datasets.backfill.span import span_of
 from datasets.models import Dataset, Day, Request, Run, UploadedFile
+from datasets.rows import snapshot
 from datasets.tabular import isolated
+
+LIKE = {  # what a column of each type holds, for people; text holds everything
+    "bigint": "whole numbers, such as 12",
+    "numeric": "numbers, such as 1234.56",
+    "boolean": "true or false",
+    "date": "dates, such as 2026-11-25",
+    "timestamptz": "dates with a time, such as 2026-11-25T18:00:00+00:00",
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,7 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
             f"{dataset.name} takes no files: only flat-file reports with a date in each row do, in the modes append and merge."
         )
     counts = _rows_by_day(dataset, upload)
+    _refuse_misfits(dataset, upload, now)
     first, last = min(counts), max(counts)
     with transaction.atomic():
         run = runs.start(dataset, Run.Trigger.FILE, by, now=now)
@@ -101,10 +114,7 @@ def _rows_by_day(dataset, upload) -> Counter[date]:
             f"{' …' if len(titles) > 8 else ''}. Upload the report as Amazon gave it, or rename the column."
         )
     title = titles[names.index(report.day_column)]
-    try:
-        values = isolated.run("count", [bytes(upload.content)], column=title).result["values"]
-    except isolated.Refused as problem:
-        raise CannotLoad(f"{upload.name}: {problem}") from None
+    values = _told(upload, "count", column=title)["values"]
     dates = any(column.name == report.day_column and column.type == "date" for column in report.columns)
     find = window.day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
     counts = Counter()
@@ -115,5 +125,36 @@ def _rows_by_day(dataset, upload) -> Counter[date]:
                 f"{upload.name} has rows whose {title} is '{value[:60]}', which is no date this report uses (such as "
                 "2026-11-25 or 2026-11-25T18:00:00+00:00). Mend them and upload the file again."
             )
+        if not dates and ":" in value and moment(value).tzinfo is None:
+            raise CannotLoad(
+                f"{upload.name} has rows whose {title} is '{value[:60]}', a time without its zone, which may be of another day than "
+                "it names. Write such times as Amazon does, 2026-11-25T18:00:00+00:00; of an export of ours take the CSV, whose "
+                "times have their zone."
+            )
         counts[day] += count
     return counts
+
+
+def _refuse_misfits(dataset, upload, now):
+    """A value that does not fit its column would make the column text for good, and with it the rows that Amazon gave. Amazon's own
+    files are taken even so, because nobody here can mend them."""
+    report = dataset.effective_report
+    if report.source.format_in(dataset.account.home.country) != PLAIN:
+        return  # how this report writes its numbers and dates is known to its reader only
+    types = snapshot.glance(dataset, unrestricted("types of columns"), now=now).types
+    titles = [column["title"] for column in upload.columns]
+    names = report.names_of(titles)
+    looked_at = {title: types[name] for title, name in zip(titles, names, strict=True) if types.get(name) in LIKE}
+    wrong = _told(upload, "misfit", types=looked_at)["misfit"] if looked_at else None
+    if wrong:
+        raise CannotLoad(
+            f"Row {wrong['row']:,} of {upload.name} has '{wrong['value'][:60]}' in {wrong['title']}, where the dataset holds "
+            f"{LIKE[types[names[titles.index(wrong['title'])]]]}. Mend such values and upload the file again."
+        )
+
+
+def _told(upload, job, **options):
+    try:
+        return isolated.run(job, [bytes(upload.content)], **options).result
+    except isolated.Refused as problem:
+        raise CannotLoad(f"{upload.name}: {problem}") from None

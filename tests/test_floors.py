@@ -14,8 +14,8 @@ FLOORS = (
     (
         "connector.runtime",
         "connector.database",
+        "connector.spapi.charsets",
         "datasets.storage",
-        "datasets.tabular",
         "datasets.formats",
         "datasets.schedule",
         "datasets.problems",
@@ -23,7 +23,7 @@ FLOORS = (
         "datasets.retries",
         "datasets.raw_files",
     ),
-    ("connector.spapi", "connector.catalogue", "connector.runtime.embedded"),
+    ("connector.spapi", "connector.catalogue", "connector.runtime.embedded", "datasets.tabular"),
     ("connector.accounts", "connector.runtime.installation"),
     ("datasets.models",),
     ("datasets.personal",),

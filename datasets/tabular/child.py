@@ -15,6 +15,7 @@ JOBS = {
     "profile": "profile.profile",
     "read": "spreadsheet.read",
     "count": "spreadsheet.count",
+    "misfit": "spreadsheet.misfit",
     "as_tsv": "spreadsheet.as_tsv",
 }
 

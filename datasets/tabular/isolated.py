@@ -60,3 +60,8 @@ def run(job: str, chunks: Iterable[bytes], **options: Any) -> Answer:
     if done.returncode:
         raise RuntimeError(f"{job} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
     return Answer(json.loads(head), content)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first ten of the names, for a sentence."""
+    return ", ".join(sorted(names)[:10])

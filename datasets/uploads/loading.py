@@ -8,19 +8,31 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import cast
+from typing import Any, cast
 
 from django.db import transaction
 
 from connector.accounts.models import User
-from connector.catalogue.report import Report
+from connector.catalogue.moments import moment
+from connector.catalogue.number_date_format import PLAIN
+from connector.catalogue.report import Document, Report
 from datasets import calendar
+from datasets.access.policies import unrestricted
 from datasets.backfill import runs, tasks, window
 from datasets.backfill.answers.placing import day_finder
 from datasets.backfill.sources.file import CannotLoad
 from datasets.backfill.span import span_of
 from datasets.models import Dataset, Day, Request, Run, UploadedFile
+from datasets.rows import snapshot
 from datasets.tabular import isolated
+
+LIKE = {  # what a column of each type holds, for people; text holds everything
+    "bigint": "whole numbers, such as 12",
+    "numeric": "numbers, such as 1234.56",
+    "boolean": "true or false",
+    "date": "dates, such as 2026-11-25",
+    "timestamptz": "dates with a time, such as 2026-11-25T18:00:00+00:00",
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ def load(dataset: Dataset, upload: UploadedFile, by: User | None = None, *, now:
     if reason := _why_not(dataset):
         raise CannotLoad(f"{dataset.name} takes no files: {reason}")
     counts = _rows_by_day(dataset, upload)
+    _refuse_misfits(dataset, upload, now)
     first, last = min(counts), max(counts)
     with transaction.atomic():
         run = runs.start(dataset, Run.Trigger.FILE, by, now=now)
@@ -115,10 +128,7 @@ def _rows_by_day(dataset: Dataset, upload: UploadedFile) -> Counter[date]:
             f"{' …' if len(titles) > 8 else ''}. Upload the report as Amazon gave it, or rename the column."
         )
     title = titles[names.index(day_column)]
-    try:
-        values = isolated.run("count", [bytes(upload.content)], column=title).result["values"]
-    except isolated.Refused as problem:
-        raise CannotLoad(f"{upload.name}: {problem}") from None
+    values = _told(upload, "count", column=title)["values"]
     dates = any(column.name == day_column and column.type == "date" for column in report.columns)
     find = day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
     counts: Counter[date] = Counter()
@@ -129,5 +139,36 @@ def _rows_by_day(dataset: Dataset, upload: UploadedFile) -> Counter[date]:
                 f"{upload.name} has rows whose {title} is '{value[:60]}', which is no date this report uses (such as "
                 "2026-11-25 or 2026-11-25T18:00:00+00:00). Mend them and upload the file again."
             )
+        if not dates and ":" in value and (read := moment(value)) and read.tzinfo is None:
+            raise CannotLoad(
+                f"{upload.name} has rows whose {title} is '{value[:60]}', a time without its zone, which may be of another day than "
+                "it names. Write such times as Amazon does, 2026-11-25T18:00:00+00:00; of an export of ours take the CSV, whose "
+                "times have their zone."
+            )
         counts[day] += count
     return counts
+
+
+def _refuse_misfits(dataset: Dataset, upload: UploadedFile, now: datetime) -> None:
+    """A value that does not fit its column would make the column text for good, and with it the rows that Amazon gave. Amazon's own
+    files are taken even so, because nobody here can mend them."""
+    report = cast(Report, dataset.effective_report)
+    if cast(Document, report.source).format_in(dataset.account.home.country) != PLAIN:
+        return  # how this report writes its numbers and dates is known to its reader only
+    types = snapshot.glance(dataset, unrestricted("types of columns"), now=now).types
+    titles = [column["title"] for column in upload.columns]
+    names = report.names_of(titles)
+    looked_at = {title: types[name] for title, name in zip(titles, names, strict=True) if types.get(name) in LIKE}
+    wrong = _told(upload, "misfit", types=looked_at)["misfit"] if looked_at else None
+    if wrong:
+        raise CannotLoad(
+            f"Row {wrong['row']:,} of {upload.name} has '{wrong['value'][:60]}' in {wrong['title']}, where the dataset holds "
+            f"{LIKE[types[names[titles.index(wrong['title'])]]]}. Mend such values and upload the file again."
+        )
+
+
+def _told(upload: UploadedFile, job: str, **options: Any) -> dict[str, Any]:
+    try:
+        return isolated.run(job, [bytes(upload.content)], **options).result
+    except isolated.Refused as problem:
+        raise CannotLoad(f"{upload.name}: {problem}") from None

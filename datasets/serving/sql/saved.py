@@ -46,13 +46,16 @@ def keep(caller: Caller, *, name: str, sql: str, dataset: Dataset | None = None)
 
 
 def change(caller: Caller, query: SavedQuery, **changes: Any) -> None:
-    """Another name, statement or dataset; the slug stays."""
+    """Another name, statement or dataset; the slug stays, and so does what others change meanwhile."""
     if "name" in changes:
         changes["name"] = _name(changes["name"])
     for field, value in changes.items():
         setattr(query, field, value)
     check(caller, query.sql, query.dataset)
-    query.save()
+    fields = {name: getattr(query, name) for name in changes}
+    if not SavedQuery.objects.filter(pk=query.pk).update(**fields, updated_at=timezone.now()):
+        raise NotFound(f"There is no query '{query.slug}' that you may see.")
+    query.refresh_from_db()
 
 
 def check(caller: Caller, text: str, dataset: Dataset | None) -> None:

@@ -1,13 +1,19 @@
 """The page and the API are two ways to one definition: the same is kept, and the same is refused in the same words."""
 
+import json
+from urllib.parse import urlencode
+
 import pytest
+from django.http import QueryDict
 from django.urls import reverse
 
 from connector.catalogue import index
-from datasets.definition import formdata
+from datasets.definition import checks, formdata
+from datasets.definition.definition import Definition
 from datasets.definition.form import DatasetForm
+from datasets.definition.payload import payload_of, read_payload
 from datasets.models import Dataset
-from tests.definition.conftest import fill, make_account
+from tests.definition.conftest import NOW, fill, make_account
 
 pytestmark = pytest.mark.django_db
 NEW = "/datasets/new"
@@ -165,6 +171,17 @@ def test_answers_to_a_report_types_own_questions_come_back_from_the_address(api,
     assert shown.context["form"]["rows"].value() == "by_asin"
 
 
+def test_another_report_takes_the_answers_to_the_questions_of_the_one_before_away(api, page, definition, saved):
+    """On the page they went with its questions; over the API they were refused until the caller sent all options."""
+    one, other = (Dataset.objects.get(slug=api.send("post", "datasets", definition).json()["slug"]) for _ in range(2))
+
+    answer = api.send("patch", f"datasets/{one.slug}", {"report": "orders_list_orders_upsert", "mode": "merge"})
+    saved(other, definition | {"report": "orders_list_orders_upsert", "mode": "merge"})
+
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["options"] == other.options == {BUYERS: False}
+
+
 # One form, one look at the catalogue
 
 
@@ -217,6 +234,16 @@ def test_a_report_that_takes_the_place_of_another_is_two_looks(counted, page, po
 
 
 # What was typed, and the address that says it again
+
+
+@pytest.mark.parametrize("changes", GOOD.values(), ids=GOOD)
+def test_a_definition_goes_through_json_and_through_the_form_and_comes_back(alice, make, account, changes):
+    definition = Definition.of(make(**changes))
+
+    as_json = json.loads(json.dumps(payload_of(definition)))
+    assert checks.check(read_payload(alice, as_json), now=NOW) == definition
+    typed = QueryDict(urlencode(formdata.values_of(definition), doseq=True))
+    assert checks.check(formdata.read_sent(typed, [account]).proposal, now=NOW) == definition
 
 
 def test_a_definition_and_its_values_are_one(api, page, definition):

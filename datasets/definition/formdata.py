@@ -10,7 +10,7 @@ from connector.accounts.models import Account
 from connector.catalogue import index
 from connector.catalogue.options import Option
 from connector.catalogue.report import Report
-from datasets.definition.definition import Definition, Proposal, Schedule
+from datasets.definition.definition import MODES, Definition, Proposal, Schedule
 from datasets.definition.reading import NO_ACCOUNT, read_report, read_time
 
 FIELDS = (
@@ -119,14 +119,14 @@ def _read(given, said, accounts, *, usual, kept, is_sent):
         if "mode" in said and _is_of_another_report(said["mode"], answered, given.get("shown", "")):
             del values["mode"]
             values |= {name: usual[name] for name in ("mode",) if name in usual}
-        if not is_sent and values.get("mode") not in answered.report.modes:
-            values.pop("mode", None)
         for option in answered.report.options:
             value = answer(option)
             if option.kind == "flag":
                 value = answered.answers.get(option.name, value)
             if value is not None:
                 values[option.name] = value
+    if not is_sent and values.get("mode") not in (answered.report.modes if answered else MODES):
+        values.pop("mode", None)
     if not is_sent and not values.get("name"):
         values["name"] = suggested_name(answered and answered.report, shown_account)
     at, sentence = read_time(_text(values, "schedule_at"))
@@ -145,16 +145,19 @@ def _read(given, said, accounts, *, usual, kept, is_sent):
 
 def _answer(option, given, values, kept, account, *, boxes_were_shown):
     """What is said to one question, as it was typed; None for nothing."""
-    if not asks(option, account):
-        answer = kept.get(option.name)
-        return answer if answer and account and set(answer) <= set(account.marketplaces) else None
     if option.name in given:
         return [word for word in given.getlist(option.name) if word] if option.kind in LISTS else given[option.name]
+    if account and not asks(option, account) and _is_of(account, kept.get(option.name)):
+        return kept[option.name]
     if boxes_were_shown and option.kind == "flag":  # a box without a tick is not sent at all
         return False
     if boxes_were_shown and option.kind in LISTS:
         return []
     return values.get(option.name)
+
+
+def _is_of(account, marketplaces):
+    return bool(marketplaces) and set(marketplaces) <= set(account.marketplaces)
 
 
 def _text(values, name):

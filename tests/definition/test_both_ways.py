@@ -1,7 +1,7 @@
 """The page and the API are two ways to one definition: the same is kept, and the same is refused in the same words."""
 
 import json
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.http import QueryDict
@@ -180,6 +180,15 @@ def test_another_report_takes_the_answers_to_the_questions_of_the_one_before_awa
 
     assert answer.status_code == 200, answer.content
     assert answer.json()["options"] == other.options == {BUYERS: False}
+
+
+def test_marketplaces_stay_chosen_while_no_account_is(page, alice, account):
+    """They come back with the address when somebody has been away to connect another account."""
+    make_account(alice, "Second")
+
+    shown = page.get(NEW, {"marketplaces": ["US", "CA"]})
+
+    assert parse_qs(urlsplit(shown.context["draft"].address()).query)["marketplaces"] == ["US", "CA"]
 
 
 # One form, one look at the catalogue

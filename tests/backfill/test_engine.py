@@ -12,7 +12,9 @@ from django.db import connections, transaction
 
 from connector.database.clock import database_now
 from datasets.backfill import dispatch, engine, land, lease, lifecycle, runs
-from datasets.definition.form import DatasetForm
+from datasets.definition import checks, save
+from datasets.definition.definition import Definition
+from datasets.definition.payload import read_payload
 from datasets.models import Dataset, Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.checker import Checker
@@ -511,13 +513,13 @@ def test_a_cleared_dataset_can_become_a_merge_as_the_refusal_says(make_dataset, 
     """Clearing was what the refusal told one to do, and it was refused all the same."""
     dataset = make_dataset()
     fill(dataset)
-    assert not DatasetForm.from_payload(alice, {"mode": "merge"}, instance=dataset).is_valid()
+    merge, now = read_payload(alice, {"mode": "merge"}, Definition.of(dataset)), database_now()
+    assert "mode" in checks.review(merge, dataset=dataset, now=now).errors
 
     lifecycle.clear(dataset)
-    form = DatasetForm.from_payload(alice, {"mode": "merge"}, instance=dataset)
+    merged = save.change(dataset, checks.check(merge, dataset=dataset, now=now), now=now)
 
-    assert form.is_valid(), form.errors
-    assert fill(form.save()).state == "succeeded"
+    assert fill(merged).state == "succeeded"
     check(dataset).assert_orders_equal_truth(day_before(4), day_before(1))
 
 

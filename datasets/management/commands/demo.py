@@ -14,7 +14,9 @@ from connector.accounts.models import Account, User
 from connector.runtime.embedded.trouble import Trouble
 from connector.runtime.installation import running, simulated
 from datasets.backfill import tasks
-from datasets.definition.form import DatasetForm
+from datasets.definition import checks, save
+from datasets.definition.definition import InvalidDefinition
+from datasets.definition.payload import read_payload
 from datasets.models import Dataset, Run
 
 NAME = "demo"
@@ -109,10 +111,12 @@ def _person() -> User:
 
 
 def _make(user: User, payload: Mapping[str, Any]) -> Dataset:
-    form = DatasetForm.from_payload(user, payload)
-    if not form.is_valid():
-        raise Trouble(f"The demo dataset {payload['name']!r} was refused: {form.errors.as_json()}")
-    return form.save()
+    now = timezone.now()
+    try:
+        definition = checks.check(read_payload(user, payload), now=now)
+    except InvalidDefinition as invalid:
+        raise Trouble(f"The demo dataset {payload['name']!r} was refused: {invalid}") from None
+    return save.define(user, definition, now=now).dataset
 
 
 def welcome() -> str:

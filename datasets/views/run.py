@@ -56,6 +56,7 @@ def run(request, run_id):
         "failed": failed,
         "phases": _phases(requests, report),
         "requests": [(policy.cut(one), _where(one)) for one in requests.order_by("-last_day", "-pk")[:MOST_REQUESTS]],
+        "requests_hidden": max(0, requests.count() - MOST_REQUESTS),
         "days": [(policy.cut(day), calendar.state_of(day, zone)) for day in touched[:MOST_DAYS]],
         "days_hidden": max(0, touched.count() - MOST_DAYS),
         "trouble": trouble(run, failed) if run.state in (Run.State.FAILED, Run.State.PARTIAL) else None,

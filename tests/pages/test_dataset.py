@@ -387,6 +387,14 @@ def test_clear_and_delete_ask_first(page, dataset):
     assert "All orders by order date" in seen
 
 
+@pytest.mark.parametrize("answer, word", [(True, "yes"), (False, "no")])
+def test_the_settings_answer_a_yes_or_no_question_in_words(page, dataset, answer, word):
+    dataset.options["regional"] = answer
+    dataset.save()
+
+    assert f"<dd>{word}</dd>" in page.get(f"/datasets/{dataset.slug}/settings").content.decode()
+
+
 # Rows
 
 

@@ -43,6 +43,7 @@ def run(request, run_id):
         "failed": failed,
         "phases": _phases(run, requests, report),
         "requests": [(policy.cut(one), _where(one)) for one in requests.order_by("-last_day", "-pk")[:MOST_REQUESTS]],
+        "requests_hidden": max(0, requests.count() - MOST_REQUESTS),
         "days": calendar.listed(touched[:MOST_DAYS], dataset, zone, policy, now),
         "days_hidden": max(0, touched.count() - MOST_DAYS),
         "trouble": trouble(run, failed) if run.state in (Run.State.FAILED, Run.State.PARTIAL) else None,

@@ -55,6 +55,15 @@ def test_days_that_failed_come_first(page, run):
     assert states[:4] == ["failed", "failed", "failed", "open"]
 
 
+def test_requests_that_are_not_listed_are_counted(page, run, monkeypatch):
+    assert page.get(f"/runs/{run.pk}").context["requests_hidden"] == 0
+    monkeypatch.setattr("datasets.views.run.MOST_REQUESTS", 5)
+
+    seen = text(page.get(f"/runs/{run.pk}"))
+
+    assert "<p>and 2 more</p>" in seen
+
+
 def test_it_asks_again_only_while_it_is_open(page, run):
     assert 'hx-trigger="every 3s"' in page.get(f"/runs/{run.pk}").content.decode()
     part = page.get(f"/runs/{run.pk}", headers=LIVE).content.decode()

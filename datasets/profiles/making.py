@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from psycopg import sql
 
@@ -59,10 +60,12 @@ def make(dataset, now) -> ColumnProfile | None:
     except isolated.Refused as problem:
         found, made["message"] = {"rows": 0, "columns": []}, str(problem)
     days = {"first_day": sample.first, "last_day": sample.last} if sample else {"first_day": None, "last_day": None}
-    kept, _ = ColumnProfile.objects.update_or_create(
-        dataset_id=dataset.pk, defaults=made | days | {"rows": found["rows"], "columns": found["columns"]}
-    )
-    return kept
+    made |= days | {"rows": found["rows"], "columns": found["columns"]}
+    try:
+        with transaction.atomic():
+            return ColumnProfile.objects.update_or_create(dataset_id=dataset.pk, defaults=made)[0]
+    except IntegrityError:  # it was deleted while its sample was worked on
+        return None
 
 
 def _sample(connection, seen):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import psycopg
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from psycopg import sql
 from psycopg.sql import Composable
@@ -64,10 +65,12 @@ def make(dataset: Dataset, now: datetime) -> ColumnProfile | None:
     days: dict[str, date | None] = (
         {"first_day": sample.first, "last_day": sample.last} if sample else {"first_day": None, "last_day": None}
     )
-    kept, _ = ColumnProfile.objects.update_or_create(
-        dataset_id=dataset.pk, defaults=made | days | {"rows": found["rows"], "columns": found["columns"]}
-    )
-    return kept
+    made |= days | {"rows": found["rows"], "columns": found["columns"]}
+    try:
+        with transaction.atomic():
+            return ColumnProfile.objects.update_or_create(dataset_id=dataset.pk, defaults=made)[0]
+    except IntegrityError:  # it was deleted while its sample was worked on
+        return None
 
 
 def _sample(connection: psycopg.Connection, seen: snapshot.Snapshot) -> Sample | None:

@@ -21,6 +21,7 @@ PATIENCE = timedelta(minutes=30)  # from its first failure until it is set aside
 MIN_TRIES = 8  # however long that took; with the pauses between them, about six minutes
 MIN_TRIES_OF_A_PART = 3  # of a request whose whole was set aside before, or that follows one that was
 MAX_UNANSWERED = 3  # requests of a run set aside in a row; what it has not asked for by then is left to the next
+FILLS_THROTTLED = 4  # a request that meets nothing but 429: so many times as long as its quota takes to fill up again
 EVIDENCE = timedelta(minutes=5)  # for so long an answer to anybody of the account proves that Amazon answers
 
 

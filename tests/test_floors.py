@@ -21,6 +21,7 @@ FLOORS = (
         "datasets.problems",
         "datasets.calendar",
         "datasets.retries",
+        "datasets.raw_files",
     ),
     ("connector.spapi", "connector.catalogue", "connector.runtime.embedded"),
     ("connector.accounts", "connector.runtime.installation"),
@@ -260,6 +261,48 @@ def test_what_the_ledger_knows_of_rows_is_told_through_a_policy():
         assert not re.search(r"\bdataset\.(rows|columns)\b", path.read_text()), (
             f"{path.name} tells of rows past the policy"
         )
+
+
+SOURCES = ("Pages", "Document", "PageChain", "BuiltReport", "OwnFile")
+A_KIND = re.compile(r"(^|\.)(source|request)\.kind$")
+
+
+def asks_for_the_kind(node):
+    """Whether what the code does here hangs on which kind of source it has before it."""
+    if isinstance(node, ast.Attribute):
+        return node.attr == "is_report"
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+        return any(isinstance(each, ast.Name) and each.id in SOURCES for each in ast.walk(node.args[1]))
+    looked_at = {
+        ast.Compare: lambda: [node.left, *node.comparators],
+        ast.Match: lambda: [node.subject],
+        ast.Subscript: lambda: [node.slice],
+    }.get(type(node), list)
+    return any(A_KIND.search(ast.unparse(each)) for each in looked_at())
+
+
+def test_only_the_sources_ask_for_the_kind_of_a_source():
+    """Else a further kind would be an `if` in every room, and not a module in `backfill/sources/` and its line in `index.py`."""
+    for name, path in PRODUCT.items():
+        # The ledger stands below the sources, and knows of a file only that its rows are not Amazon's.
+        if name.startswith(("datasets.backfill.sources", "connector.catalogue", "datasets.models")):
+            continue
+        found = [ast.unparse(node) for node in ast.walk(tree(path)) if asks_for_the_kind(node)]
+        assert not found, f"{name} asks for the kind of a source: {found}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "report.source.is_report",
+        "request.kind == 'file'",
+        "'pages' != self.report.source.kind",
+        "WORDS[request.kind]",
+        "isinstance(report.source, Document)",
+    ],
+)
+def test_a_line_that_asks_for_the_kind_is_seen(line):
+    assert any(asks_for_the_kind(node) for node in ast.walk(ast.parse(line)))
 
 
 def with_packages(target):

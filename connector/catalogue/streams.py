@@ -21,7 +21,7 @@ class Broken(ValueError):
 
 def _broken(what):
     return Broken(
-        f"Amazon's document {what}, so nothing of it was loaded. It is fetched again; if that does not help, the next "
+        f"Amazon's document {what}, so nothing of it was loaded. It is fetched again; if that does not help, a later "
         "run asks for the report anew."
     )
 

@@ -1,5 +1,6 @@
 """The Reports API, one step at a time: ask, look, find again, fetch. No step waits."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from connector.spapi import pages
@@ -20,6 +21,15 @@ MOST_BYTES = 20 << 30
 ADDRESSES = 3  # one document's address is asked for so often; each lives five minutes
 _LONGEST = {"reportId": 200, "reportDocumentId": 500, "url": 1 << 14}
 _MOST_MARKETPLACES = 10  # that getReports takes as a filter
+
+
+@dataclass(frozen=True, slots=True)
+class FoundReport:
+    """A report as getReports tells of it; `status` is Amazon's processingStatus, None where it names none."""
+
+    report_id: str
+    status: str | None
+    created_at: datetime | None
 
 
 def create(client, report_type, marketplace_ids, start=None, end=None, options=None):
@@ -71,7 +81,7 @@ def _refuse_another(report, report_id, asked):
 
 
 def find(client, report_type, marketplace_ids, start=None, end=None, since=None):
-    """[(report id, status, when it was asked for)] of the reports Amazon holds for exactly this question, newest first."""
+    """[FoundReport] of what Amazon holds for exactly this question, newest first."""
     query = {"reportTypes": [report_type], "pageSize": 100}
     if len(marketplace_ids) <= _MOST_MARKETPLACES:
         query["marketplaceIds"] = list(marketplace_ids)
@@ -90,9 +100,9 @@ def find(client, report_type, marketplace_ids, start=None, end=None, since=None)
                 and same_window
                 and _is_id(report_id, "reportId")
             ):
-                found.append((report_id, report.get("processingStatus"), _read(report.get("createdTime"))))
+                found.append(FoundReport(report_id, report.get("processingStatus"), _read(report.get("createdTime"))))
     oldest = datetime.min.replace(tzinfo=UTC)
-    return sorted(found, key=lambda entry: entry[2] or oldest, reverse=True)
+    return sorted(found, key=lambda entry: entry.created_at or oldest, reverse=True)
 
 
 def fetch_document(client, document_id, path, max_bytes=MOST_BYTES):

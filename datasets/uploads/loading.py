@@ -12,7 +12,8 @@ from django.db import transaction
 
 from datasets import calendar
 from datasets.backfill import runs, tasks, window
-from datasets.backfill.own_file import CannotLoad
+from datasets.backfill.answers.placing import day_finder
+from datasets.backfill.sources.file import CannotLoad
 from datasets.backfill.span import span_of
 from datasets.models import Dataset, Day, Request, Run, UploadedFile
 from datasets.tabular import isolated
@@ -37,7 +38,7 @@ def _why_not(dataset) -> str:
     report = dataset.effective_report
     if report is None:
         return "its report is no longer in the catalogue."
-    if not (report.source.is_report and report.source.reader == "flat_file" and report.day_column):
+    if not (report.source.is_flat_file and report.day_column):
         return f"only flat-file reports with a date in each row do, and {dataset.report_title} is none."
     if dataset.mode == Dataset.Mode.REPLACE:
         others = " or ".join(mode for mode in report.modes if mode != Dataset.Mode.REPLACE)
@@ -76,6 +77,7 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
             state=Request.State.READY,
             from_at=calendar.bounds(wanted[0], zone)[0],
             until_at=calendar.bounds(wanted[-1], zone)[1],
+            zone=zone,
             asked_at=now,
             document_id=str(upload.pk),
         )
@@ -115,7 +117,7 @@ def _rows_by_day(dataset, upload) -> Counter[date]:
     except isolated.Refused as problem:
         raise CannotLoad(f"{upload.name}: {problem}") from None
     dates = any(column.name == report.day_column and column.type == "date" for column in report.columns)
-    find = window.day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
+    find = day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
     counts = Counter()
     for value, count in values:
         day = find(value)

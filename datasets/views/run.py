@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from datasets.backfill import facts, forecast, tracing
+from datasets.backfill.sources import index
 from datasets.calendar import written
 from datasets.models import Dataset, Day, Request, Run
 from datasets.views import calendar
@@ -18,26 +19,6 @@ from datasets.views.find import find_run, look
 BY_HAND = "Nothing by itself: this dataset runs by hand."
 MOST_DAYS = 50
 MOST_REQUESTS = 20
-PHASES = {
-    "report": (
-        ("planned", "To be asked for"),
-        ("asked", "Amazon builds it"),
-        ("ready", "Downloading"),
-        ("collected", "Saving"),
-        ("done", "Saved"),
-    ),
-    "pages": (
-        ("planned", "To be asked for"),
-        ("asked", "Reading pages"),
-        ("collected", "Saving"),
-        ("done", "Saved"),
-    ),
-    "file": (
-        ("ready", "To be read"),
-        ("collected", "Saving"),
-        ("done", "Saved"),
-    ),
-}
 
 
 @require_GET
@@ -80,18 +61,19 @@ def _requests(run):
 
 def _phases(run, requests, report):
     """(key, words, how many requests are there now) along the way of a request."""
-    kind = "report" if report is None or report.source.is_report else "pages"
+    kind = report.source.kind if report else ""
     if run.trigger == Run.Trigger.FILE:
         kind = Request.FILE
     counts = dict(requests.order_by().values_list("state").annotate(Count("pk")))
-    return [(key, words, counts.get(key, 0)) for key, words in PHASES[kind]]
+    return [(phase.state, phase.words, counts.get(phase.state, 0)) for phase in index.phases(kind)]
 
 
 def _where(request):
     """In which phase a request is, for people."""
     if request.state == Request.State.FAILED:
         return "Given up"
-    return dict(PHASES.get(request.kind, PHASES["report"])).get(request.state, request.get_state_display())
+    words = {phase.state: phase.words for phase in index.phases(request.kind)}
+    return words.get(request.state, request.get_state_display())
 
 
 def sentence(run, done, failed, report):

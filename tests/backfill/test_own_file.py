@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from connector.spapi import documents
 from datasets.backfill import lifecycle
-from datasets.backfill.own_file import CannotLoad
+from datasets.backfill.sources.file import CannotLoad
 from datasets.backfill.span import asked_for
 from datasets.models import Day, Run
 from datasets.uploads import keeping, loading

@@ -1,13 +1,13 @@
-"""What it looks like when the database does not take what it is given just now, and how that is told."""
+"""Which errors mean that the database is unavailable for now, and the message for users."""
 
 import psycopg
 from django.db import InterfaceError, OperationalError
 
-BUSY = {  # what PostgreSQL answers when the same statement may succeed later, in words for people
-    psycopg.errors.LockNotAvailable: "somebody reads the table",
-    psycopg.errors.DeadlockDetected: "another statement was in the way",
-    psycopg.errors.SerializationFailure: "another statement was in the way",
-    psycopg.errors.DiskFull: "its disk is full: make room",
+BUSY = {  # PostgreSQL errors after which the same statement may succeed later, in words for users
+    psycopg.errors.LockNotAvailable: "the table is being read",
+    psycopg.errors.DeadlockDetected: "another statement held a lock",
+    psycopg.errors.SerializationFailure: "another statement held a lock",
+    psycopg.errors.DiskFull: "its disk is full: free some space",
     psycopg.errors.QueryCanceled: "it took too long",
 }
 AWAY = (
@@ -20,7 +20,7 @@ AWAY = (
 
 
 def told(problem) -> str:
-    """Why the database did not take what it was given, in words for people."""
+    """Why the database did not accept the data, for users."""
     cause = problem if isinstance(problem, psycopg.Error) else problem.__cause__
-    reason = BUSY.get(type(cause), "the line to it broke")
-    return f"The database could not take the rows just now ({reason}). Nothing was lost, it is tried again by itself."
+    reason = BUSY.get(type(cause), "the connection broke")
+    return f"The database could not store the rows ({reason}). Nothing was lost; it is retried automatically."

@@ -108,7 +108,7 @@ def test_a_second_run_on_the_same_day_asks_for_nothing(make_dataset, fill, simul
     run = fill(dataset)
 
     assert run.state == "succeeded"
-    assert "nothing to load" in run.message
+    assert "nothing to do" in run.message
     assert calls(simulator, "searchOrders") == before
 
 
@@ -548,7 +548,7 @@ def test_a_replace_with_a_failed_day_keeps_the_old_rows(make_dataset, fill, simu
 
     failed = fill(dataset)
     assert (failed.state, dataset.generation, dataset.rows) == ("partial", before, rows)
-    assert "old ones" in failed.message
+    assert "old rows" in failed.message
 
     assert fill(dataset).state == "succeeded"
     assert (dataset.generation, dataset.rows) == (failed.generation, rows)
@@ -904,7 +904,7 @@ def test_a_table_that_somebody_holds_is_waited_for_and_nothing_is_lost(
     run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     with psycopg.connect(database_url()) as holder:
         holder.execute(f"LOCK TABLE data.ds_{dataset.pk} IN SHARE ROW EXCLUSIVE MODE")
-        while not Request.objects.filter(dataset=dataset, message__contains="somebody reads the table").exists():
+        while not Request.objects.filter(dataset=dataset, message__contains="the table is being read").exists():
             engine.advance(run.pk)
 
     assert finish(run).state == "succeeded"

@@ -144,7 +144,7 @@ def test_a_report_that_amazon_never_knows_is_asked_for_three_times_and_no_more(f
     run = file.drive()
 
     assert (run.state, file.amazon.calls("createReport")) == ("failed", 3), run.message
-    assert "knew nothing of the report" in run.message
+    assert "did not know the report" in run.message
     assert [seconds > 0.5 for message, seconds in run.waits if "no longer knows" in message] == [True, True]
     file.amazon.heal()
     assert file.drive().state == "succeeded"

@@ -305,7 +305,7 @@ class TestWhatAmazonRestated:
 
     @pytest.mark.parametrize(
         ("sums", "sentence"),
-        [({"item_price": "2"}, "Still 1 row, with other sums."), ({"item_price": "1"}, "only words in them changed.")],
+        [({"item_price": "2"}, "Still 1 row, with other sums."), ({"item_price": "1"}, "only text values changed.")],
     )
     def test_a_change_without_more_or_fewer_rows_says_what_changed(self, page, dataset, sums, sentence):
         self.restate(dataset, day_back(3), (1, 1), {"item_price": "1"}, sums)

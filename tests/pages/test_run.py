@@ -41,8 +41,8 @@ def test_an_open_run_says_how_far_it_is_and_where_its_requests_are(page, run):
     assert '<progress max="730" value="136"' in seen
     phases = [(words, count) for _, words, count in response.context["phases"]]
     assert phases == [
-        ("To be asked for", 0),
-        ("Amazon builds it", 2),
+        ("Not yet requested", 0),
+        ("Amazon is building it", 2),
         ("Downloading", 0),
         ("Saving", 0),
         ("Saved", 5),

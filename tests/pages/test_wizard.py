@@ -268,7 +268,7 @@ class TestAReportTypeWithItsOwnQuestions:
 
         shown = text(page.get(NEW, answers | self.TERMS | dates | {"report_period": "QUARTER"}))
 
-        assert "0 days with 0 requests" in shown and "None lies within these dates yet" in shown
+        assert "0 days with 0 requests" in shown and "These dates do not contain one yet" in shown
         assert "First day" not in shown and "nothing yet" in shown
 
     def test_its_answers_are_saved(self, page, answers):

@@ -122,9 +122,9 @@ def collected(dataset, answer, first=FIRST, last=LAST):
     """A request whose answer (a document, or a folder of pages) has come already, and a run that is about to land it."""
     from django.utils import timezone
 
-    from datasets.backfill.raw_files import raw_folder
     from datasets.calendar import bounds
     from datasets.models import Day, Request, Run
+    from datasets.raw_files import raw_folder
 
     now = timezone.now()
     is_report = answer.is_file()

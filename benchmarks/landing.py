@@ -15,6 +15,7 @@ def main(request_id):
     django.setup()
     from connector.catalogue import index
     from datasets.backfill import fetch, lease
+    from datasets.backfill.sources.asking import Asking
     from datasets.models import Request, Run
 
     request = Request.objects.get(pk=request_id)
@@ -24,7 +25,7 @@ def main(request_id):
     report = index.effective(run.dataset.report, run.dataset.options)
     zone = run.dataset.account.zone if report.zone == "marketplace" else report.zone
     began = time.perf_counter()
-    fetch.Asking(run, fence, report, run.dataset.account, zone, None, threading.Event()).step(request)
+    fetch.step(Asking(run, fence, report, run.dataset.account, zone, threading.Event()), request)
     seconds = time.perf_counter() - began
     request.refresh_from_db()
     assert request.state == "done", request.message

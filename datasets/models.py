@@ -62,6 +62,9 @@ class Dataset(models.Model):
     schedule_zone = models.CharField(max_length=64, blank=True)
     next_run_at = models.DateTimeField(null=True)
     paused = models.BooleanField(default=False)
+    days_zone = models.CharField(
+        max_length=64, blank=True, default="", db_default=""
+    )  # in which its days were counted so far; "" before its first run
     generation = models.PositiveIntegerField(default=1)  # which physical table readers see
     version = models.BigIntegerField(default=0)  # rises by one with every landing; the ETag
     rows = models.BigIntegerField(default=0)
@@ -155,6 +158,19 @@ class Dataset(models.Model):
         self.runs.open().filter(trigger__in=Run.ASKS_NOTHING).update(trigger=Run.Trigger.MANUAL)
         for request in self.requests.filter(state__in=Request.OPEN):
             request.let_go()
+
+    @transaction.atomic
+    def count_days_in(self, zone):
+        """Its days are those of this time zone from now on, by an open run too.
+
+        In another one they began and ended at other instants: what is in, and what is under way, would leave rows out and have
+        others twice beside days of this zone. So it is all asked anew, as after a change of the answers.
+        """
+        if self.days_zone:
+            self.ask_anew()
+            self.read_all_again()
+        Dataset.objects.filter(pk=self.pk).update(days_zone=zone)
+        self.days_zone = zone
 
     def run_next(self, at):
         """Puts the next scheduled run at this instant; None means none is scheduled."""
@@ -309,6 +325,19 @@ class Request(models.Model):
         FAILED = "failed"
 
     OPEN = (State.PLANNED, State.ASKED, State.READY, State.COLLECTED)
+    FILE = "file"  # the kind of one whose answer is a file that a person uploaded; Amazon is not asked
+
+    class Cause(models.TextChoices):
+        """Why an answer was of no use; each cause has a limit of its own."""
+
+        FATAL = "fatal"  # Amazon could not build the report
+        CANCELLED = "cancelled"  # Amazon cancelled it, too soon after another one like it
+        LOST = "lost"  # Amazon knows nothing of the report that it was asked for
+        DOCUMENT = "document"  # it cannot be read
+        TOKEN = "token"  # of the next page, which Amazon takes no more
+        CLOCK = "clock"  # the window ended later than Amazon's clock allows
+        HALVED = "halved"  # its days are asked for in parts
+        ELSEWHERE = "elsewhere"  # what was read so far lies on a machine that does not come back
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="requests")
     generation = models.PositiveIntegerField()
@@ -331,9 +360,11 @@ class Request(models.Model):
     failures = models.PositiveIntegerField(
         default=0
     )  # answers that were of no use, in all: FATAL, a dead token, a broken document
+    failures_by = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))  # {Cause: how many of them}
     in_hand = models.BooleanField(default=False)  # a worker is at it; what a dead worker leaves behind
     interruptions = models.PositiveIntegerField(default=0)  # workers that died at it without getting on
     failing_since = models.DateTimeField(null=True)  # the first of the failures in a row: Amazon did not answer it
+    throttled_since = models.DateTimeField(null=True)  # the first of the 429s in a row: Amazon answered it nothing else
     answered_at = models.DateTimeField(null=True)  # when Amazon last answered it: evidence for others that fail
     proof_asked_at = models.DateTimeField(null=True)  # when it last made a call only to see whether Amazon answers
     part_of = models.BigIntegerField(null=True)  # the request whose days are asked for in parts, since the whole failed
@@ -341,6 +372,12 @@ class Request(models.Model):
     lacking = ArrayField(
         models.CharField(max_length=2), default=list, db_default=[]
     )  # marketplaces that are left out of the question, since Amazon refuses them
+    marketplaces = ArrayField(
+        models.CharField(max_length=2), default=list, db_default=[]
+    )  # those that the question names, whatever the account has by now
+    zone = models.CharField(
+        max_length=64, blank=True, default="", db_default=""
+    )  # in which its days are counted, likewise
     strays = models.BigIntegerField(default=0)  # rows that Amazon sent from outside the window
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -375,8 +412,12 @@ class Request(models.Model):
 
     def got_on(self, **moved):
         """A step is done: what Amazon gave is kept, and whatever went wrong before is forgotten."""
-        fresh = {"not_before": None, "attempts": 0, "failing_since": None, "interruptions": 0, "in_hand": False}
-        self.keep(**fresh | {"message": ""} | moved)
+        fresh = {"not_before": None, "interruptions": 0, "in_hand": False, "message": ""}
+        self.answered(**fresh | moved)
+
+    def answered(self, **moved):
+        """Amazon answers it, whatever it says: the tries before that came to nothing count no more."""
+        self.keep(**{"attempts": 0, "failing_since": None, "throttled_since": None} | moved)
 
     def intend(self, *, asked_at, from_at, until_at):
         """About to ask: written down first, so that an answer which gets lost can be looked for at Amazon."""
@@ -386,7 +427,7 @@ class Request(models.Model):
         """Amazon said no, or was not asked: there is no answer to look for."""
         self.keep(asked_at=None)
 
-    def wait(self, until, *, message, attempts=None, failing_since=None):
+    def wait(self, until, *, message, attempts=None, failing_since=None, throttled_since=None):
         """Nothing to do before `until`."""
         self.keep(
             not_before=until,
@@ -394,17 +435,28 @@ class Request(models.Model):
             in_hand=False,
             attempts=self.attempts if attempts is None else attempts,
             failing_since=failing_since or self.failing_since,
+            throttled_since=throttled_since or self.throttled_since,
         )
 
-    def start_over(self, until, *, message, part_of=None):
+    def failures_of(self, cause):
+        """How many answers were of no use for this cause."""
+        return self.failures_by.get(cause, 0)
+
+    def _one_more(self, cause):
+        by_cause = {**self.failures_by, str(cause): self.failures_of(cause) + 1}
+        return {"failures": self.failures + 1, "failures_by": by_cause}
+
+    def start_over(self, until, *, message, cause, part_of=None):
         """Asked anew, as if it had never been: what Amazon gave for it is of no more use."""
         self.keep(
+            **self._one_more(cause),
             state=self.State.PLANNED,
             first_day=self.first_day,
             part_of=part_of or self.part_of,
             is_parked=False,
             attempts=0,
             failing_since=None,
+            throttled_since=None,
             amazon_id="",
             document_id="",
             cursor={},
@@ -413,7 +465,6 @@ class Request(models.Model):
             not_before=until,
             message=message,
             in_hand=False,
-            failures=self.failures + 1,
         )
 
     def park(self, message):
@@ -433,11 +484,12 @@ class Request(models.Model):
 
     def adopt(self, amazon_id, *, at):
         """Amazon makes this report for the very same question already."""
-        self.got_on(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={"polls": 0})
+        self.got_on(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={})
 
     def fetch_again(self, until, *, message):
         """Amazon's document was of no use and is fetched once more."""
-        self.keep(state=self.State.READY, not_before=until, message=message, in_hand=False, failures=self.failures + 1)
+        counted = self._one_more(self.Cause.DOCUMENT)
+        self.keep(state=self.State.READY, not_before=until, message=message, in_hand=False, **counted)
 
     def reopen(self):
         """Its raw answer is to be landed once more."""
@@ -447,21 +499,22 @@ class Request(models.Model):
     def fail(self, message, *, run, waits=True, unanswered=False):
         """Given up, with the reason; its days fail with it, and what was already in stays readable.
 
-        Unless it is told otherwise each day waits for its next try, the longer the more often it has failed (`retries`).
+        Unless it is told otherwise each day waits for its next try, the longer the more often it has failed (`retries`). The
+        days of a file have none: no run can load them again before a person loads a file again.
         `unanswered`: since it never got an answer, not for what the answer was.
         """
         since = self.failing_since if unanswered else None
         self.keep(state=self.State.FAILED, message=message, in_hand=False, is_parked=False, failing_since=since)
-        self._fail_days(self.days, message, run, waits)
+        self._fail_days(self.days, message, run, waits and self.kind != self.FILE)
 
     @transaction.atomic
     def fail_day(self, day, message, *, run):
         """One day of the answer could not be landed, with the reason; its other days go on."""
         self.keep(message=message)
-        self._fail_days(self.days.filter(pk=day.pk), message, run)
+        self._fail_days(self.days.filter(pk=day.pk), message, run, self.kind != self.FILE)
 
     @staticmethod
-    def _fail_days(days, message, run, waits=True):
+    def _fail_days(days, message, run, waits):
         failed = {"request": None, "message": message, "attempts": F("attempts") + 1, "run": run}
         failed["not_before"] = Day.next_try() if waits else None
         days.filter(state=Day.State.ASKED).update(state=Day.State.FAILED, **failed)
@@ -563,6 +616,11 @@ class Day(models.Model):
         """The condition for a day that is yet to come in, or to be read once more."""
         return Q(state__in=[cls.State.WANTED, cls.State.ASKED]) | Q(again=True)
 
+    @classmethod
+    def not_had(cls):
+        """The condition for a day that has failed, at its first reading or at another one."""
+        return Q(state=cls.State.FAILED) | Q(again=True, request=None, attempts__gt=0)
+
     def waits(self, now):
         """Whether it has failed and its next try is still to come."""
         return self.not_before is not None and self.not_before > now and (self.again or self.state == self.State.FAILED)
@@ -576,11 +634,12 @@ class Day(models.Model):
 
     def mark_landed(self, *, run, rows, checksum, read_until, note, lacking=()):
         """The day is in, with rows or empty by Amazon's word. A replay lands what was read before: the day is no fresher by it."""
+        is_of_file = self.request is not None and self.request.kind == Request.FILE  # whatever run it lands in
         self.state = self.State.LANDED if rows else self.State.EMPTY
         self.run, self.rows, self.checksum, self.read_until, self.message = run, rows, checksum, read_until, note
         self.again, self.request, self.attempts, self.not_before, self.lacking = False, None, 0, None, list(lacking)
         if run.trigger != Run.Trigger.REPLAY:
-            self.landed_at, self.from_file = Now(), run.trigger == Run.Trigger.FILE
+            self.landed_at, self.from_file = Now(), is_of_file
         self.save()
 
 

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from connector.catalogue import create_and_download, orders, sellers
+from connector.catalogue.options import Option
 from connector.catalogue.report import Report
 
 REPORTS = (*orders.REPORTS, *sellers.REPORTS, create_and_download.CREATE_AND_DOWNLOAD)
@@ -14,7 +15,7 @@ _BY_KEY = {report.key: report for report in REPORTS}
 class Invalid(ValueError):
     """Answers that a report does not take: a sentence for each option."""
 
-    def __init__(self, sentences):
+    def __init__(self, sentences: Mapping[str, str]) -> None:
         super().__init__(" ".join(sentences.values()))
         self.sentences = sentences
 
@@ -42,7 +43,7 @@ def check_answers(key: str, answers: Mapping, marketplaces: Sequence[str] | None
     report = get(key)
     cleaned: dict[str, object] = {}
     wrong: dict[str, str] = {}
-    settled = set()
+    settled: set[str] = set()
     while name := next((name for name in report.variants if name not in settled), None):
         settled.add(name)  # these answers decide which further options there are
         _answer(report.option(name), answers, marketplaces, cleaned, wrong)
@@ -59,7 +60,13 @@ def check_answers(key: str, answers: Mapping, marketplaces: Sequence[str] | None
     return cleaned
 
 
-def _answer(option, answers, marketplaces, cleaned, wrong):
+def _answer(
+    option: Option,
+    answers: Mapping,
+    marketplaces: Sequence[str] | None,
+    cleaned: dict[str, object],
+    wrong: dict[str, str],
+) -> None:
     try:
         value = option.clean(answers.get(option.name), marketplaces)
     except ValueError as problem:

@@ -35,7 +35,8 @@ def safe_names(titles: Iterable[str]) -> list[str]:
 
 def made_different(wished: list[str]) -> list[str]:
     """The names, in order and each with a number of its own behind it where another has it already."""
-    taken, names = set(), []
+    taken: set[str] = set()
+    names: list[str] = []
     for wish in wished:
         name, number = wish, 1
         while name in taken or (number > 1 and name in wished):

@@ -37,7 +37,22 @@ class Pages:
     burst: int = 1
 
     kind = "pages"
-    is_report = False
+    is_flat_file = False
+    may_mix = True  # rows of one variant of the report may stand beside those of another
+
+    @property
+    def call(self) -> str:
+        """The operation that carries the question."""
+        return self.operation
+
+    @property
+    def subject(self) -> str:
+        """What Amazon is asked for, as its refusals are remembered by."""
+        return self.operation
+
+    def named(self, countries: Sequence[str]) -> list[str]:
+        """The countries that a question names of these; none where Amazon is not asked by marketplace."""
+        return list(countries) if self.marketplaces else []
 
     @cached_property
     def rows(self) -> Callable[[dict | list], Iterable[tuple]]:
@@ -82,14 +97,29 @@ class Document:
     burst: int = 15  # of createReport
 
     kind = "report"
-    is_report = True
+    may_mix = False  # a document's rows are of its type and its periods only
     page_rows = None
+    call = "createReport"  # the operation that carries the question
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if (self.reader == "flat_file") != (not self.shape.path):
             raise ValueError(f"{self.report_type}: a flat file has no list of records, other documents have one.")
         if self.shape.rest or any(field.take not in FOR_DOCUMENTS for field in self.shape.fields):
             raise ValueError(f"{self.report_type}: json, * and by are for pages; a document's values are text.")
+
+    @property
+    def is_flat_file(self) -> bool:
+        """Whether it is a table of text, as people can upload one."""
+        return self.reader == "flat_file"
+
+    @property
+    def subject(self) -> str:
+        """What Amazon is asked for, as its refusals are remembered by."""
+        return self.report_type
+
+    def named(self, countries: Sequence[str]) -> list[str]:
+        """The countries that a question names of these."""
+        return list(countries)[: self.most_marketplaces]
 
     def request(
         self, from_at: datetime | None, until_at: datetime | None, marketplace_ids: Sequence[str], answers: Mapping
@@ -98,7 +128,7 @@ class Document:
         asked = {name: answers[option] for option, name in self.answers.items() if answers.get(option)}
         return {
             "report_type": self.report_type,
-            "marketplace_ids": list(marketplace_ids)[: self.most_marketplaces],
+            "marketplace_ids": self.named(marketplace_ids),
             "start": from_at,
             "end": until_at,
             "options": {name: str(value) for name, value in {**self.options, **asked}.items()},
@@ -141,7 +171,7 @@ class Report:
     offered: bool = True  # in the picker; datasets of a report that is not offered keep working
     variants: Mapping = field(default_factory=dict, repr=False)  # option -> value -> fields that this answer changes
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         known = {each.name for each in fields(self)}
         for option, by_value in self.variants.items():
             for value, changes in by_value.items():
@@ -202,6 +232,7 @@ class Report:
         return made_different([known.get(title.strip().casefold()) or safe_name(title) for title in titles])
 
     def option(self, name: str) -> Option:
+        """The option of this name; StopIteration where the report has none."""
         return next(option for option in self.options if option.name == name)
 
     def as_json(self) -> dict[str, object]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.db import connection, transaction
 
-from datasets import schedule
+from datasets import retries, schedule
 from datasets.backfill import lease
 from datasets.models import RUN_LENGTH, Dataset, Request, Run
 
@@ -25,9 +25,9 @@ def release_dead_leases(now):
             run.mark_interrupted()
             for request in Request.in_hand_of(run):
                 request.mark_interrupted(
-                    "The worker died three times over these days without getting on, so they are set aside. The other days "
-                    "go on. The next run tries again; if it stays so, tell the people who run this installation: the answer "
-                    "may be too large for the worker's memory.",
+                    "The worker died three times over these days without getting on, so they are set aside and "
+                    f"{retries.LATER}. The other days go on. If it stays so, tell the people who run this installation: the "
+                    "answer may be too large for the worker's memory.",
                     run=run,
                 )
 

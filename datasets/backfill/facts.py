@@ -21,7 +21,6 @@ from django.db import connection
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
-from connector.catalogue.report import NoWindow
 from datasets.backfill.span import span_of
 from datasets.backfill.window import zone_of
 from datasets.models import Dataset, Run
@@ -117,9 +116,13 @@ def complete_through(dataset, now=None):
 
 def through_values(dataset, now):
     """What THROUGH is to be given, where `d` is the dataset's own row."""
-    first, last, zone = _range(dataset, now)
-    dated = first is not None
-    return {"first": first if dated else date.min, "last": last if dated else date.max, "zone": zone, "dated": dated}
+    found = _range(dataset, now)
+    return {
+        "first": found.first or date.min,
+        "last": found.last or date.max,
+        "zone": found.zone,
+        "dated": found.is_dated,
+    }
 
 
 def zone(dataset):
@@ -160,17 +163,28 @@ def _known_state(dataset, run):
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """The days that a dataset is to hold, both included and counted in `zone`; None where the days that are there are all that is known."""
+
+    first: date | None
+    last: date | None
+    zone: str
+    is_dated: bool = True  # False: each day is another look at the present, and the newest one is all that counts
+
+
 def _range(dataset, now):
-    """(first, last, zone) of the days that the dataset is to hold; (None, None, zone) where only what is there counts."""
     report = dataset.effective_report
-    zone = zone_of(report, dataset.account) if report else "UTC"
-    if report is None or isinstance(report.window, NoWindow):
-        return None, None, zone
+    if report is None:  # dropped from the catalogue
+        return _Range(None, None, "UTC")
+    zone = zone_of(report, dataset.account)
+    if not report.has_dates:
+        return _Range(None, None, zone, is_dated=False)
     try:
         span = span_of(dataset, report, now)
     except ValueError:
-        return None, None, zone
-    return span.first, span.last, zone
+        return _Range(None, None, zone)
+    return _Range(span.first, span.last, zone)
 
 
 # Days in a row have one and the same "day minus its number": the oldest such block is what is complete.
@@ -193,14 +207,15 @@ WITH asked AS (
         count(*) FILTER (WHERE is_building AND is_in) AS done,
         count(*) FILTER (WHERE is_building AND is_failed) AS failed,
         count(*) FILTER (WHERE is_building AND is_in AND is_lacking) AS lacking,
+        max(day) FILTER (WHERE is_building AND is_in AND is_lacking) = max(day) FILTER (WHERE is_building AND is_in) AS newest_lacks,
         max(day) FILTER (WHERE is_shown AND is_in) AS newest,
         min(day) FILTER (WHERE is_shown AND is_in) AS oldest
     FROM known GROUP BY id
 ), oldest_blocks AS (
     SELECT DISTINCT ON (id) id, max(day) AS through FROM blocks GROUP BY id, block ORDER BY id, block
 )
-SELECT asked.id, asked.first IS NULL, greatest(asked.last - asked.first + 1, 0),
-    coalesce(days, 0), coalesce(done, 0), coalesce(failed, 0), coalesce(lacking, 0), newest, oldest, through
+SELECT asked.id, greatest(asked.last - asked.first + 1, 0),
+    coalesce(days, 0), coalesce(done, 0), coalesce(failed, 0), coalesce(lacking, 0), coalesce(newest_lacks, false), newest, oldest, through
 FROM asked LEFT JOIN counted USING (id) LEFT JOIN oldest_blocks USING (id)
 """
 
@@ -210,39 +225,42 @@ HOLES = """
 SELECT asked.id FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::date[], %s::date[], %s::text[])
     AS asked(id, shown, building, first, last, zone)
 WHERE EXISTS (SELECT FROM datasets_day d WHERE d.dataset_id = asked.id AND d.generation = asked.building
-    AND d.state IN ('wanted', 'asked', 'failed') AND d.day BETWEEN asked.first AND asked.last)
+    AND d.state IN ('wanted', 'asked', 'failed')
+    AND d.day BETWEEN coalesce(asked.first, '-infinity') AND coalesce(asked.last, 'infinity'))
 """
 
 
 def _with_holes(datasets, runs, now):
-    """Those with a day in the ledger that is not in. (Undated reports have no range, so they are never among them.)"""
+    """Those with a day in the ledger that is not in. One that shows the present has none: its newest day is all that counts."""
+    ranges = {dataset.pk: _range(dataset, now) for dataset in datasets}
+    datasets = [dataset for dataset in datasets if ranges[dataset.pk].is_dated]
     if not datasets:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(HOLES, _asked(datasets, runs, now))
+        cursor.execute(HOLES, _asked(datasets, runs, ranges))
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def _asked(datasets, runs, now):
-    ranges = [_range(dataset, now) for dataset in datasets]
+def _asked(datasets, runs, ranges):
     return [
         [dataset.pk for dataset in datasets],
         [dataset.generation for dataset in datasets],
         [runs[d.pk].generation if d.pk in runs else d.generation for d in datasets],
-        [first for first, _, _ in ranges],
-        [last for _, last, _ in ranges],
-        [zone for _, _, zone in ranges],
+        [ranges[dataset.pk].first for dataset in datasets],
+        [ranges[dataset.pk].last for dataset in datasets],
+        [ranges[dataset.pk].zone for dataset in datasets],
     ]
 
 
 def _count(datasets, runs, now):
-    parameters = _asked(datasets, runs, now)
-    found = {}
-    for pk, is_undated, span, days, done, failed, lacking, newest, oldest, through in _rows(parameters):
-        if is_undated:  # as of now: the dataset holds one day, and that is the newest one
+    ranges, found = {dataset.pk: _range(dataset, now) for dataset in datasets}, {}
+    parameters = _asked(datasets, runs, ranges)
+    for pk, span, days, done, failed, lacking, newest_lacks, newest, oldest, through in _rows(parameters):
+        if not ranges[pk].is_dated:  # as of now: the dataset holds one day, and that is the newest one
             total, done, failed, through = min(days, 1) or 1, min(done, 1), 0 if done else min(failed, 1), newest
+            lacking = int(newest_lacks)
         else:
-            total = span
+            total = days if ranges[pk].first is None else span
         found[pk] = {
             "days_total": total,
             "days_done": done,

@@ -9,8 +9,8 @@ from django.db import transaction
 
 from connector.accounts import housekeeping as accounts
 from datasets.backfill import land
-from datasets.backfill.raw_files import raw_root
 from datasets.models import Allowance, Dataset, Day, Request
+from datasets.raw_files import raw_root
 from datasets.storage import read, table
 
 KEEP_GENERATION = timedelta(hours=1)  # a reader that began before the flip may still page through the old one

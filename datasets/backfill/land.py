@@ -7,7 +7,8 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg import sql
 
 from connector.spapi import errors
-from datasets import personal
+from datasets import personal, retries
+from datasets.backfill import tracing
 from datasets.backfill.lease import LeaseLost
 from datasets.models import Change, Dataset, Day, Request, Run
 from datasets.storage import columns as column_types
@@ -44,7 +45,7 @@ def widen(run, report, names):
         if run.dataset.mode == Dataset.Mode.MERGE and name in (*report.key_columns, report.version_column):
             raise errors.Refused(
                 f"Amazon sent a {name} that is not of its type. A merge tells rows and their versions apart by it, so "
-                "nothing of these days was changed; the other days go on, and the next run reads these ones again."
+                f"nothing of these days was changed; they are {retries.LATER}. The other days go on."
             )
     with transaction.atomic(), cursor() as c:
         c.execute("SET LOCAL lock_timeout TO '5s'")
@@ -54,7 +55,8 @@ def widen(run, report, names):
             found = personal.marked(run.dataset, read.describe(c, run.dataset_id, run.generation))
             Dataset.objects.filter(pk=run.dataset_id).update(columns=found)
     are = "are" if len(names) > 1 else "is"
-    return f"{', '.join(names)} {are} text from now on, since Amazon sent values that are not of their type."
+    came = "the file has" if run.trigger == Run.Trigger.FILE else "Amazon sent"
+    return f"{', '.join(names)} {are} text from now on, since {came} values that are not of their type."
 
 
 def land(run, fence, day, staged, report, *, names, null, read_until, note="", lacking=(), turn=None):
@@ -73,10 +75,10 @@ def land(run, fence, day, staged, report, *, names, null, read_until, note="", l
             if turn is not None:  # the table cannot change while the day beside this one is on its way
                 raise
             if name is None:
-                raise _refused(problem) from None
+                raise _refused(problem, run) from None
             note = f"{note} {widen(run, report, [name])}".strip()
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as problem:
-            raise _refused(problem) from None
+            raise _refused(problem, run) from None
         except (psycopg.OperationalError, OperationalError, InterfaceError):
             connection.close()
             if _is_in(run, fence, day, staged):
@@ -84,10 +86,15 @@ def land(run, fence, day, staged, report, *, names, null, read_until, note="", l
             raise
 
 
-def _refused(problem):
+def _refused(problem, run):
+    if run.trigger == Run.Trigger.FILE:
+        return errors.Refused(
+            f"The database does not take the file's rows of this day (SQLSTATE {problem.sqlstate}): a value is too long for a "
+            "key, or not storable. The other days go on. Mend the file, and load it again."
+        )
     return errors.Refused(
         f"The database does not take the rows that Amazon sent for this day (SQLSTATE {problem.sqlstate}): a value is "
-        "too long for a key, or not storable. What was in stays; the other days go on, and the next run tries again."
+        f"too long for a key, or not storable. What was in stays, and the other days go on. This one is {retries.LATER}."
     )
 
 
@@ -148,8 +155,14 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, lackin
     return rows
 
 
-def flip(run, fence):
-    """Replace: makes the generation that was built aside the one readers see, in one short transaction."""
+def flip(run, fence) -> list[str]:
+    """Replace: makes the generation that was built aside the one readers see, in one short transaction.
+
+    Not where readers would lose the rows of a marketplace that Amazon refuses by now: then everything stays as it is, and the answer
+    is the countries of these marketplaces. Raises LeaseLost, or what the database says.
+    """
+    if lost := _lost_by_a_flip(run):
+        return lost
     with transaction.atomic(), cursor() as c:  # what takes long comes before, where it is in nobody's way
         if read.exists(c, run.dataset_id, run.generation):
             table.index(c, run.dataset_id, run.generation)
@@ -160,6 +173,19 @@ def flip(run, fence):
         rows = Day.objects.of_run(run).total_rows()
         columns = personal.marked(run.dataset, read.describe(c, run.dataset_id, run.generation))
         run.dataset.show(run.generation, rows=rows, columns=columns)
+    return []
+
+
+def _lost_by_a_flip(run):
+    """Countries that the dataset asks for, that days of the new generation lack, and of which days of the readers' one have rows."""
+    dataset = run.dataset
+    built = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[])
+    lacks = {country for lacking in built.values_list("lacking", flat=True).distinct() for country in lacking}
+    asked_for = tracing.chosen(dataset.effective_report, dataset.account, dataset.options) if lacks else ()
+    shown = Day.objects.filter(dataset=dataset, generation=dataset.generation, state__in=Day.IN, rows__gt=0)
+    return sorted(
+        country for country in lacks.intersection(asked_for) if shown.exclude(lacking__contains=[country]).exists()
+    )
 
 
 def trim(dataset, generation, first, last):

@@ -6,8 +6,8 @@ from django.db.models.functions import Now
 
 from datasets import schedule
 from datasets.backfill import runs
-from datasets.backfill.raw_files import raw_folder
 from datasets.models import Dataset, Day, Request, Run
+from datasets.raw_files import raw_folder
 
 
 def pause(dataset):

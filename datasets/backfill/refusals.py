@@ -5,6 +5,7 @@ The one place that words them; connector.spapi tells what happened, and nothing 
 
 from connector.accounts import refusals
 from connector.spapi import errors
+from datasets import retries
 
 MEANING = {
     errors.Throttled: "Nothing is lost, the work goes on by itself.",
@@ -26,19 +27,18 @@ MEANING = {
         "the dataset again."
     ),
     errors.Redirected: "Nothing was loaded. Check the addresses that this installation is set up with.",
-    errors.EndlessPages: ("These days were not loaded; the next run tries again. Fewer days at a time may help."),
-    errors.AnswerTooLarge: "These days were not loaded; the next run asks for smaller pages.",
+    errors.EndlessPages: f"These days were not loaded; they are {retries.LATER}. Fewer days at a time may help.",
+    errors.AnswerTooLarge: f"These days were not loaded; they are {retries.LATER}.",
     errors.PageTokenDied: "What was read of these days is read again from the first page.",
     errors.DocumentExpired: "Amazon is asked for a new one.",
     errors.DocumentBroken: (
-        "Nothing of it was loaded. It is fetched from Amazon again; if that does not help, the next run asks for the report "
-        "anew."
+        f"Nothing of it was loaded. It is fetched from Amazon again; if that does not help, its days are {retries.LATER}."
     ),
     errors.DocumentTooLarge: "Nothing of it was loaded. Choose fewer days, or raise the limit.",
     errors.DocumentElsewhere: (
         "Nothing of it was loaded. If that host is meant to be used, name it in SPAPI_DOCUMENT_HOSTS."
     ),
-    errors.DocumentRefused: "These days were not loaded; the next run asks for the report again.",
+    errors.DocumentRefused: f"These days were not loaded; they are {retries.LATER}.",
     errors.Refused: "These days were not loaded; the others go on. Check the dataset's options.",
 }
 

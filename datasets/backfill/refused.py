@@ -8,7 +8,10 @@ import re
 
 from connector.accounts import clocks
 from connector.database.clock import database_now
+from connector.spapi import errors
 from datasets.backfill import refusals, tracing
+from datasets.backfill.sources.asking import Asking
+from datasets.models import Request
 
 MOST_BY_THE_CLOCK = 2  # times that one request is asked anew because of the clocks
 
@@ -18,12 +21,12 @@ _OF_TIME = re.compile(
 )
 
 
-def is_asked_anew(asking, request, problem):
+def is_asked_anew(asking: Asking, request: Request, problem: errors.Refused) -> bool:
     """Whether the request was put back to be asked once more, in another way than it was refused."""
     return _by_amazons_clock(asking, request, problem) or tracing.begin(asking, request, problem)
 
 
-def words(asking, request, problem):
+def words(asking: Asking, request: Request, problem: errors.Refused) -> str:
     """The refusal in sentences for run and days, with what is known of its cause."""
     said, ahead = refusals.words(problem), clocks.ahead_of(asking.account.region)
     if countries := tracing.concerned(asking, request, problem):
@@ -38,12 +41,18 @@ def words(asking, request, problem):
 
 def _by_amazons_clock(asking, request, problem):
     """A window that ended later than Amazon's clock allows, as its own answer has just shown, is asked for up to there."""
-    if problem.status != 400 or request.until_at is None or request.failures >= MOST_BY_THE_CLOCK:
+    if (
+        problem.status != 400
+        or request.until_at is None
+        or request.failures_of(Request.Cause.CLOCK) >= MOST_BY_THE_CLOCK
+    ):
         return False
     if request.until_at <= asking.newest(database_now()):
         return False
     ahead = clocks.ahead_of(asking.account.region)
     request.start_over(
-        None, message=f"Amazon's clock is {clocks.apart(ahead)}; asked again up to what Amazon's clock shows."
+        None,
+        cause=Request.Cause.CLOCK,
+        message=f"Amazon's clock is {clocks.apart(ahead)}; asked again up to what Amazon's clock shows.",
     )
     return True

@@ -45,8 +45,15 @@ def reload(dataset, first, last, by=None, *, now):
         first, last = _whole_periods(dataset, first, last)
         days = Day.objects.filter(dataset=dataset, generation=run.generation, day__range=(first, last))
         days.lift_waits()
-        days.filter(state__in=Day.IN, from_file=False).update(again=True)
+        days.filter(state__in=Day.IN, from_file=False).update(again=True)  # of the others see `reloadable`
         return run
+
+
+def reloadable(dataset, first, last):
+    """The days of the readers' table that a reload of these ones is about; those of uploaded files are never fetched from Amazon."""
+    first, last = _whole_periods(dataset, first, last)
+    days = Day.objects.filter(dataset=dataset, generation=dataset.generation, day__range=(first, last))
+    return days.exclude(state__in=Day.IN, from_file=True)
 
 
 def _whole_periods(dataset, first, last):

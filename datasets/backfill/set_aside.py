@@ -13,16 +13,20 @@ part the question itself seems to be the trouble, and all parts fail. Days that 
 more often they have failed.
 """
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max, Q
 
+from connector.catalogue.report import Report
 from connector.database.clock import database_now
 from connector.spapi import errors
+from connector.spapi.operations import OPERATIONS
 from datasets import retries
-from datasets.backfill.fetch import scaled
-from datasets.models import Day, Request
+from datasets.backfill.sources.waits import scaled
+from datasets.models import Day, Request, Run
 
 # Small, open to every account, and of quotas that little else needs; the second one for requests of the first one's kind.
 PROOFS = (
@@ -34,13 +38,13 @@ PROOFS = (
 class SetAside:
     """Decides about the requests of one run. `client()` gives the account's client."""
 
-    def __init__(self, run, report, client):
+    def __init__(self, run: Run, report: Report, client: Callable[[], Any]):
         self.run, self.report, self._client = run, report, client
         self.requests = Request.objects.filter(dataset=run.dataset_id, generation=run.generation)
 
     # When
 
-    def is_due(self, request, now):
+    def is_due(self, request: Request, now: datetime) -> bool:
         """Whether the request, which Amazon has just failed to answer once more, is set aside now."""
         tries = request.attempts + 1
         # Of a part, and of what follows upon one that was set aside, the patience has been used up already.
@@ -49,9 +53,21 @@ class SetAside:
         else:
             failing_for = now - (request.failing_since or now)
             is_enough = tries >= retries.MIN_TRIES and failing_for >= scaled(retries.PATIENCE)
-        return is_enough and self._answers_others(request, now)
+        return is_enough and self._answers_others(request, now, request.failing_since or now)
 
-    def unanswered_in_a_row(self):
+    def is_throttled_for_good(self, request: Request, operation: str, since: datetime, now: datetime) -> bool:
+        """Whether the request, to which Amazon has said nothing but 429 `since` then, is set aside now.
+
+        With one report a minute a long queue of them is ordinary, so it waits for as long as several such queues would last;
+        of what follows upon a request that was set aside, for one.
+        """
+        known = OPERATIONS[operation]
+        limits = [known, *known.further_for(self.report.source.subject)]
+        filled = timedelta(seconds=max(limit.burst / limit.rate for limit in limits))
+        patience = filled if self.unanswered_in_a_row() else max(retries.PATIENCE, retries.FILLS_THROTTLED * filled)
+        return now - since >= scaled(patience) and self._answers_others(request, now, since)
+
+    def unanswered_in_a_row(self) -> int:
         """How many requests this run has set aside that began to fail after the last of its days came in."""
         given_up = self.requests.filter(
             state=Request.State.FAILED, failing_since__isnull=False, created_at__gte=self.run.queued_at
@@ -59,9 +75,9 @@ class SetAside:
         landed_at = Day.objects.filter(run=self.run).aggregate(newest=Max("landed_at"))["newest"]
         return (given_up.filter(failing_since__gt=landed_at) if landed_at else given_up).count()
 
-    def _answers_others(self, request, now):
-        """Whether Amazon has answered anything of this account's within the last minutes and since this one fails, or does now."""
-        since = max(now - scaled(retries.EVIDENCE), request.failing_since or now)
+    def _answers_others(self, request, now, since):
+        """Whether Amazon has answered anything of this account's within the last minutes and `since` this one fails, or does now."""
+        since = max(now - scaled(retries.EVIDENCE), since)
         others = Request.objects.filter(dataset__account=self.run.dataset.account_id)
         if others.filter(answered_at__gt=since).exists():
             return True
@@ -69,9 +85,7 @@ class SetAside:
             return False
         request.keep(proof_asked_at=now)
         try:
-            operation, query = next(
-                proof for proof in PROOFS if proof[0] != getattr(self.report.source, "operation", "")
-            )
+            operation, query = next(proof for proof in PROOFS if proof[0] != self.report.source.call)
             self._client().call(operation, query=query)
         except errors.ComeBackLater:
             return False
@@ -84,7 +98,7 @@ class SetAside:
 
     # What then
 
-    def give_up(self, request, message):
+    def give_up(self, request: Request, message: str):
         """Halves the request, or lets it wait for what becomes of its other parts, or fails its days with this message."""
         if self._may_be_halved(request):
             told = f"{message} It is asked for in two halves now, to find the days that are well."
@@ -94,7 +108,7 @@ class SetAside:
         else:
             request.fail(message, run=self.run, unanswered=request.failing_since is not None)
 
-    def parked(self):
+    def parked(self) -> Request | None:
         """The newest request that waited for the other parts of its whole, if these are over now."""
         for request in self.requests.filter(state__in=Request.OPEN, is_parked=True).order_by("-last_day"):
             if not self._others_under_way(request):
@@ -107,7 +121,7 @@ class SetAside:
     def _others_under_way(self, request):
         return self._parts(request).filter(state__in=Request.OPEN, is_parked=False).exists()
 
-    def has_several(self, request):
+    def has_several(self, request: Request) -> bool:
         """Whether the request is for more than one of the periods that Amazon answers for."""
         if not self.report.has_dates:
             return False
@@ -124,7 +138,9 @@ class SetAside:
         tried = self.requests.filter(Q(part_of__isnull=False), created_at__gte=self.run.queued_at)
         return not tried.exists() or self.run.days_done() > 0
 
-    def halve(self, request, message, *, part_of=None):
+    def halve(
+        self, request: Request, message: str, *, part_of: int | None = None, cause: Request.Cause = Request.Cause.HALVED
+    ):
         """The older half of the days, whole periods, becomes a request of its own; both are asked for anew."""
         middle = self._middle(request)
         with transaction.atomic():
@@ -134,13 +150,15 @@ class SetAside:
                 kind=request.kind,
                 source=request.source,
                 lacking=request.lacking,
+                marketplaces=request.marketplaces,
+                zone=request.zone,
                 first_day=request.first_day,
                 last_day=middle,
                 part_of=part_of,
             )
             request.days.filter(day__lte=middle).update(request=older)
             request.first_day = middle + timedelta(days=1)
-            request.start_over(None, message=message, part_of=part_of)
+            request.start_over(None, cause=cause, message=message, part_of=part_of)
 
     def _middle(self, request):
         """The last day of the older half."""

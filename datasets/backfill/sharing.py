@@ -7,22 +7,30 @@ either just now and later than the other has read them itself, or after those da
 import hashlib
 import os
 import shutil
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import orjson
 from django.db import connection
 from django.db.models import Max
 
+from connector.accounts.models import Account
+from connector.catalogue.report import Report
 from datasets import calendar
-from datasets.backfill.raw_files import raw_folder
-from datasets.models import Day, Request, Run
+from datasets.backfill.sources.asking import Asking, marketplace_ids
+from datasets.backfill.sources.progress import Progress
+from datasets.models import Dataset, Day, Request, Run
+from datasets.raw_files import raw_folder
 
 FRESH = timedelta(hours=1)
 UNDER_WAY = (Request.State.PLANNED, Request.State.ASKED, Request.State.READY)  # planned, and about to be asked
 THERE = (Request.State.COLLECTED, Request.State.DONE)
 
 
-def source(account, report, marketplace_ids, answers, zone):
+def source(
+    account: Account, report: Report, marketplace_ids: Sequence[str], answers: Mapping[str, Any], zone: str
+) -> str:
     """What is asked, whatever the dates: equal for datasets that can share."""
     wish = report.request(None, None, marketplace_ids, answers)
     said = [str(account.pk), report.source.kind, getattr(report.source, "operation", ""), zone, wish]
@@ -33,13 +41,27 @@ def source(account, report, marketplace_ids, answers, zone):
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def one_asks(source):
+def question(asking: Asking, lacking: Iterable[str], countries: list[str] | None = None) -> dict[str, object]:
+    """What a request asks, whatever the dates, as fields of the Request: `source` as equal ones have it, the marketplaces that
+    are named and those that are left out, and the zone of its days. Where no `countries` are given, as the account is now."""
+    named = asking.countries(lacking) if countries is None else countries
+    return {
+        "source": source(asking.account, asking.report, marketplace_ids(named), asking.options, asking.zone),
+        "lacking": list(lacking),
+        "marketplaces": named,
+        "zone": asking.zone,
+    }
+
+
+def one_asks(source: str):
     """Until the transaction ends nobody else makes up their mind whether to ask this: so only one of two does."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 1)", [f"source {source}"])
 
 
-def window_of(dataset, generation, source, day, *, zone, now, settling_days):
+def window_of(
+    dataset: Dataset, generation: int, source: str, day: date, *, zone: str, now: datetime, settling_days: int
+) -> tuple[date, date] | None:
     """(first, last) of another dataset's request whose answer covers the day, or None."""
     read_at = _read_at(Day.objects.filter(dataset=dataset, generation=generation, day=day))
     for other in _candidates(dataset, source).filter(first_day__lte=day, last_day__gte=day):
@@ -48,7 +70,7 @@ def window_of(dataset, generation, source, day, *, zone, now, settling_days):
     return None
 
 
-def find(request, *, zone, now, settling_days):
+def find(request: Request, *, zone: str, now: datetime, settling_days: int) -> Request | None:
     """Another dataset's request that answers this one too, or None: one whose answer is here, or else one under way."""
     read_at = _read_at(request.days)
     usable = [
@@ -61,8 +83,11 @@ def find(request, *, zone, now, settling_days):
     return next((other for other in usable if other.state in THERE), usable[0] if usable else None)
 
 
-def adopt(request, other):
-    """Takes over the other's raw answer as if it had been asked for; the files are linked, not copied, where that can be."""
+def adopt(request: Request, other: Request):
+    """Takes over the other's raw answer as if it had been asked for; the files are linked, not copied, where that can be.
+
+    Raises FileNotFoundError where the files were dropped this very moment.
+    """
     here, there = raw_folder(request.dataset_id, request.pk), raw_folder(other.dataset_id, other.pk)
     shutil.rmtree(here, ignore_errors=True)
     here.mkdir(parents=True, mode=0o700)
@@ -77,6 +102,8 @@ def adopt(request, other):
         asked_at=other.asked_at,
         from_at=other.from_at,
         until_at=other.until_at,
+        marketplaces=other.marketplaces,
+        zone=other.zone,
         document_id=other.document_id,
         cursor=other.cursor,
         spool=other.spool and str(here),
@@ -104,4 +131,4 @@ def _usable(other, zone, now, settling_days, read_at):
         return False
     if other.state in UNDER_WAY:
         return Run.objects.filter(dataset=other.dataset_id).open().exists()
-    return "nothing" in other.cursor or raw_folder(other.dataset_id, other.pk).is_dir()
+    return Progress.of(other).nothing is not None or raw_folder(other.dataset_id, other.pk).is_dir()

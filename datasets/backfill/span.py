@@ -1,11 +1,13 @@
 """Which days a dataset is to hold: what its words mean today, as far as Amazon reaches."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from connector.catalogue.report import NoWindow
 from datasets import calendar
 from datasets.backfill.window import zone_of
+from datasets.models import Dataset, Day
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,28 @@ def span_of(dataset, report, now) -> Span:
         return span
     earliest = today - timedelta(days=report.reach_days) if report.reach_days else None
     return completed_periods(span, report.window, newest=newest, earliest=earliest)
+
+
+def asked_for(dataset: Dataset, now: datetime) -> Callable[[Day], bool]:
+    """Whether a run that begins now asks Amazon for a day of this dataset's ledger that is not in, or is to be read once more.
+
+    That are the days that the dataset is to hold, and where its dates have moved on since, those outside of them that are in and to be
+    read once more, as far as Amazon reaches. A failed day outside of them is never tried again.
+    """
+    report = dataset.effective_report
+    if report is None:
+        return lambda day: False
+    try:
+        held = span_of(dataset, report, now)
+    except ValueError:  # the dates were words that mean nothing any more
+        return lambda day: False
+    reached = calendar.today(now, zone_of(report, dataset.account)) - timedelta(days=report.reach_days or 0)
+
+    def is_asked_for(day):
+        if held.first <= day.day <= held.last:
+            return True
+        if not day.again or not report.has_dates or dataset.mode == Dataset.Mode.REPLACE:
+            return False
+        return not report.reach_days or day.day >= reached
+
+    return is_asked_for

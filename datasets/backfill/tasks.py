@@ -9,6 +9,7 @@ from celery import shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from connector.database.away import left_to_the_next
 from connector.database.clock import database_now
 from datasets.backfill import dispatch, engine, housekeeping, runs
 from datasets.models import Run
@@ -29,17 +30,19 @@ def advance(*, run_id, by_hand=False, **_later):
 @shared_task(name="datasets.tasks.tick", ignore_result=True)
 def tick(**_later):
     """Releases what died, starts what is due, hints at what waits."""
-    now = database_now()
-    dispatch.release_dead_leases(now)
-    dispatch.start_due(now)
-    for run_id, wait, by_hand in dispatch.to_hint(now):
-        hint(run_id, wait, by_hand=by_hand)
+    with left_to_the_next("the tick"):
+        now = database_now()
+        dispatch.release_dead_leases(now)
+        dispatch.start_due(now)
+        for run_id, wait, by_hand in dispatch.to_hint(now):
+            hint(run_id, wait, by_hand=by_hand)
 
 
 @shared_task(name="datasets.tasks.housekeeping", ignore_result=True)
 def clean(**_later):
     """Drops what nobody needs any more."""
-    housekeeping.clean(database_now())
+    with left_to_the_next("housekeeping"):
+        housekeeping.clean(database_now())
 
 
 def hint(run_id, wait=0.0, *, by_hand):

@@ -8,16 +8,23 @@ are read once more.
 """
 
 import re
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from django.db.models import F
 
-from connector.accounts.models import RefusedMarketplace
+from connector.accounts.models import Account, RefusedMarketplace
+from connector.catalogue.report import Report
 from connector.database.clock import database_now
-from connector.spapi import errors, reports
-from connector.spapi.operations import OPERATIONS
+from connector.spapi import errors
+from datasets.backfill import sharing
+from datasets.backfill.sources import index
+from datasets.backfill.sources.asking import Asking, chosen
+from datasets.backfill.sources.progress import TRACED, Progress, Trace
 from datasets.backfill.span import Span
 from datasets.models import Dataset, Day, Request, Run
+from datasets.retries import LATER
 
 MOST_PROBES = 25  # marketplaces that one question may name at Amazon
 
@@ -33,26 +40,13 @@ _KINDS = {kind.__name__: kind for kind in (errors.Refused, errors.Forbidden)}
 # Which marketplaces
 
 
-def what_of(report):
-    """What is refused, as it is remembered: the report type, or the operation where there is none."""
-    return report.source.report_type if report.source.is_report else report.source.operation
-
-
-def chosen(report, account, answers):
-    """The countries that the dataset's answers choose, or all of the account; none where Amazon is not asked by marketplace."""
-    if not report.source.is_report and not report.source.marketplaces:
-        return []
-    countries = list(answers.get("marketplaces") or account.marketplaces)
-    return countries[: report.source.most_marketplaces] if report.source.is_report else countries
-
-
-def known(report, account):
+def known(report: Report, account: Account) -> dict[str, RefusedMarketplace]:
     """{country: RefusedMarketplace} of what Amazon refuses to this account for this report."""
-    found = RefusedMarketplace.objects.filter(account=account, what=what_of(report))
+    found = RefusedMarketplace.objects.filter(account=account, what=report.source.subject)
     return {one.marketplace: one for one in found}
 
 
-def lacking(report, account, answers):
+def lacking(report: Report, account: Account, answers: Mapping[str, Any]) -> list[str]:
     """The chosen countries to leave out. Where all are refused none is: Amazon's own refusal then says so."""
     countries, refused = chosen(report, account, answers), known(report, account)
     left_out = [country for country in countries if country in refused]
@@ -62,45 +56,49 @@ def lacking(report, account, answers):
 # Finding out
 
 
-def begin(asking, request, problem):
+def begin(asking: Asking, request: Request, problem: errors.Refused) -> bool:
     """Whether the refusal may be about one of several marketplaces: then the request goes on by asking for each by itself."""
-    countries = _asked(asking, request)
+    countries = asking.countries_of(request)
     if len(countries) < 2 or len(countries) > MOST_PROBES or not _may_be_about_marketplaces(asking, request, problem):
         return False
     kind = "Forbidden" if isinstance(problem, errors.Forbidden) else "Refused"
-    found = {"left": countries, "fine": {}, "refused": {}, "kind": kind, "fact": problem.fact, "facts": problem.facts}
+    trace = Trace(left=tuple(countries), kind=kind, fact=problem.fact, facts=problem.facts)
     request.ask_in_parts(
-        {"tracing": found},
+        Progress(tracing=trace).stored(),
         message=f"{problem.fact} Each of its marketplaces is asked for by itself, to find out which one Amazon refuses.",
     )
     return True
 
 
-def is_under_way(request):
-    return "tracing" in request.cursor
+def is_under_way(request: Request) -> bool:
+    """Whether each marketplace is being asked for by itself."""
+    return Progress.of(request).tracing is not None
 
 
-def go_on(asking, request):
-    """Asks for the marketplaces that are still to be asked for; what each gave is written down before the next."""
-    found, doubt = request.cursor["tracing"], None
-    for country in list(found["left"]):
+def go_on(asking: Asking, request: Request):
+    """Asks for the marketplaces that are still to be asked for; what each gave is written down before the next.
+
+    Raises what Amazon says of the question as a whole once all are answered, or all refused, and errors.ComeBackLater.
+    """
+    trace, doubt = Progress.of(request).tracing, None
+    for country in trace.left:
         try:
-            found["fine"][country] = _probe(asking, request, country)
+            trace = replace(trace, fine={**trace.fine, country: _probe(asking, request, country)})
         except errors.Doubted as problem:  # its second look is waited for while the others are asked for
             doubt = problem
             continue
         except errors.Refused as problem:
             if not _is_whole(problem):
                 raise
-            found["refused"][country] = problem.words_of_amazon
-        found["left"].remove(country)
-        request.keep(cursor={"tracing": found})
+            trace = replace(trace, refused={**trace.refused, country: problem.words_of_amazon})
+        trace = replace(trace, left=tuple(other for other in trace.left if other != country))
+        request.keep(cursor=Progress(tracing=trace).stored())
     if doubt:
         raise doubt
-    _conclude(asking, request, found)
+    _conclude(asking, request, trace)
 
 
-def look_again(asking, request):
+def look_again(asking: Asking, request: Request):
     """Asks for the marketplaces that the request leaves out and whose time has come. Those that Amazon answers for again are
     part of it from now on, and of all days that lack them."""
     refused = known(asking.report, asking.account)
@@ -110,7 +108,7 @@ def look_again(asking, request):
             continue
         try:
             if one is not None:
-                _withdraw(asking, _probe(asking, request, country))
+                _withdraw(asking, request, _probe(asking, request, country))
                 one.delete()
         except errors.ComeBackLater:
             one.give_back()
@@ -122,32 +120,32 @@ def look_again(asking, request):
             one.note(problem.words_of_amazon)
             continue
         request.lacking.remove(country)
-        request.keep(**asking.question(request.lacking))
+        request.keep(**sharing.question(asking, request.lacking))
         run = asking.run
         more = want_again(run.dataset, run.generation, Span(run.first_day, run.last_day), asking.report, asking.account)
         Run.objects.filter(pk=run.pk).update(days_total=F("days_total") + more)
 
 
-def concerned(asking, request, problem):
+def concerned(asking: Asking, request: Request, problem: errors.Refused) -> str:
     """The marketplaces that the refused question named, in words; "" where it is no refusal of a question by marketplace."""
-    countries = _asked(asking, request)
+    countries = asking.countries_of(request)
     return listed(countries) if countries and _is_question(asking, problem) and _is_whole(problem) else ""
 
 
 def _is_question(asking, problem):
-    source = asking.report.source
-    return problem.operation == ("createReport" if source.is_report else source.operation)
+    return problem.operation == asking.report.source.call
 
 
 def _may_be_about_marketplaces(asking, request, problem):
-    if not _is_question(asking, problem) or "chain" in request.cursor or "traced" in request.cursor:
+    is_begun = index.of_request(request, asking.report).is_begun(request)
+    if not _is_question(asking, problem) or is_begun or Progress.of(request).traced:
         return False
     words = problem.words_of_amazon
     if not _is_whole(problem) or (_OF_SOMETHING_ELSE.search(words) and "arketplace" not in words):
         return False
     # Where that was not it, the other requests of this run need not find out once more.
     siblings = Request.objects.filter(dataset=asking.run.dataset_id, created_at__gte=asking.run.queued_at)
-    return not siblings.filter(cursor__has_key="traced", state=Request.State.FAILED).exists()
+    return not siblings.filter(TRACED, state=Request.State.FAILED).exists()
 
 
 def _is_whole(problem):
@@ -157,50 +155,38 @@ def _is_whole(problem):
     return type(problem) is errors.Forbidden and problem.status in (401, 403)
 
 
-def _asked(asking, request):
-    countries = chosen(asking.report, asking.account, asking.answers)
-    return [country for country in countries if country not in request.lacking]
-
-
 def _probe(asking, request, country):
     """Asks for this marketplace alone; the report's id, or "" for pages. Raises what Amazon says."""
     asking.set_window(request)
-    wish, source = asking.wish(request, [country]), asking.report.source
-    if source.is_report:
-        return reports.create(asking.client, **wish)
-    pager = OPERATIONS[source.operation].pager
-    asking.client.call(source.operation, query=wish | ({pager.size: 1} if pager and pager.size else {}))
-    return ""
+    source = index.of_request(request, asking.report)
+    return source.probe(asking, source.wish(asking, request, [country]))
 
 
-def _withdraw(asking, report_id):
-    """The report was only asked for to see whether Amazon makes it."""
-    if not report_id:
-        return
-    with suppress(errors.SpapiError):  # where it is being made already, nobody fetches it
-        asking.client.call("cancelReport", path={"reportId": report_id})
+def _withdraw(asking, request, made):
+    """What a probe has made at Amazon, a report's id or "", is not wanted."""
+    if made:
+        index.of_request(request, asking.report).withdraw(asking, made)
 
 
-def _conclude(asking, request, found):
-    fine, refused = found["fine"], found["refused"]
+def _conclude(asking, request, trace):
+    fine, refused = trace.fine, trace.refused
     if not fine or not refused:
-        for report_id in fine.values():
-            _withdraw(asking, report_id)
-        request.keep(cursor={"traced": True})
+        for made in fine.values():
+            _withdraw(asking, request, made)
+        request.keep(cursor=Progress(traced=True).stored())
         alone = "refused" if refused else "answered"
-        fact = f"{found['fact']} Each of {listed(fine | refused)} asked for by itself is {alone}{_differing(refused)}."
-        raise _KINDS[found["kind"]](fact=fact, **found["facts"])
+        fact = f"{trace.fact} Each of {listed([*fine, *refused])} asked for by itself is {alone}{_differing(refused)}."
+        raise _KINDS[trace.kind](fact=fact, **trace.facts)
     for country, words in refused.items():
-        RefusedMarketplace.remember(asking.account, country, what_of(asking.report), words)
-    left_out = [*request.lacking, *refused]
-    request.keep(**asking.question(left_out))
-    if asking.report.source.is_report and len(fine) == 1:
-        [report_id] = fine.values()  # Amazon would take the same question once more for one that came too soon
-        request.adopt(report_id, at=database_now())
+        RefusedMarketplace.remember(asking.account, country, asking.report.source.subject, words)
+    request.keep(**sharing.question(asking, [*request.lacking, *refused], countries=list(fine)))
+    made = list(fine.values())
+    if len(made) == 1 and made[0]:  # Amazon would take the same question once more for one that came too soon
+        request.adopt(made[0], at=database_now())
         return
-    for report_id in fine.values():
-        _withdraw(asking, report_id)
-    request.ask_in_parts({}, message=f"Amazon refuses {listed(refused)} only; asked for the others.")
+    for one in made:
+        _withdraw(asking, request, one)
+    request.ask_in_parts({}, message=f"Amazon refuses {listed(list(refused))} only; asked for the others.")
 
 
 def _differing(refused):
@@ -213,7 +199,7 @@ def _differing(refused):
 # What the days lack
 
 
-def want_again(dataset, generation, span, report, account):
+def want_again(dataset: Dataset, generation: int, span: Span, report: Report, account: Account) -> int:
     """Days that lack what Amazon no longer refuses are to be read once more, and the newest of those that lack what is to be
     tried again. Answers how many."""
     now, refused = database_now(), known(report, account)
@@ -226,7 +212,7 @@ def want_again(dataset, generation, span, report, account):
     return count
 
 
-def would_lose(dataset, request, day):
+def would_lose(dataset: Dataset, request: Request, day: Day) -> bool:
     """Whether the day has rows of a marketplace that this answer lacks: in an append they would go with the old reading."""
     has_more = not set(request.lacking) <= set(day.lacking)
     return has_more and day.state in Day.IN and day.rows > 0 and dataset.mode == Dataset.Mode.APPEND
@@ -235,7 +221,7 @@ def would_lose(dataset, request, day):
 # In words
 
 
-def note(asking, request):
+def note(asking: Asking, request: Request) -> str:
     """What a day's page says of a reading that lacks marketplaces."""
     if not request.lacking:
         return ""
@@ -245,21 +231,21 @@ def note(asking, request):
     )
 
 
-def kept(asking, request):
+def kept(asking: Asking, request: Request) -> str:
     """What is said of a day whose rows are not given up for a reading that lacks marketplaces."""
     return (
         f"Amazon does not answer for {listed(request.lacking)} any more, so the rows of before, which have it, stay as they "
-        f"are. {_said(asking.report, asking.account, request.lacking)} The next run tries again."
+        f"are. {_said(asking.report, asking.account, request.lacking)} The day is {LATER}."
     )
 
 
-def left_out(run):
+def left_out(run: Run) -> list[str]:
     """The countries that days of the run's span lack."""
     days = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[])
     return sorted({country for lacks in days.values_list("lacking", flat=True).distinct() for country in lacks})
 
 
-def summary(run, report, account):
+def summary(run: Run, report: Report, account: Account) -> str:
     """What a run says at its end of the days in its span that lack marketplaces; "" where none does."""
     countries = left_out(run)
     if not countries:
@@ -284,7 +270,7 @@ def _said(report, account, countries):
     return f"Amazon refuses {', '.join(told)}."
 
 
-def listed(countries):
+def listed(countries: Sequence[str]) -> str:
     """US, CA and MX."""
     *rest, last = countries
     return f"{', '.join(rest)} and {last}" if rest else last

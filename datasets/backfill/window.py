@@ -1,61 +1,11 @@
-"""A report's days in its time zone, and instants as Amazon writes them. Pure: no clock, no model."""
+"""The time zone in which a report's days are counted for an account."""
 
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
-
-from connector.catalogue.moments import moment
-from datasets.calendar import bounds, days, today
+from connector.accounts.models import Account
+from connector.catalogue.report import Report
 
 
-def zone_of(report, account):
+def zone_of(report: Report, account: Account | None) -> str:
     """The zone in which the report's days are counted for this account."""
     if report.zone != "marketplace":
         return report.zone
     return account.zone if account else "UTC"
-
-
-def as_dates(from_at, until_at, zone):
-    """The first and the last day of the instants, as midnights of UTC: for reports whose bounds Amazon reads as dates, both included."""
-    edges = today(from_at, zone), today(until_at - timedelta(microseconds=1), zone)
-    return tuple(datetime.combine(day, time(), UTC) for day in edges)
-
-
-def hours(first, last, zone):
-    """{"2026-01-31T08": day} for each hour of UTC that lies wholly within one of the days."""
-    known = {}
-    for day in days(first, last):
-        hour, end = bounds(day, zone)
-        hour += timedelta(seconds=-hour.timestamp() % 3600)
-        while hour + timedelta(hours=1) <= end:
-            known[hour.strftime("%Y-%m-%dT%H")] = day
-            hour += timedelta(hours=1)
-    return known
-
-
-def day_finder(first, last, zone, *, dates=False):
-    """A function from a moment's text to the local day it falls on, fast for instants near first..last.
-
-    It reads what `connector.catalogue.moments` reads, and answers None for all else. A moment without a zone is of the day
-    that it names. With `dates` the text is that of a column that counts dates: the day is the one written, whatever time
-    and zone stand behind it (2025-04-10T00:00:00Z is 10 April everywhere).
-
-    Amazon writes UTC as +00:00 or Z; of such text the hour is looked up as it stands, which is ten times as quick as
-    parsing it.
-    """
-    tz = ZoneInfo(zone)
-    known = {} if dates else hours(first, last, zone)
-
-    def find(text):
-        if type(text) is not str:
-            return None
-        if text.endswith(("Z", "+00:00")) and len(text) >= 20 and (day := known.get(text[:13])):
-            return day
-        at = moment(text)
-        if at is None:
-            return None
-        try:
-            return at.astimezone(tz).date() if at.tzinfo and not dates else at.date()
-        except (ValueError, OverflowError):
-            return None
-
-    return find

@@ -3,7 +3,7 @@
 import difflib
 import re
 import uuid
-from datetime import time
+from datetime import time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django import forms
@@ -227,7 +227,7 @@ class DatasetForm(forms.Form):
         if answers is None or given.get("mode") == "replace" or given.get("report") != self.instance.report:
             return
         was, now = (index.effective(self.instance.report, each) for each in (self.instance.options, answers))
-        if not was.source.is_report or _kind_of_rows(was) == _kind_of_rows(now):
+        if was.source.may_mix or _kind_of_rows(was) == _kind_of_rows(now):
             return
         for name in now.variants:
             if answers.get(name) != self.instance.options.get(name):
@@ -254,7 +254,7 @@ class DatasetForm(forms.Form):
             return None, None
         zone = window.zone_of(self.report, account)
         today = calendar.today(self.now, zone)
-        earliest = today - window.timedelta(days=self.report.reach_days) if self.report.reach_days else None
+        earliest = today - timedelta(days=self.report.reach_days) if self.report.reach_days else None
         days = {}
         for name, word, default in (("start", start, None), ("end", end, "yesterday")):
             word = (word or default or "").strip()
@@ -438,7 +438,7 @@ def _what_is_asked(dataset):
 
 
 def _kind_of_rows(report):
-    return report.source.report_type, report.source.shape, report.window
+    return report.source.subject, report.source.shape, report.window
 
 
 def payload_of(dataset):

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from connector.database.away import left_to_the_next
 from connector.database.clock import database_now
 from datasets.backfill.tasks import tell
 from datasets.models import Dataset
@@ -11,7 +12,7 @@ MAX_AT_ONCE = 20  # of one sweep; the next one takes the rest
 
 
 @shared_task(name="datasets.tasks.profile", ignore_result=True)
-def profile(*, dataset_id, only_if_due=False, **_later):
+def profile(*, dataset_id: int, only_if_due: bool = False, **_later: object) -> None:
     """Makes the profile of a dataset's columns. A message that is lost leaves the old one, which says how old it is."""
     now, dataset = database_now(), Dataset.objects.select_related("account").filter(pk=dataset_id).first()
     if dataset and (not only_if_due or making.due(now).filter(pk=dataset_id).exists()):
@@ -19,7 +20,8 @@ def profile(*, dataset_id, only_if_due=False, **_later):
 
 
 @shared_task(name="datasets.tasks.profiles", ignore_result=True)
-def sweep(**_later):
+def sweep(**_later: object) -> None:
     """Has profiles made that are missing or no longer true."""
-    for dataset_id in making.due(database_now())[:MAX_AT_ONCE]:
-        tell(profile, "backfill", dataset_id=dataset_id, only_if_due=True)
+    with left_to_the_next("the sweep for profiles"):
+        for dataset_id in making.due(database_now())[:MAX_AT_ONCE]:
+            tell(profile, "backfill", dataset_id=dataset_id, only_if_due=True)

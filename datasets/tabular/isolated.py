@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 MAX_SECONDS = 60  # for one job
@@ -27,7 +28,7 @@ class Answer:
     content: bytes
 
 
-def run(job: str, chunks: Iterable[bytes], **options) -> Answer:
+def run(job: str, chunks: Iterable[bytes], **options: Any) -> Answer:
     """Runs one job of `child.JOBS` on the bytes of `chunks`; `options` are the job's own, as JSON can hold them.
 
     Raises Refused with a sentence for people: the child's own, or one about the limit that the job ran into.

@@ -9,7 +9,8 @@ import functools
 import io
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -36,9 +37,11 @@ def read(
     content = stream.read()
     if not content.strip():
         raise text.empty(name)
-    notes = []
+    notes: list[str] = []
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         cells = workbook.cells(content, name, sheet, notes)
+    elif sheet:
+        raise Refused(f"{name} is text, which has no sheets, and so none named '{sheet}'. Leave the sheet empty.")
     else:
         cells = text.cells(content, name, country, notes)
     frame = _without_ours(_table(cells, name, notes), ours, name, notes)
@@ -86,7 +89,7 @@ def as_tsv(stream: io.BufferedIOBase, *, quote: str) -> tuple[dict, bytes]:
     return {"rows": len(frame)}, lines.encode()
 
 
-def _any(masks):
+def _any(masks: Iterable[pd.Series]) -> pd.Series:
     return functools.reduce(operator.or_, masks)
 
 
@@ -110,7 +113,7 @@ def misfit(stream: io.BufferedIOBase, *, types: dict[str, str]) -> tuple[dict, b
     return {"misfit": None}, b""
 
 
-def _table(cells, name, notes):
+def _table(cells: pd.DataFrame, name: str, notes: list[str]) -> pd.DataFrame:
     """The cells under their titles: the first row that has any value holds these."""
     cells = cells[cells.ne("").any(axis=1)]
     titles, body = [str(title).strip() for title in cells.iloc[0]], cells.iloc[1:]
@@ -137,7 +140,7 @@ def _table(cells, name, notes):
     return frame.reset_index(drop=True)
 
 
-def _without_ours(frame, ours, name, notes):
+def _without_ours(frame: pd.DataFrame, ours: Sequence[str], name: str, notes: list[str]) -> pd.DataFrame:
     if not (found := [title for title in frame if title in ours]):
         return frame
     if len(found) == len(frame.columns):
@@ -146,7 +149,7 @@ def _without_ours(frame, ours, name, notes):
     return frame.drop(columns=found)
 
 
-def _about(column):
+def _about(column: pd.Series) -> dict[str, Any]:
     filled = column[column.ne("")]
     return {
         "title": column.name,
@@ -155,7 +158,7 @@ def _about(column):
     }
 
 
-def _letters(place):
+def _letters(place: int) -> str:
     """The column's name in a spreadsheet: A, B … Z, AA."""
     name = ""
     while place >= 0:

@@ -60,7 +60,7 @@ def empty(name: str) -> Refused:
 # Charsets
 
 
-def _decoded(content, country, notes):
+def _decoded(content: bytes, country: str, notes: list[str]) -> str:
     scan = Scan(country=country)
     scan.feed(content)
     choice = scan.choice()
@@ -68,7 +68,7 @@ def _decoded(content, country, notes):
     return content[choice.skip :].decode(choice.decoder, choice.errors)
 
 
-def _told(choice: Choice):
+def _told(choice: Choice) -> list[str]:
     told = []
     if choice.differs and not choice.codec.startswith("utf"):
         told.append(f"The file is not UTF-8 and was read as {choice.name}{HOW.get(choice.codec, '')}.")
@@ -81,13 +81,13 @@ def _told(choice: Choice):
 # Lines
 
 
-def _without_filler(text):
+def _without_filler(text: str) -> str:
     """The text up to the end of the last line that holds a value; what fills a file up behind it is no row."""
     end = text.find("\n", len(text.rstrip(FILLER)))
     return text if end < 0 else text[: end + 1]
 
 
-def _refuse_open_quotes(text, tabs, name):
+def _refuse_open_quotes(text: str, tabs: int, name: str) -> None:
     """Between tabs a value cannot run over lines: where its quotes open in a line that ends too early, its rest would become a row."""
     if '"' not in text:
         return
@@ -100,10 +100,10 @@ def _refuse_open_quotes(text, tabs, name):
             )
 
 
-def _without_quotes(found):
+def _without_quotes(found: pd.DataFrame) -> pd.DataFrame:
     quotes_all = found.iloc[0].str.fullmatch(QUOTED).all()
 
-    def bare(column):
+    def bare(column: pd.Series) -> pd.Series:
         is_quoted = column.str.fullmatch(QUOTED)
         if not quotes_all:
             is_quoted &= column.str.fullmatch(NEEDED)
@@ -112,7 +112,7 @@ def _without_quotes(found):
     return found.apply(bare)
 
 
-def _unreadable(problem, name, separator):
+def _unreadable(problem: Exception, name: str, separator: str) -> Refused:
     if ragged := RAGGED.search(str(problem)):
         return Refused(
             f"Line {ragged['line']} of {name} has {ragged['saw']} values where the lines before it have {ragged['wanted']}. A "

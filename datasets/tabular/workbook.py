@@ -48,7 +48,7 @@ def cells(content: bytes, name: str, sheet: str, notes: list[str]) -> pd.DataFra
     return _without_nul(filled[chosen], notes)
 
 
-def _refuse_bombs(content, name):
+def _refuse_bombs(content: bytes, name: str) -> None:
     try:
         members = zipfile.ZipFile(io.BytesIO(content)).infolist()
     except zipfile.BadZipFile:
@@ -61,7 +61,7 @@ def _refuse_bombs(content, name):
         )
 
 
-def _look_at_formulas(content, index, name, notes):
+def _look_at_formulas(content: bytes, index: int, name: str, notes: list[str]) -> None:
     """A workbook keeps the last result of a formula beside it. Where a program wrote the formula alone, or the result is an error
     such as #N/A, there is no value, and none is made up."""
     archive = zipfile.ZipFile(io.BytesIO(content))
@@ -70,7 +70,8 @@ def _look_at_formulas(content, index, name, notes):
     paths = _sheet_paths(archive)
     if index >= len(paths):
         return
-    found, without, error = 0, "", ()
+    found, without = 0, ""
+    error: tuple[str, ...] = ()
     with archive.open(paths[index]) as part:
         for _, element in ElementTree.iterparse(part):
             if not element.tag.endswith("}c"):
@@ -98,7 +99,7 @@ def _look_at_formulas(content, index, name, notes):
         notes.append(f"{found:,} cells hold formulas; their results were taken as they were last saved.")
 
 
-def _sheet_paths(archive):
+def _sheet_paths(archive: zipfile.ZipFile) -> list[str]:
     """The parts of an XLSX in which its sheets stand, in order; none for an ODS."""
     try:
         relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
@@ -113,7 +114,7 @@ def _sheet_paths(archive):
     return [target.lstrip("/") if target.startswith("/") else f"xl/{target}" for target in found]
 
 
-def _without_nul(frame, notes):
+def _without_nul(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """No database keeps the character, so it becomes U+FFFD, as in Amazon's files."""
     found = sum(int(frame[column].str.contains("\0", regex=False).sum()) for column in frame)
     if not found:
@@ -122,7 +123,7 @@ def _without_nul(frame, notes):
     return frame.replace("\0", "\ufffd", regex=True)
 
 
-def _text_of(value):
+def _text_of(value: object) -> str:
     """A cell as a person reads it: 12 rather than 12.0, dates in ISO 8601, TRUE and FALSE as Excel shows them."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
@@ -135,7 +136,7 @@ def _text_of(value):
     return "" if value is None or value is pd.NaT else str(value)
 
 
-def _number(value):
+def _number(value: float) -> str:
     """Excel keeps 15 digits of a number; what its double has beyond them nobody wrote."""
     if value != value:
         return ""

@@ -5,17 +5,22 @@ a file are often cut off in the middle.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any, cast
 
 from django.db import transaction
 
+from connector.accounts.models import User
 from connector.catalogue.moments import moment
 from connector.catalogue.number_date_format import PLAIN
+from connector.catalogue.report import Document, Report
 from datasets import calendar
 from datasets.access.policies import unrestricted
 from datasets.backfill import runs, tasks, window
-from datasets.backfill.own_file import KIND, CannotLoad
+from datasets.backfill.answers.placing import day_finder
+from datasets.backfill.sources.file import CannotLoad
 from datasets.backfill.span import span_of
 from datasets.models import Dataset, Day, Request, Run, UploadedFile
 from datasets.rows import snapshot
@@ -39,24 +44,31 @@ class Loading:
     days_kept: int
 
 
-def takes_files(dataset) -> bool:
+def takes_files(dataset: Dataset) -> bool:
     """Whether rows of a file can become rows of this dataset: its report is a flat file with a date, and days stay when they are in."""
+    return not _why_not(dataset)
+
+
+def _why_not(dataset: Dataset) -> str:
+    """Why it takes no files, as the end of a sentence, and what to do; "" where it does."""
     report = dataset.effective_report
-    return bool(
-        report
-        and report.source.is_report
-        and report.source.reader == "flat_file"
-        and report.day_column
-        and dataset.mode != Dataset.Mode.REPLACE
-    )
-
-
-def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
-    """Starts the run. Raises CannotLoad, or runs.AlreadyRunning."""
-    if not takes_files(dataset):
-        raise CannotLoad(
-            f"{dataset.name} takes no files: only flat-file reports with a date in each row do, in the modes append and merge."
+    if report is None:
+        return "its report is no longer in the catalogue."
+    if not (report.source.is_flat_file and report.day_column):
+        return f"only flat-file reports with a date in each row do, and {dataset.report_title} is none."
+    if dataset.mode == Dataset.Mode.REPLACE:
+        others = " or ".join(mode for mode in report.modes if mode != Dataset.Mode.REPLACE)
+        return (
+            "it is a replace, which loads all of its days anew with each run. Make another dataset of this report "
+            f"in the mode {others}, and load the file into that one."
         )
+    return ""
+
+
+def load(dataset: Dataset, upload: UploadedFile, by: User | None = None, *, now: datetime) -> Loading:
+    """Starts the run. Raises CannotLoad, or runs.AlreadyRunning."""
+    if reason := _why_not(dataset):
+        raise CannotLoad(f"{dataset.name} takes no files: {reason}")
     counts = _rows_by_day(dataset, upload)
     _refuse_misfits(dataset, upload, now)
     first, last = min(counts), max(counts)
@@ -72,52 +84,54 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
                 f"All {len(counts)} days of {upload.name} ({first} to {last}) are in {dataset.name} already, or it loads them from "
                 "Amazon by itself. To have a file's rows instead of Amazon's, make another dataset for them."
             )
-        zone = window.zone_of(dataset.effective_report, dataset.account)
+        zone = window.zone_of(cast(Report, dataset.effective_report), dataset.account)
         request = Request.objects.create(
             dataset=dataset,
             generation=run.generation,
             first_day=wanted[0],
             last_day=wanted[-1],
-            kind=KIND,
+            kind=Request.FILE,
             state=Request.State.READY,
             from_at=calendar.bounds(wanted[0], zone)[0],
             until_at=calendar.bounds(wanted[-1], zone)[1],
+            zone=zone,
             asked_at=now,
             document_id=str(upload.pk),
         )
         Day.objects.bulk_create(
             [Day(dataset=dataset, generation=run.generation, day=day) for day in wanted], ignore_conflicts=True
         )
-        ledger.filter(day__in=wanted).update(state=Day.State.ASKED, request=request, message="", attempts=0)
+        ledger.filter(day__in=wanted).update(
+            state=Day.State.ASKED, request=request, message="", attempts=0, not_before=None
+        )
         run.span(wanted[0], wanted[-1], days_total=len(wanted))
         transaction.on_commit(lambda: tasks.hint(run.pk, by_hand=True))
     return Loading(run, days=len(wanted), days_kept=len(kept))
 
 
-def _amazons(dataset, days, now):
+def _amazons(dataset: Dataset, days: Iterable[date], now: datetime) -> set[date]:
     """Those of the days that the dataset's own runs load."""
     held = span_of(dataset, dataset.effective_report, now)
     return {day for day in days if held.first <= day <= held.last}
 
 
-def _rows_by_day(dataset, upload) -> Counter[date]:
+def _rows_by_day(dataset: Dataset, upload: UploadedFile) -> Counter[date]:
     """How many rows the file has of each day. Every row has to have one."""
-    report = dataset.effective_report
+    report = cast(Report, dataset.effective_report)  # `takes_files` has seen that there is one, and that it has days
+    day_column = cast(str, report.day_column)
     titles = [column["title"] for column in upload.columns]
     names = report.names_of(titles)
-    if report.day_column not in names:
-        meant = next(
-            (c.title or c.source or c.name for c in report.columns if c.name == report.day_column), report.day_column
-        )
+    if day_column not in names:
+        meant = next((c.title or c.source or c.name for c in report.columns if c.name == day_column), day_column)
         raise CannotLoad(
             f"{upload.name} has no column {meant}, which says to which day a row belongs. Its columns: {', '.join(titles[:8])}"
             f"{' …' if len(titles) > 8 else ''}. Upload the report as Amazon gave it, or rename the column."
         )
-    title = titles[names.index(report.day_column)]
+    title = titles[names.index(day_column)]
     values = _told(upload, "count", column=title)["values"]
-    dates = any(column.name == report.day_column and column.type == "date" for column in report.columns)
-    find = window.day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
-    counts = Counter()
+    dates = any(column.name == day_column and column.type == "date" for column in report.columns)
+    find = day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
+    counts: Counter[date] = Counter()
     for value, count in values:
         day = find(value)
         if day is None:
@@ -125,7 +139,8 @@ def _rows_by_day(dataset, upload) -> Counter[date]:
                 f"{upload.name} has rows whose {title} is '{value[:60]}', which is no date this report uses (such as "
                 "2026-11-25 or 2026-11-25T18:00:00+00:00). Mend them and upload the file again."
             )
-        if not dates and ":" in value and moment(value).tzinfo is None:
+        at = moment(value)
+        if not dates and ":" in value and at is not None and at.tzinfo is None:
             raise CannotLoad(
                 f"{upload.name} has rows whose {title} is '{value[:60]}', a time without its zone, which may be of another day than "
                 "it names. Write such times as Amazon does, 2026-11-25T18:00:00+00:00; of an export of ours take the CSV, whose "
@@ -135,11 +150,12 @@ def _rows_by_day(dataset, upload) -> Counter[date]:
     return counts
 
 
-def _refuse_misfits(dataset, upload, now):
+def _refuse_misfits(dataset: Dataset, upload: UploadedFile, now: datetime) -> None:
     """A value that does not fit its column would make the column text for good, and with it the rows that Amazon gave. Amazon's own
     files are taken even so, because nobody here can mend them."""
-    report = dataset.effective_report
-    if report.source.format_in(dataset.account.home.country) != PLAIN:
+    report = cast(Report, dataset.effective_report)
+    source = cast(Document, report.source)  # `takes_files` has seen that it is one
+    if source.format_in(dataset.account.home.country) != PLAIN:
         return  # how this report writes its numbers and dates is known to its reader only
     types = snapshot.glance(dataset, unrestricted("types of columns"), now=now).types
     titles = [column["title"] for column in upload.columns]
@@ -149,11 +165,11 @@ def _refuse_misfits(dataset, upload, now):
     if wrong:
         raise CannotLoad(
             f"Row {wrong['row']:,} of {upload.name} has '{wrong['value'][:60]}' in {wrong['title']}, where the dataset holds "
-            f"{LIKE[types[names[titles.index(wrong['title'])]]]}. Mend such values and upload the file again."
+            f"{LIKE[looked_at[wrong['title']]]}. Mend such values and upload the file again."
         )
 
 
-def _told(upload, job, **options):
+def _told(upload: UploadedFile, job: str, **options: Any) -> dict[str, Any]:
     try:
         return isolated.run(job, [bytes(upload.content)], **options).result
     except isolated.Refused as problem:

@@ -6,7 +6,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from datasets.backfill import lifecycle, tasks
+from datasets.backfill import lifecycle, runs, tasks
 from datasets.backfill.runs import AlreadyRunning
 from datasets.models import Day
 from datasets.views.dataset import ReloadForm
@@ -41,10 +41,20 @@ def reload(request, slug):
     if not known:
         messages.error(request, f"Nothing was reloaded: no day from {first} to {last} belongs to this dataset.")
         return redirect("dataset", dataset.slug)
+    count = runs.reloadable(dataset, first, last).count()
+    if not count:
+        messages.error(
+            request,
+            "Nothing was reloaded: the rows of these days came from an uploaded file, and Amazon is not asked for them.",
+        )
+        return redirect("dataset", dataset.slug)
     try:
         tasks.reload(dataset, first, last, by=request.user)
-        many = f"{known:,} days are" if known > 1 else f"{first} is"
-        messages.success(request, f"{many} fetched again. Their rows stay as they are until the new ones have come.")
+        many = f"{count:,} days are" if count > 1 else "1 day is"
+        stay = f" {known - count:,} of an uploaded file stay as they are." if known > count else ""
+        messages.success(
+            request, f"{many} fetched again. Their rows stay as they are until the new ones have come.{stay}"
+        )
     except AlreadyRunning:
         messages.info(request, UNDER_WAY)
     return redirect("dataset", dataset.slug)

@@ -1,8 +1,9 @@
-"""Days as a calendar and as bars. Pure: the ledger's days in, what is to be drawn out."""
+"""Days as a calendar, as bars and in words: the ledger's days in, what is to be drawn or said out."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
+from datasets.backfill.span import asked_for
 from datasets.calendar import bounds
 from datasets.models import Day
 
@@ -65,6 +66,32 @@ def state_of(day, zone):
     if day.state in Day.IN and day.read_until is not None and day.read_until < bounds(day.day, zone)[1]:
         return "open"
     return str(day.state)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A day of the ledger in a list of days."""
+
+    day: Day
+    state: str
+    next_try: (
+        datetime | None
+    )  # the first run after it tries again; None where the day does not wait, or no run asks for it any more
+
+
+def listed(days, dataset, zone, policy, now):
+    """The days as a list shows them to whom the policy is of."""
+    is_asked_for = asked_for(dataset, now)
+    return [
+        Listed(policy.cut(day), state_of(day, zone), day.not_before if day.waits(now) and is_asked_for(day) else None)
+        for day in days
+    ]
+
+
+def first_try(dataset, waiting, now):
+    """When the first of these waiting days is tried again; None where no run asks for any of them."""
+    is_asked_for = asked_for(dataset, now)
+    return min((day.not_before for day in waiting if is_asked_for(day)), default=None)
 
 
 def cell_of(day, zone, policy):

@@ -6,17 +6,18 @@ from datetime import date
 from django import forms
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Q
+from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from datasets.backfill import facts, forecast
-from datasets.backfill.span import span_of
+from datasets.backfill.span import asked_for, span_of
 from datasets.calendar import written
 from datasets.formats.index import IN_MENUS
-from datasets.models import Day
+from datasets.models import Dataset, Day, Run
 from datasets.views import calendar, restated
 from datasets.views.find import find_dataset, look
 
@@ -77,7 +78,8 @@ def overview(request, slug):
     report, known, run = context["report"], context["facts"], context["open_run"]
     left = forecast.remaining(dataset, run, report) if run and report else None
     context |= {
-        "sentence": sentence(dataset, known, run, report, left, _next_try(dataset, known, context["now"])),
+        "sentence": sentence(dataset, known, run, report, left, _next_try(dataset, known, context["now"]))
+        + _shown_meanwhile(dataset, known, run),
         "columns": context["seen"].columns,
         "reload_form": ReloadForm(),
     }
@@ -125,7 +127,7 @@ def _next_try(dataset, known, now):
     """When the first of the days that have failed is tried again; None where none has to wait."""
     if not known.days_failed:
         return None
-    return ledger(dataset, known).waiting(now).aggregate(first=Min("not_before"))["first"]
+    return calendar.first_try(dataset, ledger(dataset, known).waiting(now), now)
 
 
 def sentence(dataset, known, run, report, left, next_try=None):
@@ -160,6 +162,14 @@ def sentence(dataset, known, run, report, left, next_try=None):
     return f"{so_far}.{failed} The next run goes on with the missing ones."
 
 
+def _shown_meanwhile(dataset, known, run):
+    """What readers see of a replace that is not complete: the rows of the generation before."""
+    is_aside = known.last_run is not None and known.last_run.generation > dataset.generation
+    if run or dataset.mode != Dataset.Mode.REPLACE or not is_aside or known.newest is None:
+        return ""
+    return " Readers see the rows of the last complete run."
+
+
 def _left(seconds):
     if not seconds:
         return ""
@@ -178,13 +188,15 @@ def days(request, slug):
     dataset = find_dataset(request, slug)
     context = page_of(request, dataset, "dataset")
     found = ledger(dataset, context["facts"]).order_by("-day")
-    counts = found.aggregate(**{state: Count("pk", filter=Q(state=state)) for state in Day.State.values})
+    states = {state: Q(state=state) & ~Day.not_had() for state in Day.State.values}
+    states[Day.State.FAILED] = Day.not_had()  # a day whose second reading failed counts among them, as everywhere
+    counts = found.aggregate(**{state: Count("pk", filter=condition) for state, condition in states.items()})
     state = request.GET.get("state", "")
-    if state in Day.State.values:
-        found = found.filter(state=state)
+    if state in states:
+        found = found.filter(states[state])
     page = Paginator(found.select_related("run"), DAYS_PER_PAGE).get_page(request.GET.get("page"))
     policy = context["seen"].policy
-    rows = [(policy.cut(day), calendar.state_of(day, context["zone"])) for day in page]
+    rows = calendar.listed(page, dataset, context["zone"], policy, context["now"])
     context |= {
         "page": page,
         "rows": rows,
@@ -207,12 +219,15 @@ def day(request, slug, day):
     found = ledger(dataset, context["facts"]).select_related("request", "run").filter(day=asked).first()
     if found is None:
         raise Http404
-    seen = context["seen"]
+    seen, is_asked_for = context["seen"], asked_for(dataset, context["now"])(found)
     context |= {
         "day": seen.policy.cut(found),
         "request_under_way": seen.policy.cut(found.request),
         "state": calendar.state_of(found, context["zone"]),
-        "next_try": found.not_before if found.waits(context["now"]) else None,
+        "next_try": found.not_before if is_asked_for and found.waits(context["now"]) else None,
+        "is_asked_for": is_asked_for,
+        "is_aside": dataset.mode == Dataset.Mode.REPLACE and found.generation > dataset.generation,
+        "is_of_file": found.run is not None and found.run.trigger == Run.Trigger.FILE,
         "stands_on": _stands_on(dataset, asked),
         "changes": restated.told(dataset.changes.filter(day=asked), seen),
     }
@@ -233,8 +248,12 @@ def history(request, slug):
     dataset = find_dataset(request, slug)
     runs = dataset.runs.select_related("started_by").order_by("-pk")
     counted = runs.annotate(
-        done=Count("days", filter=Q(days__state__in=Day.IN, days__again=False)),
-        failed=Count("days", filter=Q(days__state=Day.State.FAILED) | Q(days__state__in=Day.IN, days__again=True)),
+        # What an ended run came to; its days are counted only while it is open, since later runs land them again.
+        done=Coalesce("done_at_end", Count("days", filter=Q(days__state__in=Day.IN, days__again=False))),
+        failed=Coalesce(
+            "failed_at_end",
+            Count("days", filter=Q(days__state=Day.State.FAILED) | Q(days__state__in=Day.IN, days__again=True)),
+        ),
     )
     page = Paginator(counted, PER_PAGE).get_page(request.GET.get("page"))
     context = page_of(request, dataset, "dataset-history", page=page)

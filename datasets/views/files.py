@@ -8,8 +8,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from datasets.backfill.own_file import CannotLoad
 from datasets.backfill.runs import AlreadyRunning
+from datasets.backfill.sources.file import CannotLoad
 from datasets.models import Dataset, UploadedFile
 from datasets.tabular.isolated import Refused
 from datasets.uploads import keeping, loading

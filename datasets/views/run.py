@@ -10,28 +10,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from datasets.backfill import facts, forecast, tracing
+from datasets.backfill.sources import index
 from datasets.calendar import written
 from datasets.models import Dataset, Day, Request, Run
 from datasets.views import calendar
 from datasets.views.find import find_run, look
 
+BY_HAND = "Nothing by itself: this dataset runs by hand."
 MOST_DAYS = 50
 MOST_REQUESTS = 20
-PHASES = {
-    "report": (
-        ("planned", "To be asked for"),
-        ("asked", "Amazon builds it"),
-        ("ready", "Downloading"),
-        ("collected", "Saving"),
-        ("done", "Saved"),
-    ),
-    "pages": (
-        ("planned", "To be asked for"),
-        ("asked", "Reading pages"),
-        ("collected", "Saving"),
-        ("done", "Saved"),
-    ),
-}
 
 
 @require_GET
@@ -54,9 +41,9 @@ def run(request, run_id):
         "sentence": sentence(run, done, failed, report),
         "done": done,
         "failed": failed,
-        "phases": _phases(requests, report),
+        "phases": _phases(run, requests, report),
         "requests": [(policy.cut(one), _where(one)) for one in requests.order_by("-last_day", "-pk")[:MOST_REQUESTS]],
-        "days": [(policy.cut(day), calendar.state_of(day, zone)) for day in touched[:MOST_DAYS]],
+        "days": calendar.listed(touched[:MOST_DAYS], dataset, zone, policy, now),
         "days_hidden": max(0, touched.count() - MOST_DAYS),
         "trouble": trouble(run, failed) if run.state in (Run.State.FAILED, Run.State.PARTIAL) else None,
         "now": now,
@@ -72,18 +59,19 @@ def _requests(run):
     return found.filter(created_at__gte=run.queued_at, created_at__lte=run.ended_at)
 
 
-def _phases(requests, report):
+def _phases(run, requests, report):
     """(key, words, how many requests are there now) along the way of a request."""
-    kind = "report" if report is None or report.source.is_report else "pages"
+    kind = Request.FILE if run.trigger == Run.Trigger.FILE else report.source.kind if report else ""
     counts = dict(requests.order_by().values_list("state").annotate(Count("pk")))
-    return [(key, words, counts.get(key, 0)) for key, words in PHASES[kind]]
+    return [(phase.state, phase.words, counts.get(phase.state, 0)) for phase in index.phases(kind)]
 
 
 def _where(request):
     """In which phase a request is, for people."""
     if request.state == Request.State.FAILED:
         return "Given up"
-    return dict(PHASES.get(request.kind, PHASES["report"])).get(request.state, request.get_state_display())
+    words = {phase.state: phase.words for phase in index.phases(request.kind)}
+    return words.get(request.state, request.get_state_display())
 
 
 def sentence(run, done, failed, report):
@@ -141,10 +129,13 @@ def trouble(run, failed):
     elif not account.application.is_ready:
         can_do = account.application.cure
         links.append(("Go to Accounts", reverse("accounts")))
+    elif run.trigger == Run.Trigger.FILE:
+        can_do, may_run = "Look at the reason given for each day, mend the file, upload it again and load it.", False
+        links.append(("Go to Files", reverse("files")))
     else:
         can_do = "Run it again now, or look at the reason given for each day. If Amazon refuses the request itself, change the dataset."
         links.append(("Edit the dataset", reverse("dataset-edit", args=[dataset.slug])))
-    return Trouble(run.message, _means(run, failed), _next(run, dataset, account), can_do, links, may_run)
+    return Trouble(run.message, _means(run, failed), _next(run, dataset, account, failed), can_do, links, may_run)
 
 
 def _means(run, failed):
@@ -152,35 +143,45 @@ def _means(run, failed):
     kept = "Everything that was loaded before stays and can be read."
     if countries := tracing.left_out(run):
         kept += f" The days name what they lack: {tracing.listed(countries)}."
-    if dataset.mode == Dataset.Mode.REPLACE and run.generation != dataset.generation:
+    if dataset.mode == Dataset.Mode.REPLACE and run.generation > dataset.generation:
         kept = "Readers see the rows of the last complete run: a replace shows nothing half done."
+        if countries:
+            kept += f" This run is without {tracing.listed(countries)}."
     if not failed:
         return kept
     missing = list(run.days.filter(state=Day.State.FAILED).order_by("-day").values_list("day", flat=True)[:5])
-    if not missing:
+    if missing:
+        named = ", ".join(f"{day.day} {day:%b %Y}" for day in missing)
+        more = f" and {failed - len(missing):,} more" if failed > len(missing) else ""
+        return f"{kept} Missing: {named}{more}."
+    if run.days.filter(state__in=Day.IN, again=True).exists():
         return f"{kept} The days whose second reading failed keep the rows of the first."
-    named = ", ".join(f"{day.day} {day:%b %Y}" for day in missing)
-    more = f" and {failed - len(missing):,} more" if failed > len(missing) else ""
-    return f"{kept} Missing: {named}{more}."
+    return f"{kept} Later runs have taken up the days that failed in this one."
 
 
-def _next(run, dataset, account):
+def _next(run, dataset, account, failed):
     if not account.works:
         return "Nothing until the account works again: asking Amazon would be refused."
+    if run.trigger == Run.Trigger.FILE:
+        return "Nothing by itself: the rows of these days come from a file, which a person loads."
     if dataset.paused:
         return "Nothing: the dataset is paused. Resume it, and its schedule holds again."
-    waiting = run.days.waiting(timezone.now()).order_by("not_before").values_list("not_before", flat=True).first()
-    due = written(waiting) if waiting else ""
-    if dataset.next_run_at and due:
+    now, planned = timezone.now(), dataset.next_run_at
+    due = calendar.first_try(dataset, run.days.waiting(now), now)
+    if not failed and (countries := tracing.left_out(run)):
+        if not planned:
+            return f"{BY_HAND} Its runs ask for {tracing.listed(countries)} again, once a day at the most."
         return (
-            f"The missing days wait, the longer the more often they have failed: the first scheduled run after {due} asks for "
-            "them again. New days come in meanwhile."
+            f"The scheduled runs ask for {tracing.listed(countries)} again, once a day at the most. The next one is planned for "
+            f"{written(planned)}."
         )
-    if dataset.next_run_at:
-        return "The next scheduled run asks for the missing days again."
+    if planned and due and due > planned:
+        return (
+            f"The missing days wait, the longer the more often they have failed: the first scheduled run after {written(due)} "
+            f"asks for them again. New days come in meanwhile, the next ones with the run that is planned for {written(planned)}."
+        )
+    if planned:
+        return f"The next scheduled run asks for the missing days again. It is planned for {written(planned)}."
     if due:
-        return (
-            f"Nothing by itself: this dataset runs by hand. Run now asks for the missing days at once; a run that a script "
-            f"starts does so after {due}."
-        )
-    return "Nothing by itself: this dataset runs by hand. The next run asks for the missing days again."
+        return f"{BY_HAND} Run now asks for the missing days at once; a run that a script starts does so after {written(due)}."
+    return f"{BY_HAND} The next run asks for the missing days again."

@@ -290,13 +290,13 @@ def test_of_calls_that_were_under_way_together_each_counts_once(quota, bucket):
 
 def test_an_answer_in_time_changes_nothing(quota, bucket):
     """Calls that follow one another at their rate are not slowed down by how long each is under way."""
-    ledger, limit = quota().ledger, Limit(bucket, 20, 4)
+    ledger, limit = quota().ledger, Limit(bucket, 1, 4)
     while ledger.take([limit]).wait == 0:
         pass
     time.sleep(ledger.peek([limit])[0])
     last = ledger.take([limit])
     before = clock_of(bucket)
-    time.sleep(0.05)  # less than the burst holds
+    time.sleep(0.05)  # much less than the four seconds that the burst holds, also on a busy machine
 
     ledger.answered([limit], last)
 
@@ -504,4 +504,4 @@ def test_a_long_line_comes_back_before_the_bucket_is_full(quota, bucket):
     for number in range(20):
         wait = mine.take(bucket, 0.01, 3, Place(f"run {number}"))
 
-    assert 300 <= wait <= 400 + SLACK
+    assert 290 <= wait <= 400 + SLACK  # 300, less the seconds in which the line was formed

@@ -13,7 +13,8 @@ from connector.accounts.models import ServerClock
 from connector.database.clock import database_now
 from connector.spapi import errors
 from datasets import calendar
-from datasets.backfill import engine, lease, runs
+from datasets.backfill import lease, runs
+from datasets.backfill.turn import Turn
 from datasets.models import Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import ZONE, day_before
@@ -100,17 +101,17 @@ def test_a_day_that_has_not_begun_at_amazon_is_waited_for(make_dataset, amazon):
     run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     fence = lease.take(run.pk)
     run.refresh_from_db()
-    asking = engine._Turn(run, fence, threading.Event())._asking()
+    asking = Turn(run, fence, threading.Event()).asking
     request = Request(first_day=day_before(0), last_day=day_before(0))
     midnight, _ = calendar.bounds(day_before(0), asking.zone)
     ServerClock.objects.all().delete()
     ServerClock.objects.create(host=endpoints.host_of("NA"), ahead=BEHIND, measured_at=database_now())
 
     with pytest.raises(errors.NotReady, match="only just begun") as later:
-        asking._window(request, midnight + timedelta(minutes=4))
+        asking.window(request, midnight + timedelta(minutes=4))
 
     assert 60 < later.value.wait < 120  # of the four minutes, 150 s are Amazon's and 180 s its lag
-    assert asking._window(request, midnight + timedelta(minutes=6))[0] == midnight
+    assert asking.window(request, midnight + timedelta(minutes=6))[0] == midnight
 
 
 def test_the_difference_is_measured_by_half_the_round_trip(amazon):

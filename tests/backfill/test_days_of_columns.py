@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from django.db import connection
 
-from datasets.backfill import window
+from datasets.backfill.answers import placing
 from datasets.storage.fit import FITS
 from tests.days import ZONE
 
@@ -24,7 +24,7 @@ def test_the_day_of_an_instant_is_the_one_that_the_database_gives_it():
     with connection.cursor() as cursor:
         cursor.execute("SELECT (t::timestamptz AT TIME ZONE %s)::date FROM unnest(%s::text[]) t", [ZONE, texts])
         expected = [day for (day,) in cursor.fetchall()]
-    find = window.day_finder(date(2026, 11, 20), date(2026, 11, 23), ZONE)
+    find = placing.day_finder(date(2026, 11, 20), date(2026, 11, 23), ZONE)
 
     assert {text: find(text) for text in texts} == dict(zip(texts, expected, strict=True))
 
@@ -36,7 +36,7 @@ def test_the_day_of_a_date_is_the_one_that_the_database_gives_it():
     with connection.cursor() as cursor:
         cursor.execute("SELECT t::date FROM unnest(%s::text[]) t", [texts])
         expected = [day for (day,) in cursor.fetchall()]
-    find = window.day_finder(date(2026, 11, 20), date(2026, 11, 23), ZONE, dates=True)
+    find = placing.day_finder(date(2026, 11, 20), date(2026, 11, 23), ZONE, dates=True)
 
     assert {text: find(text) for text in texts} == dict(zip(texts, expected, strict=True))
 

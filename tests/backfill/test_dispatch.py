@@ -1,13 +1,16 @@
 """The tick: what is due runs once, what died is freed, what is lost is told again."""
 
+import time as time_module
 from datetime import UTC, datetime, time, timedelta
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 
 from connector.accounts.models import Account, Application
 from connector.database.clock import database_now
-from datasets.backfill import dispatch, lease
+from datasets import retries
+from datasets.backfill import dispatch, lease, tasks
 from datasets.models import Dataset, Day, Request, Run
 from tests.conftest import PROJECT
 
@@ -213,6 +216,7 @@ def test_a_request_that_kills_three_workers_is_set_aside_and_says_so(run):
     request.refresh_from_db()
     assert (day.state, request.state) == ("failed", "failed")
     assert "died three times" in day.message
+    assert retries.LATER in day.message
 
 
 @pytest.mark.django_db(transaction=True)
@@ -235,3 +239,56 @@ def standstill_allowed():
     with connection.cursor() as cursor:
         cursor.execute("SHOW idle_in_transaction_session_timeout")
         return cursor.fetchone()[0]
+
+
+def broken_off(do):
+    """What is done with the tick's connection in the midst of its first transaction, once."""
+    done = []
+
+    def wrapper(execute, statement, parameters, many, context):
+        found = execute(statement, parameters, many, context)
+        if "idle_in_transaction_session_timeout" in statement and not done:
+            done.append(statement)
+            do()
+        return found
+
+    return connection.execute_wrapper(wrapper)
+
+
+def stand_still():
+    time_module.sleep(0.6)  # three times as long as a lease
+
+
+def lose_the_server():
+    psycopg_connection = connection.connection
+    with psycopg.connect(
+        psycopg_connection.info.dsn, password=psycopg_connection.info.password, autocommit=True
+    ) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [psycopg_connection.info.backend_pid])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what_happens", [stand_still, lose_the_server])
+@pytest.mark.parametrize("is_running", [True, False])  # in the release of dead leases, or at the start of what is due
+def test_a_tick_whose_line_to_the_database_breaks_leaves_the_rest_to_the_next_one(
+    scheduled, monkeypatch, caplog, what_happens, is_running
+):
+    """It ended with Django's InternalError, and a traceback in the log."""
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 0.2)
+    dataset = scheduled(next_run_at=database_now())
+    if is_running:
+        Run.objects.create(
+            dataset=scheduled("other", next_run_at=None), generation=1, trigger=Run.Trigger.MANUAL, state=Run.State.RUNNING,
+            queued_at=NOW, deadline=NOW + timedelta(days=1), lease_until=NOW,
+        )  # fmt: skip
+    connection.close()  # of a fresh line nothing has been asked yet
+
+    with broken_off(what_happens):
+        tasks.tick()
+
+    [line] = [record for record in caplog.records if record.name == "connector.database.away"]
+    assert "the tick: the database was away" in line.getMessage() and line.exc_info is None
+    assert not dataset.runs.exists()
+    tasks.tick()
+    assert dataset.runs.get().trigger == "schedule"
+    assert not Run.objects.filter(state=Run.State.RUNNING).exists()

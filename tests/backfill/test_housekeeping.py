@@ -9,8 +9,8 @@ from django.db import connection
 
 from connector.database.clock import database_now
 from datasets.backfill import housekeeping, land, lifecycle
-from datasets.backfill.raw_files import raw_folder
 from datasets.models import Dataset, Request
+from datasets.raw_files import raw_folder
 from tests.living import database_url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]

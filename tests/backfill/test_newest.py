@@ -3,7 +3,7 @@
 import pytest
 
 from connector.catalogue import index
-from datasets.backfill.reading import _Newest
+from datasets.backfill.answers.pages import Newest
 
 REPORT = index.get("order_details")
 NAMES = [column.name for column in REPORT.columns]
@@ -28,7 +28,7 @@ def order(updated, status="SHIPPED"):
 def test_the_later_update_counts(older, newer, newest_first):
     rows = [order(older, "UNSHIPPED"), order(newer)]
     rows = rows[::-1] if newest_first else rows
-    newest = _Newest(NAMES, REPORT)
+    newest = Newest(NAMES, REPORT)
 
     assert all(newest.look(row) for row in rows)
     assert [row for row in rows if newest.is_newest(row)] == [order(newer)]
@@ -36,7 +36,7 @@ def test_the_later_update_counts(older, newer, newest_first):
 
 def test_one_moment_written_in_two_ways_is_no_later_than_itself():
     rows = [order("2026-11-01T10:00:00Z"), order("2026-11-01T11:00:00+01:00", "UNSHIPPED")]
-    newest = _Newest(NAMES, REPORT)
+    newest = Newest(NAMES, REPORT)
 
     assert all(newest.look(row) for row in rows)
     assert [row for row in rows if newest.is_newest(row)] == rows

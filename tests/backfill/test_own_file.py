@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from connector.spapi import documents
 from datasets.backfill import land, lifecycle
-from datasets.backfill.own_file import CannotLoad
+from datasets.backfill.sources.file import CannotLoad
+from datasets.backfill.span import asked_for
 from datasets.models import Day, Run
 from datasets.storage import columns
 from datasets.uploads import keeping, loading
@@ -156,12 +157,18 @@ def test_a_replace_takes_no_file(alice, make_dataset):
     dataset = make_dataset("create_and_download_report", options=FLAT_FILE, mode="replace")
 
     assert not loading.takes_files(dataset)
-    with pytest.raises(CannotLoad, match="Made takes no files: only flat-file reports"):
+    with pytest.raises(CannotLoad, match=r"Made takes no files: it is a replace.* in the mode append, and load"):
         loading.load(dataset, upload(alice, b"purchase-date\n2024-05-05\n"), alice, now=NOW())
 
 
-def test_a_report_of_pages_takes_no_file(make_dataset):
-    assert not loading.takes_files(make_dataset())
+def test_a_report_of_pages_takes_no_file(alice, make_dataset):
+    dataset = make_dataset()
+
+    assert not loading.takes_files(dataset)
+    with pytest.raises(
+        CannotLoad, match="Made takes no files: only flat-file reports .*, and Order Details.* is none."
+    ):
+        loading.load(dataset, upload(alice, b"purchase-date\n2024-05-05\n"), alice, now=NOW())
 
 
 def test_a_dataset_that_is_cleared_meanwhile_keeps_nothing_of_the_file(alice, older, recent):
@@ -181,6 +188,48 @@ def test_a_value_that_a_line_cannot_hold_is_kept_by_quotes(alice, recent):
     _, run = load(recent, upload(alice, content, "mine.csv"), alice)
 
     assert run.state == "succeeded", run.message
+
+
+def spoiled(alice, dataset):
+    """A run of a file whose upload is deleted before it is read: its days fail."""
+    kept = upload(alice, f"amazon-order-id\tpurchase-date\n1\t{day_before(40)}T20:00:00+00:00\n".encode())
+    started = loading.load(dataset, kept, alice, now=NOW())
+    kept.delete()
+    return finish(started.run)
+
+
+def test_a_failed_day_of_a_file_promises_no_next_try(alice, recent, fill):
+    """No run loads a file again by itself; its days waited for a next try that never came."""
+    run = spoiled(alice, recent)
+
+    failed = recent.days.get(day=day_before(40))
+    assert (failed.state, failed.attempts, failed.not_before) == ("failed", 1, None)
+    assert not asked_for(recent, NOW())(failed)
+    assert fill(recent).state == "succeeded"
+    failed.refresh_from_db()
+    assert (failed.state, failed.attempts, failed.run_id) == ("failed", 1, run.pk)
+
+
+def test_a_failed_day_of_a_file_is_amazons_once_the_datasets_dates_reach_it(alice, recent, fill):
+    spoiled(alice, recent)
+    recent.start = "today-41"
+    recent.save()
+
+    assert asked_for(recent, NOW())(recent.days.get(day=day_before(40)))
+    assert fill(recent).state == "succeeded"
+    assert recent.days.get(day=day_before(40)).state in Day.IN
+
+
+def test_rows_of_a_file_that_another_run_lands_are_the_files(alice, older, recent, fill):
+    """The file's run came to the end of its time, and the next run took its request over: the day was put down as Amazon's."""
+    started = loading.load(recent, upload(alice, raw_file(older)), alice, now=NOW())
+    Run.objects.filter(pk=started.run.pk).update(started_at=NOW(), deadline=NOW())
+    assert finish(started.run).state == "partial"
+
+    assert fill(recent).state == "succeeded"
+
+    days = recent.days.filter(day__in=(day_before(4), day_before(3)), rows__gt=0)
+    assert days.count() == started.days and set(days.values_list("from_file", flat=True)) == {True}
 
 
 def test_a_value_that_would_make_a_column_text_is_refused_and_nothing_is_loaded(alice, recent):

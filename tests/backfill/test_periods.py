@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from connector.catalogue.report import Aligned, Days
 from datasets import calendar
-from datasets.backfill import days, plan, window
+from datasets.backfill import days
+from datasets.backfill.sources import plan
+from datasets.backfill.sources.report import as_dates
 from datasets.backfill.span import Span, completed_periods
 
 ZONES = st.sampled_from(sorted(available_timezones()))
@@ -93,7 +95,7 @@ def test_amazon_reads_the_bounds_as_the_very_dates_that_were_meant(first, length
     ):
         return  # a day that its zone left out, when it moved over the date line
 
-    sent = window.as_dates(calendar.bounds(first, zone)[0], calendar.bounds(last, zone)[1], zone)
+    sent = as_dates(calendar.bounds(first, zone)[0], calendar.bounds(last, zone)[1], zone)
 
     assert sent == tuple(datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (first, last))
 

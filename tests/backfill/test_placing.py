@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from datasets.backfill.placing import Placing, shown
+from datasets.backfill.answers.placing import Placing, shown
 
 FIRST, LAST = date(2026, 11, 20), date(2026, 11, 22)
 UNTIL = datetime(2026, 11, 23, 8, tzinfo=UTC)  # midnight in Los Angeles

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.catalogue import readers
-from datasets.backfill import quick, window
+from datasets.backfill.answers import placing, quick
 from datasets.storage import stage
 
 FIRST, LAST, ZONE = date(2026, 10, 30), date(2026, 11, 2), "America/Los_Angeles"
@@ -41,7 +41,7 @@ def kept(files):
 def thoroughly(text, quote, folder):
     files = stage.DayFiles(folder / "thorough", NAMES, null="")
     _, rows = readers.flat_file(io.StringIO(text, newline="\n"), quote)
-    find = window.day_finder(FIRST, LAST, ZONE)
+    find = placing.day_finder(FIRST, LAST, ZONE)
     for row in rows:
         if find(row[1]) in WANTED:
             files.add(find(row[1]), row)
@@ -50,11 +50,11 @@ def thoroughly(text, quote, folder):
 
 def quickly(text, quote, folder, piece=7):
     files = stage.DayFiles(folder / "quick", NAMES, null="")
-    find = window.day_finder(FIRST, LAST, ZONE)
+    find = placing.day_finder(FIRST, LAST, ZONE)
     raw = text.encode()
     quick.split(
-        [raw[at : at + piece] for at in range(0, len(raw), piece)], lambda titles: (1, 2, files), quote=quote, first=FIRST,
-        last=LAST, zone=ZONE, wanted=WANTED, elsewhere=lambda moment: day if (day := find(moment)) in WANTED else None,
+        [raw[at : at + piece] for at in range(0, len(raw), piece)], lambda titles: quick.Places(1, 2, files), quote=quote,
+        first=FIRST, last=LAST, zone=ZONE, wanted=WANTED, elsewhere=lambda moment: day if (day := find(moment)) in WANTED else None,
     )  # fmt: skip
     return kept(files)
 
@@ -85,8 +85,8 @@ def test_that_lines_of_days_came_which_are_not_wanted_is_told(moment, came, tmp_
     raw = f"id\tpurchase-date\ttitle\na\t{moment}\tx\n".encode()
     files = stage.DayFiles(tmp_path, NAMES, null="")
 
-    told = quick.split([raw], lambda titles: (1, None, files), quote="double", first=FIRST, last=LAST, zone=ZONE,
-                       wanted=WANTED, elsewhere=lambda _: None)  # fmt: skip
+    told = quick.split([raw], lambda titles: quick.Places(1, None, files), quote="double", first=FIRST, last=LAST,
+                       zone=ZONE, wanted=WANTED, elsewhere=lambda _: None)  # fmt: skip
     files.discard()
 
     assert told is came
@@ -103,10 +103,10 @@ def test_a_day_that_does_not_fit_its_column_is_left_to_the_thorough_reader(momen
 def test_a_column_of_dates_goes_by_the_date_that_is_written(tmp_path):
     raw = b"id\tpurchase-date\ttitle\na\t2026-11-01T00:00:00Z\tx\nb\t2026-10-30\ty\n"
     files = stage.DayFiles(tmp_path, NAMES, null="")
-    find = window.day_finder(FIRST, LAST, ZONE, dates=True)
+    find = placing.day_finder(FIRST, LAST, ZONE, dates=True)
 
-    quick.split([raw], lambda titles: (1, None, files), quote="double", first=FIRST, last=LAST, zone=ZONE, wanted=WANTED,
-                elsewhere=find, dates=True)  # fmt: skip
+    quick.split([raw], lambda titles: quick.Places(1, None, files), quote="double", first=FIRST, last=LAST,
+                zone=ZONE, wanted=WANTED, elsewhere=find, dates=True)  # fmt: skip
 
     assert {day: staged.rows for day, staged in files.close().items()} == {date(2026, 11, 1): 1, FIRST: 1}
 
@@ -126,7 +126,7 @@ def test_what_is_not_ordinary_is_left_to_the_thorough_reader(raw, tmp_path):
     with pytest.raises(quick.NotOrdinary):
         quick.split(
             [raw],
-            lambda titles: (1, 2, files),
+            lambda titles: quick.Places(1, 2, files),
             quote="double",
             first=FIRST,
             last=LAST,

@@ -9,6 +9,7 @@ from connector.accounts import checkup
 from connector.accounts.models import FirstLook, RefusedMarketplace
 from connector.database.clock import database_now
 from datasets.backfill import engine, facts, runs
+from datasets.definition.form import DatasetForm
 from datasets.models import Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
@@ -183,6 +184,63 @@ def test_a_replace_shows_the_others(three, make_dataset, fill, check, simulator,
     run = fill(dataset)
 
     assert run.state == "partial" and "without MX" in run.message
+    check(dataset).assert_orders_equal_truth(day_before(4), day_before(1), marketplaces="US,CA")
+
+
+def test_a_replace_takes_no_rows_from_its_readers_for_a_marketplace_that_is_refused(
+    three, make_dataset, fill, check, simulator, refuse
+):
+    """The new generation was shown without that marketplace's rows."""
+    dataset = make_dataset(mode="replace")
+    assert fill(dataset).state == "succeeded"
+    before, generation = rows_of(check(dataset)), dataset.generation
+    refuse(MX)
+
+    for _ in range(2):  # and not by a run that finds everything in, either
+        run = fill(dataset)
+
+        assert run.state == "partial" and "without MX" in run.message
+        assert (dataset.generation, rows_of(check(dataset))) == (generation, before)
+        known = facts.facts(dataset)
+        assert (known.state, known.days_lacking, known.complete_through) == ("partial", 4, day_before(1))
+
+    heal(simulator)
+    a_day_later()
+    assert fill(dataset).state == "succeeded"
+    assert dataset.generation > generation and lacks(dataset) == {()}
+    check(dataset).assert_orders_equal_truth(day_before(4), day_before(1), marketplaces="US,CA,MX")
+
+
+def test_a_replace_goes_on_without_a_marketplace_that_a_person_leaves_out(
+    alice, three, make_dataset, fill, check, refuse
+):
+    dataset = make_dataset(mode="replace")
+    assert fill(dataset).state == "succeeded"
+    generation = dataset.generation
+    refuse(MX)
+    assert fill(dataset).state == "partial"
+
+    form = DatasetForm.from_payload(
+        alice, {"options": dataset.options | {"marketplaces": ["US", "CA"]}}, instance=dataset
+    )
+    assert form.is_valid(), form.errors
+    dataset = form.save()
+
+    run = fill(dataset)
+    assert run.state == "succeeded", run.message
+    assert dataset.generation > generation
+    check(dataset).assert_orders_equal_truth(day_before(4), day_before(1), marketplaces="US,CA")
+
+
+def test_a_replace_that_never_had_a_marketplace_goes_on_without_it(three, make_dataset, fill, check, refuse):
+    refuse(MX)
+    dataset = make_dataset(mode="replace")
+    fill(dataset)
+    generation = dataset.generation
+
+    assert fill(dataset).state == "partial"
+
+    assert dataset.generation > generation
     check(dataset).assert_orders_equal_truth(day_before(4), day_before(1), marketplaces="US,CA")
 
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from connector.catalogue.report import Days
 from datasets import calendar, schedule
-from datasets.backfill import days, plan, window
+from datasets.backfill import days
+from datasets.backfill.answers.placing import day_finder
+from datasets.backfill.sources import plan
 from datasets.backfill.span import resolved_span
 
 ZONES = ["America/Los_Angeles", "Europe/London", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Tokyo", "UTC"]
@@ -41,7 +43,7 @@ def test_a_day_of_a_clock_change_is_as_long_as_it_is(day, hours):
 
 @given(st.datetimes(datetime(2026, 9, 20), datetime(2026, 12, 20), timezones=st.just(UTC)), st.sampled_from(ZONES))
 def test_the_quick_day_finder_agrees_with_the_calendar(moment, zone):
-    find = window.day_finder(date(2026, 10, 1), date(2026, 11, 30), zone)
+    find = day_finder(date(2026, 10, 1), date(2026, 11, 30), zone)
     expected = calendar.today(moment, zone)
 
     assert find(moment.isoformat()) == expected
@@ -50,7 +52,7 @@ def test_the_quick_day_finder_agrees_with_the_calendar(moment, zone):
 
 
 def test_text_that_is_no_instant_has_no_day():
-    find = window.day_finder(TODAY, TODAY, "UTC")
+    find = day_finder(TODAY, TODAY, "UTC")
 
     assert find("") is find(None) is find("n/a") is None
 
@@ -72,7 +74,7 @@ def test_text_that_is_no_instant_has_no_day():
     ],
 )
 def test_a_moment_falls_on_its_local_day_however_it_is_written(text, day):
-    assert window.day_finder(date(2026, 11, 20), TODAY, "America/Los_Angeles")(text) == day
+    assert day_finder(date(2026, 11, 20), TODAY, "America/Los_Angeles")(text) == day
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_a_moment_falls_on_its_local_day_however_it_is_written(text, day):
 )
 @pytest.mark.parametrize("zone", ZONES)
 def test_where_a_report_counts_dates_a_day_is_the_one_that_is_written(text, zone):
-    assert window.day_finder(TODAY, TODAY, zone, dates=True)(text) == TODAY
+    assert day_finder(TODAY, TODAY, zone, dates=True)(text) == TODAY
 
 
 @pytest.mark.parametrize(

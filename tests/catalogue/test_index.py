@@ -87,7 +87,7 @@ def test_a_report_describes_itself_as_json(report):
 
 @each_report
 def test_operations_are_known_and_their_burst_is_the_published_one(report):
-    name = "createReport" if report.source.is_report else report.source.operation
+    name = report.source.call
 
     assert OPERATIONS[name].burst == report.source.burst
 

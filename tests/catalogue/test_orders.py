@@ -392,7 +392,7 @@ ANY_JSON = st.recursive(
 
 
 @pytest.mark.slow
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     st.lists(st.dictionaries(KEYS, ANY_JSON, max_size=8), max_size=3),
     st.sampled_from(["order_details", "order_items"]),

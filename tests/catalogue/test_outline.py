@@ -160,7 +160,7 @@ def test_an_outline_without_a_column_is_refused():
 
 
 def test_an_empty_shape_is_frozen_and_equal_to_another():
-    assert parse("a", parent=Shape(path="orders")).parent.path == "orders"
+    assert parse("a", proof="reportSpecification").proof == "reportSpecification"
     assert Shape() == Shape() and parse("a") == parse("a") != parse("b")
     with pytest.raises(TypeError):
         Shape().told_apart["x"] = "y"

@@ -59,7 +59,7 @@ def every_shape() -> dict[str, Report]:
 
 
 def name_of(report: Report) -> str:
-    return report.source.report_type if report.source.is_report else report.source.operation
+    return report.source.subject
 
 
 def sample_of(report: Report) -> Path:
@@ -71,7 +71,7 @@ def sample_of(report: Report) -> Path:
 def read(report: Report) -> Read:
     """The sample as reading.py reads an answer, without files and table."""
     path, names, shape = sample_of(report), [column.name for column in report.columns], report.source.shape
-    if not report.source.is_report:
+    if report.source.kind == "pages":
         rows = [dict(zip(names, row, strict=True)) for row in report.source.rows(json.loads(path.read_text()))]
         return Read(rows, [row["other_fields"] for row in rows if row.get("other_fields")])
     with documents.open_text(path, LABELS[path.suffix[1:]], "US") as text:
@@ -123,7 +123,7 @@ def test_a_flat_file_has_the_declared_titles_in_their_order(report):
 
 @each_shape
 def test_a_report_can_be_tried_out_and_is_told_of(report):
-    if report.source.is_report:
+    if report.source.kind == "report":
         title = dict(report.option("report_type").choices)[report.source.report_type]
         assert name_of(report) in REPORT_TYPES
     else:

@@ -53,7 +53,7 @@ def test_a_report_asks_as_the_model_says_whatever_is_answered(report, places):
         ready = index.effective(report.key, answers)
         recorder, client = send({"reportId": "1", "orders": [], "payload": []})
         sent = ready.request(FROM, UNTIL, places, answers)
-        if ready.source.is_report:
+        if ready.source.kind == "report":
             reports.create(client, **sent)
             name = "createReport"
         else:

@@ -18,12 +18,14 @@ AHEAD, BACK = signal.SIGUSR2, signal.SIGWINCH  # its clock is set a day ahead, o
 
 def work(until_over):
     """Goes on with whatever is open; ends when nothing is, where it was told so."""
+    from connector.database.away import left_to_the_next
     from connector.database.clock import database_now
     from datasets.backfill import dispatch, engine
     from datasets.models import Run
 
     while True:
-        dispatch.release_dead_leases(database_now())
+        with left_to_the_next("the tick"):  # as datasets.tasks.tick does
+            dispatch.release_dead_leases(database_now())
         found = list(Run.objects.open().values_list("pk", flat=True))
         if not found and until_over:
             return

@@ -26,6 +26,7 @@ from connector.simulator.simulator import Simulator
 from connector.spapi import errors
 from connector.spapi.client import Client
 from datasets.backfill import fetch, lease, runs
+from datasets.backfill.sources.asking import Asking
 from datasets.models import Day, Request, Run
 from tests.days import day_before
 from tests.faults import malformed
@@ -33,8 +34,8 @@ from tests.faults.driving import drive
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
-MASS = int(os.environ.get("MALFORMED") or 200)
-OVER_HTTP = 6 if MASS <= 300 else 200
+MASS = int(os.environ.get("MALFORMED") or 300)
+OVER_HTTP = 8 if MASS <= 300 else 200
 FRESH_TABLE = 25  # cases, after which columns that became text are typed again
 DOCUMENT = "https://tortuga-prod-na.s3.us-west-2.amazonaws.com/D1"
 INCLUDED = (
@@ -78,7 +79,7 @@ class Mass:
         self.fence = lease.take(self.run.pk)
         self.run.refresh_from_db()
         self.report = index.effective(dataset.report, dataset.options)
-        self.is_report = self.report.source.is_report
+        self.is_report = self.report.source.kind == "report"
 
     def land(self, case):
         """Takes the case as far as it goes; answers the error that ended it, or None."""
@@ -92,7 +93,7 @@ class Mass:
             generation=self.run.generation,
             first_day=self.days[0],
             last_day=self.days[1],
-            kind="report" if self.is_report else "pages",
+            kind=self.report.source.kind,
         )
         for day in self.days:
             Day.objects.create(
@@ -106,12 +107,12 @@ class Mass:
             sleep=lambda seconds: None,
         )
         lost = SimpleNamespace(is_set=lambda: False)
-        asking = fetch.Asking(
-            self.run, self.fence, self.report, self.dataset.account, self.dataset.account.zone, client, lost
+        asking = Asking(
+            self.run, self.fence, self.report, self.dataset.account, self.dataset.account.zone, lost, given=client
         )
         for _ in range(8):
             try:
-                asking.step(request)
+                fetch.step(asking, request)
             except errors.SpapiError as problem:
                 assert problem.message and "\0" not in problem.message
                 return problem

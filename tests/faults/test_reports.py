@@ -7,7 +7,7 @@ import pytest
 
 from connector.database.clock import database_now
 from datasets.backfill import engine, runs
-from datasets.models import Day, Run
+from datasets.models import Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
 from tests.faults.driving import Drive, begin
@@ -77,6 +77,18 @@ def test_a_report_that_failed_is_asked_for_again_after_its_cool_down(file):
     message, seconds = next((message, seconds) for message, seconds in run.waits if "could not build" in message)
     assert "Internal error in the report factory." in message
     assert seconds > 1  # half an hour, a thousand times as quick
+    file.assert_whole()
+
+
+def test_what_goes_wrong_once_uses_up_no_patience_with_something_else(file):
+    """A report that failed once and whose document came broken twice was given up as one whose document is never whole."""
+    file.amazon.fault("createReport", "fatal", nth=1, text="Internal error in the report factory.")
+    file.amazon.fault("downloadDocument", "truncated_gzip", nth=[2, 3])  # the first one is Amazon's reason
+
+    run = file.drive()
+
+    assert run.state == "succeeded", run.message
+    assert Request.objects.get(dataset=file.dataset).failures_by == {"fatal": 1, "document": 2}
     file.assert_whole()
 
 

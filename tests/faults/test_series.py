@@ -144,18 +144,21 @@ def test_addresses_that_always_run_out_fail_their_own_day_only(series):
 
 
 def test_a_document_that_drips_is_over_at_the_deadline_and_read_again(series, monkeypatch):
-    """E21."""
+    """E21: by itself it would take hours, though something comes all the time. What the run says that it waits for is what its newest
+    day waits for, and no proof: on a busy machine that may be another report."""
     from connector.spapi.client import Client
 
-    monkeypatch.setattr(Client.download, "__defaults__", (1.0,))
+    monkeypatch.setattr(Client.download, "__defaults__", (2.0,))
     for place, day, _ in series.places():
         series.again()
-        series.fault("downloadDocument", "drip", day, count=1, bytes=16, seconds=0.05)
+        fault = series.fault("downloadDocument", "drip", day, count=1, bytes=1, seconds=0.5)
 
-        run = series.drive()
+        run = series.drive(seconds=100)
 
         assert_all_is_well(series, place, run)
-        assert any("did not answer in time" in message for message, _ in run.waits), (place, run.waits)
+        rules = series.amazon.simulator.control("/simulator/faults")["faults"]
+        assert [rule["fired"] for rule in rules if rule["id"] == fault] == [1], place
+        assert series.amazon.calls("downloadDocument") >= 3 + 1, place
 
 
 def test_a_document_that_points_elsewhere_fails_its_own_day_only(series, simulator):

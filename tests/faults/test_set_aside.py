@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 
 from connector.accounts import direct
 from connector.accounts.clients import client_for
@@ -47,7 +48,7 @@ def scheduled(dataset):
 def pass_time(dataset, span):
     """As if so much of Amazon's time had gone by since the days failed."""
     for day in dataset.days.exclude(not_before=None):
-        day.not_before -= span / engine.fetch.settings.SPAPI_RATE_FACTOR
+        day.not_before -= span / settings.SPAPI_RATE_FACTOR
         day.save(update_fields=["not_before"])
 
 
@@ -453,6 +454,67 @@ def test_patience_is_half_an_hour_however_many_the_tries(chain, settings):
     run.turn()
 
     assert Request.objects.filter(dataset=chain.dataset, part_of__isnull=False).count() == 2
+
+
+def until(run, **so):
+    """The run gets on until a request of its dataset is so."""
+    for _ in range(100):
+        if Request.objects.filter(dataset=run.dataset_id, **so).exists():
+            return
+        run.hurry()
+        run.turn()
+    pytest.fail(f"no request is {so}: {run.message}")
+
+
+def throttled_for(dataset, span):
+    """As if the request had met nothing but 429 for so long."""
+    Request.objects.filter(dataset=dataset, throttled_since__isnull=False).update(
+        throttled_since=database_now() - span / settings.SPAPI_RATE_FACTOR
+    )
+
+
+def test_a_kind_of_report_that_is_throttled_without_end_is_set_aside(file):
+    """E40: a 429 is waited out, but the run of a report whose quota never comes back waited for 24 hours."""
+    file.amazon.fault("createReport", "429")
+    run = begin(file.dataset)
+    until(run, throttled_since__isnull=False)
+    throttled_for(file.dataset, timedelta(minutes=10))  # as quick as this clock is, the hour is over in four seconds
+    run.hurry()
+    run.turn()
+    assert run.is_open and not run.days_failed()
+
+    throttled_for(file.dataset, timedelta(minutes=61))
+    run.to_end()
+
+    assert run.state == "failed" and "nothing but 429" in run.message
+    assert file.dataset.days.exclude(not_before=None).count() == 2  # tried again at growing distances
+    file.amazon.heal()
+    assert file.drive().state == "succeeded"
+    file.assert_whole()
+
+
+def test_where_amazon_answers_nothing_a_429_is_waited_out(file):
+    """E40."""
+    file.amazon.fault("*", "429")
+    run = begin(file.dataset)
+    until(run, throttled_since__isnull=False)
+
+    throttled_for(file.dataset, timedelta(hours=20))
+    run.hurry()
+    run.turn()
+
+    assert run.is_open and not run.days_failed()
+
+
+def test_an_answer_in_between_ends_the_count_of_429s(file):
+    """E40."""
+    file.amazon.fault("createReport", "429", count=1)
+    run = begin(file.dataset)
+    until(run, throttled_since__isnull=False)
+    until(run, amazon_id__gt="")
+
+    assert not Request.objects.filter(dataset=file.dataset, throttled_since__isnull=False).exists()
+    assert run.to_end().state == "succeeded"
 
 
 def test_a_replace_with_a_day_set_aside_keeps_the_old_rows(make_chain, quick):

@@ -184,7 +184,7 @@ def test_a_report_that_the_catalogue_dropped_still_shows_what_is_there(page, dat
 def test_the_list_of_days_narrows_to_the_failed_ones(page, dataset):
     response = page.get(f"/datasets/{dataset.slug}/days?state=failed")
 
-    assert [day.day for day, _ in response.context["rows"]] == [day_back(16), day_back(17), day_back(83)]
+    assert [row.day.day for row in response.context["rows"]] == [day_back(16), day_back(17), day_back(83)]
     assert "Amazon says: internal error." in text(response)
 
 
@@ -216,6 +216,45 @@ def test_days_that_wait_for_their_next_try_say_when_it_is(page, alice, account):
     assert "It has failed 3 times, so it waits: the first run after 10 Sep 2036 12:00 UTC" in seen
     listed = text(page.get(f"/datasets/{dataset.slug}/days?state=failed"))
     assert listed.count("Next try: the first run after 10 Sep 2036 12:00 UTC.") == 3
+
+
+def test_a_failed_day_outside_of_the_datasets_dates_promises_no_next_try(page, alice, account):
+    dataset, _ = scenes.partial(alice, account)
+    dataset.days.filter(state="failed").update(attempts=3, not_before=datetime(2036, 9, 10, 12, tzinfo=UTC))
+    Dataset.objects.filter(pk=dataset.pk).update(start=day_back(10).isoformat())
+
+    seen = text(page.get(f"/datasets/{dataset.slug}/days/{day_back(16)}"))
+    assert "It lies outside of the dataset's dates, so no run asks for it any more." in seen
+    assert "2036" not in seen and "Try this day now" not in seen
+    assert "2036" not in text(page.get(f"/datasets/{dataset.slug}/days?state=failed"))
+    assert "2036" not in text(page.get(f"/datasets/{dataset.slug}"))
+
+
+def test_a_day_whose_second_reading_failed_is_among_the_failed_ones(page, alice, account):
+    """It was counted, and the list that the count leads to was empty."""
+    dataset, run = scenes.up_to_date(alice, account, days=10)
+    Run.objects.filter(pk=run.pk).update(state="partial")
+    dataset.days.filter(day=day_back(3)).update(again=True, attempts=1, message="Amazon could not build this report.")
+
+    assert "1 failed" in text(page.get(f"/datasets/{dataset.slug}"))
+    response = page.get(f"/datasets/{dataset.slug}/days?state=failed")
+    assert [(row.day.day, row.state) for row in response.context["rows"]] == [(day_back(3), "failed")]
+    assert dict(response.context["filters"])["landed"] == 9
+
+
+def test_a_day_of_a_file_is_not_said_to_be_fetched_again(page, alice, account):
+    dataset, _ = scenes.up_to_date(alice, account, days=10)
+    dataset.days.filter(day__lte=day_back(5)).update(from_file=True)
+    old = day_back(7)
+
+    assert "Reload this day" not in text(page.get(f"/datasets/{dataset.slug}/days/{old}"))
+    response = page.post(f"/datasets/{dataset.slug}/reload", {"first": old, "last": old}, follow=True)
+    assert said(response)[0].startswith("Nothing was reloaded: the rows of these days came from an uploaded file")
+    assert dataset.runs.count() == 1
+
+    response = page.post(f"/datasets/{dataset.slug}/reload", {"first": day_back(6), "last": day_back(3)}, follow=True)
+    assert said(response)[0].startswith("2 days are fetched again.")
+    assert "2 of an uploaded file stay as they are." in said(response)[0]
 
 
 class TestWhatAmazonRestated:

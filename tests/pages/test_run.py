@@ -1,11 +1,14 @@
 """The run page: what goes on, how far it is, and when something failed, the four things a person wants to know."""
 
+from datetime import timedelta
 from html import unescape
 
 import pytest
 from django.utils import timezone
 
-from datasets.models import Dataset, Run
+from datasets.calendar import written
+from datasets.models import Dataset, Day, Request, Run
+from tests.days import day_before
 from tests.pages import scenes
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +50,7 @@ def test_an_open_run_says_how_far_it_is_and_where_its_requests_are(page, run):
 
 
 def test_days_that_failed_come_first(page, run):
-    states = [state for _, state in page.get(f"/runs/{run.pk}").context["days"]]
+    states = [row.state for row in page.get(f"/runs/{run.pk}").context["days"]]
 
     assert states[:4] == ["failed", "failed", "failed", "open"]
 
@@ -145,3 +148,99 @@ def test_a_run_that_waits_for_a_worker_says_so(page, alice, account):
     run = scenes.run_of(scenes.shelf(alice, account, "Fresh"), "queued")
 
     assert "Waiting for a free worker." in text(page.get(f"/runs/{run.pk}"))
+
+
+def test_a_replace_that_would_take_a_marketplace_from_its_readers_says_what_they_see(page, alice, account):
+    """Its own generation lacks Mexico, so readers keep the one before."""
+    dataset, run = scenes.partial(alice, account)
+    Dataset.objects.filter(pk=dataset.pk).update(mode="replace")
+    dataset.days.filter(state="failed").update(state="landed", rows=5)
+    dataset.days.update(lacking=["MX"], generation=dataset.generation + 1)
+    Run.objects.filter(pk=run.pk).update(generation=dataset.generation + 1)
+
+    seen = text(page.get(f"/runs/{run.pk}"))
+
+    assert "Readers see the rows of the last complete run: a replace shows nothing half done." in seen
+    assert "This run is without MX." in seen
+    assert "leave it out of the dataset's marketplaces" in seen
+    assert "The scheduled runs ask for MX again, once a day at the most. The next one is planned for" in seen
+    assert "asks for the missing days" not in seen
+    assert "Readers see the rows of the last complete run." in text(page.get(f"/datasets/{dataset.slug}"))
+    seen = text(page.get(f"/datasets/{dataset.slug}/days/{day_before(3)}"))
+    assert "It belongs to a replace that is not complete" in seen and "See the rows of this day" not in seen
+
+
+def test_what_comes_next_names_the_run_that_asks_for_days_that_wait(page, alice, account):
+    """It said of the next run, planned for today, that it would ask for days that wait until next week."""
+    dataset, run = scenes.partial(alice, account)
+    due = dataset.next_run_at + timedelta(days=5)
+    dataset.days.filter(state="failed").update(not_before=due)
+
+    seen = text(page.get(f"/runs/{run.pk}"))
+    assert f"the first scheduled run after {written(due)} asks for them again" in seen
+    assert f"the next ones with the run that is planned for {written(dataset.next_run_at)}." in seen
+    assert "It is planned for" not in seen
+
+    dataset.days.filter(state="failed").update(not_before=dataset.next_run_at - timedelta(hours=1))
+    assert (
+        f"The next scheduled run asks for the missing days again. It is planned for {written(dataset.next_run_at)}."
+        in text(page.get(f"/runs/{run.pk}"))
+    )
+
+
+def test_an_old_run_does_not_say_that_days_keep_rows_which_later_runs_have_loaded(page, alice, account):
+    dataset, run = scenes.partial(alice, account)
+    Run.objects.filter(pk=run.pk).update(done_at_end=87, failed_at_end=3)
+    later = scenes.run_of(dataset, "succeeded", ago=timedelta(hours=1))
+    dataset.days.update(state="landed", rows=5, run=later)
+
+    seen = text(page.get(f"/runs/{run.pk}"))
+    assert "Later runs have taken up the days that failed in this one." in seen
+    assert "second reading" not in seen
+    told = page.get(f"/datasets/{dataset.slug}/history").context["runs"]
+    assert [(one.done, one.failed) for one in told] == [(90, 0), (87, 3)]
+
+    dataset.days.filter(day=day_before(3)).update(again=True, attempts=1, run=run)
+    assert "The days whose second reading failed keep the rows of the first." in text(page.get(f"/runs/{run.pk}"))
+
+
+def file_run(dataset, state, **fields):
+    return scenes.run_of(dataset, state, trigger="file", **fields)
+
+
+def test_a_run_of_a_file_speaks_of_the_file(page, alice, account):
+    dataset, _ = scenes.up_to_date(alice, account, days=5)
+    run = file_run(dataset, "running", days_total=1)
+    request = Request.objects.create(
+        dataset=dataset, generation=1, first_day=day_before(40), last_day=day_before(40), kind="file", state="ready"
+    )
+    Day.objects.create(dataset=dataset, generation=1, day=day_before(40), state="asked", request=request, run=run)
+
+    response = page.get(f"/runs/{run.pk}")
+    assert [(words, count) for _, words, count in response.context["phases"]] == [
+        ("To be read", 1),
+        ("Saving", 0),
+        ("Saved", 0),
+    ]
+    seen = text(response)
+    assert "The uploaded file" in seen and "What is asked of Amazon" not in seen
+    assert ">To be read</span>" in seen
+    assert "Its rows are being loaded from an uploaded file." in text(
+        page.get(f"/datasets/{dataset.slug}/days/{day_before(40)}")
+    )
+
+
+def test_a_run_of_a_file_that_failed_sends_people_to_the_file(page, alice, account):
+    dataset, _ = scenes.up_to_date(alice, account, days=5)
+    run = file_run(dataset, "failed", days_total=1, message="1 of 1 days could not be loaded.")
+    day = Day.objects.create(
+        dataset=dataset, generation=1, day=day_before(40), state="failed", run=run, attempts=1, message="No."
+    )
+
+    seen = text(page.get(f"/runs/{run.pk}"))
+    assert "Nothing by itself: the rows of these days come from a file, which a person loads." in seen
+    assert 'href="/files"' in seen and f'action="/datasets/{dataset.slug}/run"' not in seen
+    assert "It is planned for" not in seen
+    seen = text(page.get(f"/datasets/{dataset.slug}/days/{day.day}"))
+    assert "which no run loads by itself. Mend the file, then upload and load it again" in seen
+    assert "Try this day now" not in seen and "tries it again" not in seen

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from datasets.backfill.facts import complete_through, facts, facts_of
+from datasets.backfill.facts import complete_through, facts, facts_of, states_of
 from datasets.models import Day, Run
 from tests.serving import shop
 
@@ -144,11 +144,46 @@ def test_a_report_without_dates_holds_one_day(alice):
     assert complete_through(dataset, NOW) == found.complete_through
 
 
-def test_a_report_that_the_catalogue_has_dropped_can_still_be_told_of(dataset):
-    dataset.report = "gone_for_good"
-    day(dataset, 1)
+def test_of_a_report_without_dates_only_the_newest_day_can_lack_a_marketplace(alice):
+    """Each day that it was ever asked for was counted."""
+    dataset = shop.make_dataset(
+        alice, shop.make_account(alice), "places", report="marketplace_participations", start="", end="", mode="replace"
+    )
+    run(dataset, "partial")
+    for back in (3, 2):
+        day(dataset, back, lacking=["MX"])
 
-    assert facts(dataset, NOW).newest == TODAY - timedelta(days=1)
+    assert facts(dataset, NOW).days_lacking == 1
+    assert (facts(dataset, NOW).state, states_of([dataset], NOW)[dataset.pk]) == ("partial", "partial")
+
+    day(dataset, 1)
+    assert facts(dataset, NOW).days_lacking == 0
+    assert (facts(dataset, NOW).state, states_of([dataset], NOW)[dataset.pk]) == ("up_to_date", "up_to_date")
+
+
+def test_a_report_that_the_catalogue_has_dropped_can_still_be_told_of(dataset):
+    """It was taken for one that shows the present: one day, and complete through the newest one whatever was missing."""
+    dataset.report = "gone_for_good"
+    run(dataset, "partial")
+    for back in (1, 2, 4):
+        day(dataset, back, lacking=["MX"] if back == 2 else [])
+    day(dataset, 3, "failed", attempts=1)
+
+    found = facts(dataset, NOW)
+    assert (found.newest, found.oldest) == (TODAY - timedelta(days=1), TODAY - timedelta(days=4))
+    assert (found.days_total, found.days_done, found.days_failed, found.days_lacking) == (4, 3, 1, 1)
+    assert (found.state, states_of([dataset], NOW)[dataset.pk]) == ("partial", "partial")
+    assert through(dataset) == 4
+
+
+def test_dates_that_mean_nothing_any_more_leave_what_is_there(dataset):
+    dataset.start = "the beginning"
+    day(dataset, 1)
+    day(dataset, 3)
+
+    found = facts(dataset, NOW)
+    assert (found.days_total, found.days_done) == (2, 2)
+    assert through(dataset) == 3
 
 
 def test_many_datasets_take_two_queries(alice, django_assert_num_queries):

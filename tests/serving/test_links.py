@@ -10,6 +10,8 @@ import pytest
 from django.test import Client
 
 from datasets.access import tokens
+from datasets.formats.index import FORMATS, OF_PAGES
+from datasets.problems import BadParameters
 from tests.serving import shop
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +113,67 @@ def test_no_nonsense_in_its_place_breaks_the_server(orders, query):
 
     assert answer.status_code in (400, 401)
     assert answer["Content-Type"] == "application/problem+json"
+
+
+SHAPES = {"_header": "0", "_bom": "1", "_safe": "1", "_decimals": "string"}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("path", [f"export.{name}" for name in FORMATS] + [f"rows.{name}" for name in OF_PAGES])
+def test_how_its_files_are_written_is_kept_or_refused_for_each_format(link, path, name):
+    """`_header=0` was passed over where Parquet or JSON were read."""
+    kept = name.removeprefix("_") in FORMATS[path.partition(".")[2]].options
+    plain = link("_select=title,item_price")
+
+    response = link(f"_select=title,item_price&{name}={SHAPES[name]}")(f"orders_us/{path}")
+
+    if kept:
+        asked = plain(f"orders_us/{path}", f"{name}={SHAPES[name]}")
+        assert response.status_code == 200, response.whole
+        if not path.endswith("xlsx"):  # a workbook holds the time at which it was made
+            assert response.whole == asked.whole
+        assert response.whole != plain(f"orders_us/{path}").whole
+    else:
+        assert response.status_code == 400, response.whole
+        detail = json.loads(response.whole)["errors"][0]["detail"]
+        assert f"this link is fixed to {name}={SHAPES[name]}, and {path.partition('.')[2]} has no use for it" in detail
+        assert "This link can be read as " in detail
+
+
+def test_a_reader_may_say_otherwise(link):
+    ask = link("_header=0&_select=title")
+
+    assert ask("orders_us/export.csv", "_header=1").whole.startswith(b"title\r\n")
+    assert not ask("orders_us/export.csv").whole.startswith(b"title\r\n")
+
+
+def test_a_link_that_is_fixed_to_a_download_is_one(link):
+    """It was taken and passed over."""
+    ask = link("_dl=1")
+
+    assert ask("orders_us/export.csv")["Content-Disposition"].startswith("attachment")
+    assert ask("orders_us/export.csv", "_dl=0")["Content-Disposition"].startswith("inline")
+    assert ask("orders_us/rows.json")["Content-Disposition"].startswith("attachment")
+
+
+def test_it_is_kept_by_statements_and_in_domos_call_too(link, orders):
+    ask = link("_header=0&_select=title")
+    rows = ask("orders_us/export.csv").whole
+
+    assert sorted(ask("orders_us/query.csv", "sql=SELECT * FROM table").whole.split(b"\r\n")) == sorted(
+        rows.split(b"\r\n")
+    )
+    assert ask("orders_us/query.parquet", "sql=SELECT * FROM table").status_code == 400
+    domo = Client().get(f"/v1/datasets/{orders.uuid}/data?token={link('_header=1&_select=title').token}")
+    assert b"".join(domo.streaming_content).startswith(b"title\r\n")
+
+
+def test_a_link_that_no_format_can_keep_is_not_made(link):
+    with pytest.raises(BadParameters) as problem:
+        link("_header=0&_decimals=string")
+
+    assert {error["param"] for error in problem.value.errors} == {"_header", "_decimals"}
+    assert "No format has a use for _decimals and _header together" in problem.value.errors[0]["detail"]
 
 
 def test_a_link_is_made_over_the_api_and_its_query_is_checked(orders, alice):

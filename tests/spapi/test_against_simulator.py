@@ -252,7 +252,7 @@ def test_an_orphaned_report_is_found_again_among_many(seller):
         lambda: reports.find(client, BY_ORDER_DATE["report_type"], [US], begin, end, NOON - timedelta(hours=1))
     )
 
-    assert [report_id for report_id, *_ in found] == [wanted]
+    assert [report.report_id for report in found] == [wanted]
 
 
 def test_participations_name_every_marketplace(seller):

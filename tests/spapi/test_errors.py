@@ -59,6 +59,12 @@ def test_each_error_is_worded_for_a_run(kind):
     assert said.startswith("Amazon did this. ") and len(said) > 40
 
 
+@pytest.mark.parametrize("kind", of_runs.MEANING)
+def test_no_error_says_that_the_next_run_tries_again(kind):
+    """Days that failed wait for a run after their own time, for up to a week."""
+    assert "next run" not in of_runs.MEANING[kind]
+
+
 @pytest.mark.parametrize("words", [of_runs.words, of_accounts.words])
 def test_what_our_own_rooms_have_worded_stays_as_it_is(words):
     problem = errors.Refused("A whole text of ours.")

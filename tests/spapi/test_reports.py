@@ -127,8 +127,8 @@ def test_an_earlier_report_is_found_on_any_page_and_only_for_the_same_question(w
 
     found = reports.find(desk(), "TYPE", ["M1", "M2"], START, END, since=START)
 
-    assert [(report_id, status) for report_id, status, _ in found] == [("newer", "IN_QUEUE"), ("older", "DONE")]
-    assert found[0][2] == datetime(2026, 2, 2, tzinfo=UTC)
+    assert [(report.report_id, report.status) for report in found] == [("newer", "IN_QUEUE"), ("older", "DONE")]
+    assert found[0].created_at == datetime(2026, 2, 2, tzinfo=UTC)
     assert "createdSince=2026-01-01T08%3A00%3A00Z" in wire.requests[0].target
     assert wire.requests[1].target == "/reports/2021-06-30/reports?nextToken=n"
 
@@ -147,7 +147,7 @@ def test_an_earlier_report_is_found_on_any_page_and_only_for_the_same_question(w
 def test_a_listed_report_of_any_shape_is_borne(wire, desk, odd):
     wire.says(answer({"reports": [{**listed("odd", "2026-02-02T00:00:00Z"), **odd}, listed("ours", None)]}))
 
-    found = [report_id for report_id, *_ in reports.find(desk(), "TYPE", ["M1", "M2"], START, END)]
+    found = [report.report_id for report in reports.find(desk(), "TYPE", ["M1", "M2"], START, END)]
 
     assert found[-1] == "ours" and set(found) <= {"odd", "ours"}
 

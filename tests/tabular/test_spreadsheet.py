@@ -137,6 +137,13 @@ def test_one_of_several_sheets_has_to_be_named():
     )
 
 
+def test_a_sheet_of_a_text_is_refused():
+    """It was taken, passed over, and shown on the file's page."""
+    assert refusal(b"sku\nA\n", sheet="Sheet 2") == (
+        "skus.csv is text, which has no sheets, and so none named 'Sheet 2'. Leave the sheet empty."
+    )
+
+
 def test_an_empty_second_sheet_is_in_nobodys_way():
     assert frame(workbook([["sku"], ["A"]], []), "one.xlsx")["sku"].tolist() == ["A"]
 

@@ -1,12 +1,16 @@
 """Queries that are kept under a name: made, changed and found. What is kept has been understood by PostgreSQL once."""
 
 import re
+from collections.abc import Collection
+from typing import Any
 
 import psycopg
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from datasets.models import SavedQuery
+from datasets.access.tokens import Caller
+from datasets.models import Dataset, SavedQuery
 from datasets.problems import BadParameters, Conflict, NotFound, shown
 from datasets.rows.pool import pool
 from datasets.serving.sql import refusals, sandbox
@@ -15,14 +19,15 @@ MAX_QUERIES = 500  # of one person
 SLUG_LENGTH = 50
 
 
-def all_of(caller):
+def all_of(caller: Caller) -> QuerySet[SavedQuery]:
     """The caller's queries. A token for certain datasets sees none: their text may name others."""
     if caller.token is not None and caller.token.limited:
         return SavedQuery.objects.none()
     return SavedQuery.objects.of(caller.user).select_related("dataset").order_by("name", "pk")
 
 
-def find(caller, slug):
+def find(caller: Caller, slug: str) -> SavedQuery:
+    """The query of this slug; NotFound where the caller may see none."""
     found = all_of(caller).filter(slug=slug).first() if re.fullmatch(r"[a-z][a-z0-9_]{0,49}", slug) else None
     if found is None:
         raise NotFound(f"There is no query '{shown(slug)}' that you may see.")
@@ -30,7 +35,7 @@ def find(caller, slug):
 
 
 @transaction.atomic
-def keep(caller, *, name, sql, dataset=None):
+def keep(caller: Caller, *, name: str, sql: str, dataset: Dataset | None = None) -> SavedQuery:
     """A new query; raises where the statement could not be carried out as things stand."""
     name = _name(name)
     check(caller, sql, dataset)
@@ -40,7 +45,7 @@ def keep(caller, *, name, sql, dataset=None):
     return SavedQuery.objects.create(owner=caller.user, slug=_slug(name, taken), name=name, sql=sql, dataset=dataset)
 
 
-def change(caller, query, **changes):
+def change(caller: Caller, query: SavedQuery, **changes: Any) -> None:
     """Another name, statement or dataset; the slug stays, and so does what others change meanwhile."""
     if "name" in changes:
         changes["name"] = _name(changes["name"])
@@ -53,7 +58,7 @@ def change(caller, query, **changes):
     query.refresh_from_db()
 
 
-def check(caller, text, dataset):
+def check(caller: Caller, text: str, dataset: Dataset | None) -> None:
     """Raises Refused where PostgreSQL would not take the statement; nothing is computed."""
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
@@ -70,14 +75,14 @@ def check(caller, text, dataset):
             connection.rollback()
 
 
-def _name(name):
+def _name(name: str | None) -> str:
     name = (name or "").strip()
     if not name or len(name) > 200 or "\x00" in name:
         raise BadParameters([("name", "name: between 1 and 200 characters are needed.")])
     return name
 
 
-def _slug(name, taken):
+def _slug(name: str, taken: Collection[str]) -> str:
     """A slug for the name that none of the taken ones is."""
     base = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "query"
     base = (base if base[0].isalpha() else f"q_{base}")[: SLUG_LENGTH - 5].rstrip("_")

@@ -1,16 +1,20 @@
 """How wanted days are grouped into requests. Pure."""
 
-from datetime import timedelta
+from collections.abc import Callable, Collection
+from datetime import date, timedelta
 
-from connector.catalogue.report import Aligned
+from connector.catalogue.windows import Aligned, Days
 from datasets.calendar import bounds
+
+Window = tuple[date, date]  # the first and the last day, both included
+Fits = Callable[[date, date], bool]  # whether one request may cover these days
 
 TRUST = 4  # times as many days as are known may be asked for by what these tell
 REPORTS_IN_FLIGHT = 15  # reports of one dataset that are under way together: all that Amazon takes without a wait
 EDGE_DAYS = 2  # today and yesterday arrive on their own, where a request can be spared for them
 
 
-def windows(wanted, *, fits, edge=None, spare=0):
+def windows(wanted: Collection[date], *, fits: Fits, edge: date | None = None, spare: int = 0) -> list[Window]:
     """Windows (first, last) that cover the wanted days with the fewest requests, newest first.
 
     `fits(first, last)` says whether one request may cover these days; whatever fits, its parts fit too.
@@ -36,14 +40,16 @@ def windows(wanted, *, fits, edge=None, spare=0):
     return [(min(day for day in wanted if day >= split), last), (first, max(older)), *found[1:]]
 
 
-def for_report(rule, wanted, zone, *, edge=None, spare=0):
+def for_report(
+    rule: Days | Aligned, wanted: Collection[date], zone: str, *, edge: date | None = None, spare: int = 0
+) -> list[Window]:
     """The windows in which a report is asked for, newest first, by the report's own rule."""
     if isinstance(rule, Aligned):
         return periods(wanted, rule)
     return windows(wanted, fits=whole_days(rule, zone), edge=edge, spare=spare)
 
 
-def periods(wanted, rule):
+def periods(wanted: Collection[date], rule: Aligned) -> list[Window]:
     """Windows of whole periods that cover the wanted days with the fewest requests, newest first."""
     covered = []
     for first, last in sorted({rule.period(day) for day in wanted}):
@@ -54,17 +60,19 @@ def periods(wanted, rule):
     return [(first, last) for first, last, _ in reversed(covered)]
 
 
-def at_most(days):
+def at_most(days: int) -> Fits:
     """Fits: no more than so many calendar days."""
     return lambda first, last: (last - first).days < days
 
 
-def whole_days(window_rule, zone):
+def whole_days(window_rule: Days, zone: str) -> Fits:
     """Fits: Amazon takes the instants from the first day's beginning to the last day's end, whose days have 23 to 25 hours."""
     return lambda first, last: window_rule.fits(bounds(first, zone)[0], bounds(last, zone)[1])
 
 
-def widest_for_pages(most, *, rows_per_day, page_rows, pages=15, known_days=None):
+def widest_for_pages(
+    most: int, *, rows_per_day: float | None, page_rows: int, pages: int = 15, known_days: int | None = None
+) -> int:
     """How many days one page chain may cover, so that it is done after about `pages` pages.
 
     The last page of a chain is half empty as a rule, and each costs as much of the quota as a full one: so chains are

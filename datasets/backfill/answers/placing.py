@@ -3,10 +3,13 @@
 "Empty" is Amazon's word only. Where rows came that belong to no day, any day without rows may be theirs.
 """
 
+from collections.abc import Callable
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 from connector.catalogue.moments import moment
-from datasets.backfill import window
+from datasets.calendar import bounds, days
+from datasets.retries import LATER
 
 LONGEST_SHOWN = 60  # characters of a value in a sentence
 _A_SECOND = timedelta(seconds=1)
@@ -15,9 +18,10 @@ _A_SECOND = timedelta(seconds=1)
 class Placing:
     """To which wanted day a moment belongs; what belongs to none is counted, with the first of its kind."""
 
-    def __init__(self, request, wanted, zone, column, *, dates=False):
-        self.request, self.wanted, self.column, self.dates = request, wanted, column, dates
-        self._find = window.day_finder(request.first_day, request.last_day, zone, dates=dates)
+    def __init__(self, asked, wanted, zone, column, *, dates=False):
+        """`asked` has the `first_day`, the `last_day` and the `until_at` that Amazon was asked for."""
+        self.asked, self.wanted, self.column, self.dates = asked, wanted, column, dates
+        self._find = day_finder(asked.first_day, asked.last_day, zone, dates=dates)
         self.homeless = 0  # rows without a day that can be read
         self.strays = 0  # rows of days outside of the request
         self.on_edge = 0  # strays of the very instant at which the request ends, which Amazon includes
@@ -33,7 +37,7 @@ class Placing:
             self.homeless += 1
             if self._first_homeless is None:
                 self._first_homeless = shown(said)
-        elif self.request.first_day <= day <= self.request.last_day:
+        elif self.asked.first_day <= day <= self.asked.last_day:
             self.others_came = True
         else:
             self.strays += 1
@@ -44,7 +48,7 @@ class Placing:
         return None
 
     def _is_edge(self, said):
-        at, until = moment(said), self.request.until_at
+        at, until = moment(said), self.asked.until_at
         return not self.dates and at.tzinfo is not None and until is not None and abs(at - until) < _A_SECOND
 
     def notes(self) -> list[str]:
@@ -78,7 +82,7 @@ class Placing:
             all_rows = "The only row" if self.strays == 1 else f"All {self.strays:,} rows"
             verb = "is" if self.strays == 1 else "are"
             return (
-                f"{all_rows} of Amazon's answer {verb} of other days than {self._asked()}, which Amazon was asked for; the "
+                f"{all_rows} of Amazon's answer {verb} of other days than {self._days_asked()}, which Amazon was asked for; the "
                 f"first is of {self._first_stray}. So Amazon has not said that this day has no rows, {_NOT_EMPTY}"
             )
         return ""
@@ -89,13 +93,13 @@ class Placing:
         )
         return f"{some} no readable {self.column} (the first is {self._first_homeless})"
 
-    def _asked(self):
-        first, last = self.request.first_day, self.request.last_day
+    def _days_asked(self):
+        first, last = self.asked.first_day, self.asked.last_day
         return f"{first}" if first == last else f"{first} to {last}"
 
 
 _NOT_EMPTY = (
-    "so it is not called empty: what it had before stays. The next run asks Amazon again. If the same comes back, compare this "
+    f"so it is not called empty: what it had before stays. It is {LATER}. If the same comes back, compare this "
     "day with Amazon's own site, and report the value that is shown here to those who look after this installation."
 )
 
@@ -107,3 +111,44 @@ def shown(said) -> str:
     text = str(said)
     text = text[:LONGEST_SHOWN] + ("…" if len(text) > LONGEST_SHOWN else "")
     return "'" + "".join(sign if sign.isprintable() else "\ufffd" for sign in text) + "'"
+
+
+def hours(first: date, last: date, zone: str) -> dict[str, date]:
+    """{"2026-01-31T08": day} for each hour of UTC that lies wholly within one of the days."""
+    known = {}
+    for day in days(first, last):
+        hour, end = bounds(day, zone)
+        hour += timedelta(seconds=-hour.timestamp() % 3600)
+        while hour + timedelta(hours=1) <= end:
+            known[hour.strftime("%Y-%m-%dT%H")] = day
+            hour += timedelta(hours=1)
+    return known
+
+
+def day_finder(first: date, last: date, zone: str, *, dates: bool = False) -> Callable[[object], date | None]:
+    """A function from a moment's text to the local day it falls on, fast for instants near first..last.
+
+    It reads what `connector.catalogue.moments` reads, and answers None for all else. A moment without a zone is of the day
+    that it names. With `dates` the text is that of a column that counts dates: the day is the one written, whatever time
+    and zone stand behind it (2025-04-10T00:00:00Z is 10 April everywhere).
+
+    Amazon writes UTC as +00:00 or Z; of such text the hour is looked up as it stands, which is ten times as quick as
+    parsing it.
+    """
+    tz = ZoneInfo(zone)
+    known = {} if dates else hours(first, last, zone)
+
+    def find(text):
+        if type(text) is not str:
+            return None
+        if text.endswith(("Z", "+00:00")) and len(text) >= 20 and (day := known.get(text[:13])):
+            return day
+        at = moment(text)
+        if at is None:
+            return None
+        try:
+            return at.astimezone(tz).date() if at.tzinfo and not dates else at.date()
+        except (ValueError, OverflowError):
+            return None
+
+    return find

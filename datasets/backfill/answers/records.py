@@ -1,4 +1,4 @@
-"""Reads JSON and XML documents into files a day, as reading.py's flat files: one record is held at a time."""
+"""Reads JSON and XML documents into files a day, as flat files: one record is held at a time."""
 
 import orjson
 
@@ -6,35 +6,39 @@ from connector.catalogue.nested import Rows
 from connector.catalogue.number_date_format import made_plain
 from connector.catalogue.streams import READERS, Broken, declared_charset, json_head
 from connector.spapi import documents, errors
-from connector.spapi.specification import difference
+from connector.spapi.specification import Asked, difference
+from datasets.backfill.answers.raw import Raw, Split
+from datasets.backfill.answers.reading import Reading
+from datasets.retries import LATER
 from datasets.storage.table import MOST_COLUMNS
 
 _TOO_DEEP = "Amazon's document is nested too deeply, so nothing of it was loaded."
 
 
-def read(reading):
-    """(column names, null marker, {day: Staged}, note) of the document of `reading`, a reading.Reading.
+def read(raw: Raw, content_type: str, asked: Asked) -> Split:
+    """The records of the file `document`, which must repeat what was `asked` where it says what it was asked for.
 
     What the report declares takes one pass. Paths that nobody declared make it two: the first finds them all, so that
-    each is a column for the whole document; what a table has no room for goes to its column _extra.
+    each is a column for the whole document; what a table has no room for goes to its column _extra. Raises
+    errors.DocumentRefused.
     """
+    reading = Reading(raw)
     titles = [column.source for column in reading.report.columns]
-    unknown, files = _pass(reading, titles)
+    unknown, files = _pass(reading, titles, content_type, asked)
     if unknown:
         files.discard()
         reading.notes.clear()
-        _, files = _pass(reading, [*titles, *unknown])
-    return reading.staged(files)
+        _, files = _pass(reading, [*titles, *unknown], content_type, asked)
+    return reading.split_of(files)
 
 
-def _pass(reading, titles):
-    source, cursor = reading.report.source, reading.request.cursor
-    path, country = reading.folder / "document", reading.asking.account.home.country
+def _pass(reading, titles, content_type, asked):
+    source, path, country = reading.report.source, reading.folder / "document", reading.raw.country
     rows = Rows(source.shape, titles, MOST_COLUMNS + 1)
     replaced = []
-    with documents.open_text(path, _content_type(path, source, cursor.get("content_type"), country), country) as text:
+    with documents.open_text(path, _content_type(path, source, content_type, country), country) as text:
         try:
-            _refuse_another_answer(reading, text)
+            _refuse_another_answer(reading, text, asked)
         except Broken as problem:
             raise errors.DocumentRefused(str(problem)) from None
         except RecursionError:
@@ -67,7 +71,7 @@ def _values(reading, records, rows, odd):
             yield reading.fitted(values, others) if reading.needs_extra else values
 
 
-def _refuse_another_answer(reading, text):
+def _refuse_another_answer(reading, text, asked):
     """A document that repeats what it was asked for must repeat our question, whether it has rows or none."""
     proof = reading.report.source.shape.proof
     said = json_head(text, (proof,)).get(proof) if proof else ""
@@ -75,10 +79,9 @@ def _refuse_another_answer(reading, text):
         said = orjson.loads(said or "null")
     except orjson.JSONDecodeError:
         return
-    if found := difference(said, reading.asking.asked(reading.request)):
+    if found := difference(said, asked):
         raise errors.DocumentRefused(
-            f"Amazon's document is another one than was asked for: {found}. Nothing of it was loaded; the next run asks for "
-            "the report anew."
+            f"Amazon's document is another one than was asked for: {found}. Nothing of it was loaded; its days are {LATER}."
         )
 
 

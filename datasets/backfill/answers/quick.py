@@ -7,10 +7,11 @@ line) raises NotOrdinary, and the file is read the thorough way.
 
 import queue
 import threading
+from dataclasses import dataclass
 
 from connector.catalogue import readers
 from connector.spapi.charsets import label_of
-from datasets.backfill.window import hours
+from datasets.backfill.answers.placing import hours
 from datasets.storage import stage
 from datasets.storage.fit import FITS
 
@@ -26,11 +27,20 @@ class NotOrdinary(Exception):
     """The file wants the thorough reader."""
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where in a line the day stands and, where lines of some channels are passed over, the sales channel; and the files to fill."""
+
+    day: int
+    channel: int | None
+    files: stage.DayFiles
+
+
 def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=False, foreign=frozenset()):
     """Puts each line of the document into its day's file; answers whether lines of days came that are not wanted.
 
-    `pieces` are the document's bytes. `header(titles)` is told the titles and answers at which of them the day
-    stands, at which the sales channel, and the DayFiles to fill. Lines of a `foreign` channel are passed over.
+    `pieces` are the document's bytes. `header(titles)` is told the titles and answers Places. Lines of a `foreign` channel are
+    passed over.
     `elsewhere(text)` decides about a moment that is not plainly within the days; with `dates` about each, since the column
     counts dates.
     """
@@ -53,7 +63,8 @@ def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=
             if "\r" in "".join(titles) or (mark and mark.decode() in "".join(titles)) or not all(titles):
                 raise NotOrdinary
             tabs = len(titles) - 1
-            place, channel, files = header([title.strip() for title in titles])
+            places = header([title.strip() for title in titles])
+            place, channel, files = places.day, places.channel, places.files
             add, moments = files.add_line, [other for other in files.moments if other != place]
             cuts = max([place, *moments]) + 1
         odd = b"\\" in block or b"\r" in block or (mark is not None and mark in block)

@@ -1,0 +1,107 @@
+"""Reads a flat file into a file a day: an ordinary one quickly, on its bytes, and whatever is odd about one thoroughly."""
+
+from dataclasses import replace
+
+from connector.catalogue import readers
+from connector.catalogue.number_date_format import PLAIN, made_plain
+from connector.spapi import documents, errors
+from connector.spapi.charsets import Choice
+from datasets.backfill.answers import quick
+from datasets.backfill.answers.raw import Raw, Split
+from datasets.backfill.answers.reading import Reading
+from datasets.retries import LATER
+
+
+def read(raw: Raw, content_type: str) -> Split:
+    """The rows of the file `document`, which Amazon labels `content_type`. Raises errors.DocumentRefused."""
+    try:
+        return _quickly(Reading(raw), content_type)
+    except quick.NotOrdinary:
+        return _thoroughly(Reading(raw), content_type)
+
+
+def _thoroughly(reading: Reading, content_type: str) -> Split:
+    raw = reading.raw
+    ragged, replaced, repeated = [], [], []
+    with documents.open_text(raw.folder / "document", content_type, raw.country) as text:
+        header, rows = readers.flat_file(
+            text,
+            ragged=lambda number, cells: ragged.append(number),
+            replaced=replaced.append,
+            repeated=repeated.append,
+            **raw.report.source.reading(raw.options),
+        )
+        files = reading.day_files(header)
+        try:
+            names = raw.report.names_of(header)
+            if odd := reading.to_make_plain(names):
+                rows = (made_plain(row, odd) for row in rows)
+            rows = reading.of_chosen(rows, names)
+            reading.split(map(reading.fitted, rows) if reading.needs_extra else rows, files.names, files)
+        except BaseException:
+            files.discard()
+            raise
+        reading.note_charset(text.choice)
+    reading.set_aside = len(ragged)
+    found = reading.split_of(files)
+    if ragged:
+        if not found.staged and not reading.has_placeable():
+            raise errors.DocumentRefused(
+                "No line of Amazon's file has as many values as its header has titles, so nothing of it was loaded. It "
+                f"is fetched again; if that does not help, its days are {LATER}."
+            )
+        reading.notes.append(
+            f"{len(ragged)} lines of Amazon's file had another number of columns than its header and were set aside; "
+            f"the first is line {ragged[0]}."
+        )
+    if replaced:
+        reading.note_replaced(len(replaced))
+    if repeated:
+        some = "1 line repeats" if len(repeated) == 1 else f"{len(repeated):,} lines repeat"
+        reading.notes.append(
+            f"{some} the header of Amazon's file and was passed over; the first is line {repeated[0]}."
+        )
+    return replace(found, note=" ".join(reading.notes))
+
+
+def _quickly(reading: Reading, content_type: str) -> Split:
+    raw = reading.raw
+    if raw.report.day_column is None or not quick.may_try(content_type):
+        raise quick.NotOrdinary
+    if reading.format() != PLAIN:
+        raise quick.NotOrdinary
+    placing = reading.placing = reading.new_placing()
+    opened = []
+
+    def header(titles):
+        names = raw.report.names_of(titles)
+        if len(set(titles)) < len(titles) or raw.report.day_column not in names:
+            raise quick.NotOrdinary
+        if reading.foreign and raw.report.channel_column not in names:
+            raise quick.NotOrdinary
+        files = reading.day_files(titles)
+        opened.append(files)
+        if reading.needs_extra:
+            raise quick.NotOrdinary
+        channel = files.names.index(raw.report.channel_column) if reading.foreign else None
+        return quick.Places(files.names.index(raw.report.day_column), channel, files)
+
+    try:
+        placing.others_came |= quick.split(
+            documents.open_bytes(raw.folder / "document"),
+            header,
+            first=raw.first_day,
+            last=raw.last_day,
+            zone=raw.zone,
+            wanted=reading.wanted,
+            elsewhere=placing.day,
+            dates=placing.dates,
+            foreign=reading.foreign,
+            **raw.report.source.reading(raw.options),
+        )
+    except BaseException:
+        for files in opened:
+            files.discard()
+        raise
+    reading.note_charset(Choice("utf-8", "every byte fits"))
+    return reading.split_of(opened[0])

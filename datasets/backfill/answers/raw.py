@@ -1,0 +1,57 @@
+"""What a reader is given, and what it answers: the seam between those who fetch an answer of Amazon's and those who land it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+from connector.catalogue.report import Report
+from connector.spapi.charsets import Choice
+from datasets.storage import stage
+
+Columns = list[dict[str, str]]  # [{"name", "title", "type"}], as datasets.storage has them
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A raw answer on this machine, and what it takes to read it.
+
+    `first_day` to `last_day` are what Amazon was asked for, `until_at` the instant it was asked up to; of these days the
+    `wanted` ones are to be had. Days are counted in `zone`. `options` are the dataset's answers, `country` is that of the
+    account's home marketplace. Files that are being written bear the `mark`, so that a worker which lost the run writes into
+    nobody's. `take_columns` makes the table take columns and answers the type of each one that it has then; `types` are
+    those that the declared columns have got by it.
+    """
+
+    report: Report
+    options: Mapping
+    country: str
+    zone: str
+    first_day: date
+    last_day: date
+    until_at: datetime | None
+    wanted: frozenset[date]
+    folder: Path
+    mark: str
+    take_columns: Callable[[Columns], dict[str, str]]
+    types: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """An answer, split into a file for each of its days that has rows.
+
+    `names` are the columns of each row, `null` is how the files write a value that is missing. `note` is told of each day.
+    `unfit` are the columns that have to become text before the days can land. `doubt` says why a day without rows cannot be
+    called empty; it is empty where nothing speaks against it. `strays` counts rows from outside of the days that were asked for.
+    `charset` is what a document was read as; None for pages.
+    """
+
+    names: list[str] = field(default_factory=list)
+    null: str = stage.NULL
+    staged: Mapping[date, stage.Staged] = field(default_factory=dict)
+    note: str = ""
+    unfit: frozenset[str] = frozenset()
+    doubt: str = ""
+    strays: int = 0
+    charset: Choice | None = None

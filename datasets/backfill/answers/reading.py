@@ -1,0 +1,189 @@
+"""What all readers of raw answers share: each row goes into its day's file, and what is odd is counted and noted.
+
+Which reader takes an answer is its source's to say: pages (`pages.py`), a flat file (`flat_file.py`), or records of JSON and
+XML (`records.py`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import orjson
+
+from connector.spapi import errors, marketplaces
+from connector.spapi.charsets import Choice
+from datasets.backfill.answers import notes
+from datasets.backfill.answers.placing import Placing, shown
+from datasets.backfill.answers.raw import Raw, Split
+from datasets.retries import LATER
+from datasets.storage import stage
+from datasets.storage.table import ROW_ROOM, SURE_COLUMNS, WIDEST_CELL
+
+
+class Reading:
+    """One pass over one raw answer."""
+
+    def __init__(self, raw: Raw):
+        self.raw, self.report, self.folder, self.wanted = raw, raw.report, raw.folder, raw.wanted
+        self.notes, self.charset = [], None
+        self.placing, self.set_aside = None, 0  # rows that could not be read as rows
+        self.foreign = self._foreign()
+        self.kept, self.spare = [], []  # places of the file's columns: in the table, and without room in it
+        self.loose = []  # (place in the row, title) of the values that go beside the table where a row is too wide for it
+        self.beside = 0
+
+    def _foreign(self):
+        """Sales channels that nobody chose: Amazon answers for the whole region, whatever marketplaces it is asked for.
+
+        Without a choice everything is kept, and a channel that is no marketplace's is kept always.
+        """
+        chosen = self.raw.options.get("marketplaces")
+        if not chosen or self.report.channel_column is None:
+            return frozenset()
+        others = [place for place in marketplaces.MARKETPLACES if place.country not in chosen]
+        return frozenset(
+            channel.lower() for place in others for channel in (place.domain, f"Non-Amazon {place.country}")
+        )
+
+    def of_chosen(self, rows, names):
+        if not self.foreign or self.report.channel_column not in names:
+            return rows
+        place = names.index(self.report.channel_column)
+        return (row for row in rows if row[place].strip().lower() not in self.foreign)
+
+    def day_files(self, titles):
+        """Makes the table take these columns, and files for its days. What it has no room for becomes `spare`."""
+        names = self.report.names_of(titles)
+        if not titles or (self.report.day_column is not None and self.report.day_column not in names):
+            raise errors.DocumentRefused(
+                f"Amazon's file has no column {self.report.day_column or 'at all'}, so no row of it can be given to its "
+                f"day. {_instead(titles)} Nothing of it was loaded. It is fetched again; if that does not help, "
+                f"its days are {LATER}."
+            )
+        types = {column.name: column.type for column in self.report.columns}
+        found = [
+            {"name": name, "title": title, "type": types.get(name, "text")}
+            for name, title in zip(names, titles, strict=True)
+        ]
+        types = self.raw.take_columns(found)
+        self.spare = [(place, title) for place, title in enumerate(titles) if names[place] not in types]
+        self.kept = [place for place, name in enumerate(names) if name in types]
+        missing = [column.name for column in self.report.columns if column.name not in names]
+        if missing:
+            self.notes.append(f"Amazon's file has no {', '.join(missing)}; empty for these rows.")
+        declared = {column.name for column in self.report.columns}
+        self.loose, self.beside = [], 0
+        if len(self.kept) > SURE_COLUMNS:
+            loose = [(at, place) for at, place in enumerate(self.kept) if names[place] not in declared]
+            self.loose = [(at, titles[place]) for at, place in reversed(loose)]
+        names = [names[place] for place in self.kept]
+        if self.spare:
+            self.notes.append(
+                f"{len(self.spare)} columns more than a table holds; their values are in its column _extra, as JSON."
+            )
+        if self.needs_extra:
+            names.append("_extra")
+        return self.files(names, types, null="")
+
+    def format(self):
+        return self.report.source.format_in(self.raw.country)
+
+    def to_make_plain(self, names):
+        """(place, function) of the columns whose numbers or dates the report declares to be written in another way."""
+        types, format = {column.name: column.type for column in self.report.columns}, self.format()
+        found = [(place, format.plain(types.get(name))) for place, name in enumerate(names)]
+        return [(place, plain) for place, plain in found if plain]
+
+    @property
+    def needs_extra(self):
+        """Whether rows may hold what their table has no room for."""
+        return bool(self.spare or self.loose)
+
+    def fitted(self, values, others=None):
+        """The row as the table takes it: what it has no column for, or no room in so wide a row, as JSON in _extra."""
+        extra = {title: values[place] for place, title in self.spare if values[place]} | (others or {})
+        row = [values[place] for place in self.kept]
+        if self.loose:
+            widths = [min(WIDEST_CELL, len(row[place].encode()) + 1) if row[place] else 0 for place, _ in self.loose]
+            over = sum(widths) + WIDEST_CELL * (len(row) - len(widths)) - ROW_ROOM
+            for (place, title), width in zip(self.loose, widths, strict=True):
+                if over <= 0:
+                    break
+                if width:
+                    extra[title], row[place], over = row[place], "", over - width
+                    self.beside += 1
+        extra = {title: value[: stage.MOST_CELL] for title, value in extra.items()}
+        return [*row, orjson.dumps(extra).decode() if extra else ""]
+
+    def split(self, rows, names, files):
+        """Puts each row to its own day: Amazon sends rows from outside the window now and then."""
+        if self.report.day_column is None:
+            for values in rows:
+                files.add(self.raw.first_day, values)
+            return
+        place = names.index(self.report.day_column)
+        placing = self.placing = self.new_placing()
+        for values in rows:
+            moment = values[place]
+            day = placing.day(moment.isoformat() if isinstance(moment, datetime) else moment)
+            if day is not None:
+                files.add(day, values)
+
+    def new_placing(self):
+        name = self.report.day_column
+        types = {column.name: column.type for column in self.report.columns}
+        return Placing(self.raw, self.wanted, self.raw.zone, name, dates=types.get(name) == "date")
+
+    def has_placeable(self):
+        """Whether rows came that are whole, whatever day they belong to."""
+        return self.placing is not None and bool(
+            self.placing.strays or self.placing.homeless or self.placing.others_came
+        )
+
+    def files(self, names: Sequence[str], types, **more) -> stage.DayFiles:
+        """Files for the days, of these columns and types."""
+        return stage.DayFiles(self.folder / f"days-{self.raw.mark}", names, types=types, **more)
+
+    def split_of(self, files: stage.DayFiles) -> Split:
+        """What came of it, once every row is in its file."""
+        staged = files.close()
+        if self.beside:
+            self.notes.append(
+                f"{self.beside} values found no room in rows so wide; they are in the table's column _extra, as JSON."
+            )
+        if files.cut:
+            self.notes.append(
+                f"{files.cut} values of more than {stage.MOST_CELL:,} characters were cut; the raw file has them whole."
+            )
+        placing = self.placing or self.new_placing()
+        self.notes += placing.notes()
+        return Split(
+            names=files.names,
+            null=files.null,
+            staged=staged,
+            note=" ".join(self.notes),
+            unfit=frozenset(files.unfit),
+            doubt=placing.doubt(self.set_aside, bool(staged)),
+            strays=placing.strays,
+            charset=self.charset,
+        )
+
+    def note_charset(self, choice: Choice):
+        self.charset = choice
+        self.notes += notes.charset(choice)
+
+    def note_replaced(self, count):
+        self.notes.append(f"{count} characters that no database keeps were replaced by \ufffd.")
+
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "|": "vertical bars"}
+
+
+def _instead(titles):
+    """What a file without the column that gives rows to their days has in the place of its header, in a sentence."""
+    if not titles:
+        return "It is empty, without even a header."
+    said = f"Its first line reads {shown(' '.join(titles))}"
+    mark = max(_SEPARATORS, key=titles[0].count)
+    if len(titles) == 1 and titles[0].count(mark) > 1:
+        return f"{said}: it seems to be separated by {_SEPARATORS[mark]}, and not by tabs."
+    return said + "."

@@ -1,0 +1,64 @@
+"""The end of a run that has no request left: what it has come to, in which state and in which words."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from connector.database.clock import database_now
+from datasets import calendar, retries
+from datasets.backfill import land, tracing
+from datasets.backfill.sources.asking import Asking
+from datasets.backfill.sources.waits import scaled
+from datasets.models import Dataset, Day, Run
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A run's last state, and what it says to people."""
+
+    state: Run.State
+    message: str
+
+
+def end_of(asking: Asking, unasked: int) -> End:
+    """What the run has come to; `unasked` are the days that it has left to the next one. A replace that is whole is shown."""
+    run = asking.run
+    failed, done = run.days_failed(), run.days_done()
+    without = tracing.summary(run, asking.report, asking.account)
+    if failed or unasked:
+        lacking = list(run.days.filter(Q(state=Day.State.FAILED) | Q(again=True)).order_by("-day"))
+        again = _tried_again(lacking, database_now())
+        sentences = [f"{failed + unasked} of {failed + done + unasked} days could not be loaded; {again}."]
+        if unasked:
+            sentences.append(f"Amazon did not answer, so {unasked} of them were not asked for: the next run does.")
+        if run.dataset.mode == "replace":
+            sentences.append("The rows that readers see are the old ones, since a replace shows nothing half done.")
+        sentences += [day.message for day in lacking if day.message][:1]
+        sentences += [without] if without else []
+        has_failed = not done and (unasked or any(_has_tried(run, day) for day in lacking))
+        return End(Run.State.FAILED if has_failed else Run.State.PARTIAL, " ".join(sentences))
+    if run.dataset.mode == Dataset.Mode.REPLACE:
+        land.flip(run, asking.fence)
+    rows = Run.objects.values_list("rows", flat=True).get(pk=run.pk)
+    if not run.days_total:
+        message = "Everything was in already; there was nothing to load."
+    else:
+        message = f"{done} {'day' if done == 1 else 'days'} loaded, {rows:,} rows."
+    if without:
+        return End(Run.State.PARTIAL, f"{message} {without}")
+    return End(Run.State.SUCCEEDED, message)
+
+
+def _has_tried(run, day):
+    """Whether a day that failed did so in this run, and has not only waited for its next try all along."""
+    if day.not_before is None:
+        return True
+    return day.not_before - scaled(retries.distance(day.attempts)) >= run.started_at
+
+
+def _tried_again(days, now):
+    """When the first of the days that failed is tried again."""
+    due = min((day.not_before for day in days if day.not_before), default=now)
+    if due <= now or any(day.not_before is None for day in days):
+        return "the next run tries them again"
+    return f"the first run after {calendar.written(due)} tries again"

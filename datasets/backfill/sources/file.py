@@ -1,0 +1,59 @@
+"""A report file that a person uploaded, in place of the document that Amazon would have sent.
+
+It goes the way of Amazon's own document from there: days, landing, the raw file beside those of Amazon.
+"""
+
+from dataclasses import replace
+
+from connector.spapi import errors
+from datasets.backfill.answers.raw import Raw, Split
+from datasets.backfill.sources.asking import Asking
+from datasets.backfill.sources.report import Building, BuiltReport
+from datasets.backfill.sources.source import Phase
+from datasets.models import Request, UploadedFile
+from datasets.tabular import isolated
+
+CONTENT_TYPE = "text/tab-separated-values; charset=UTF-8"
+
+
+class CannotLoad(Exception):
+    """The file does not fit the dataset; the message says why and what to do. Nothing was changed."""
+
+
+class OwnFile(BuiltReport):
+    """A document that is here from the beginning: the request begins as ready, and its document_id is the upload's."""
+
+    kind = Request.FILE
+    phases = (Phase("ready", "To be read"), Phase("collected", "Saving"), Phase("done", "Saved"))
+
+    def ask(self, asking: Asking, request: Request):
+        request.got_on(state=Request.State.READY)
+
+    def collect(self, asking: Asking, request: Request):
+        folder = asking.folder(request)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / "document"
+        try:
+            path.write_bytes(self._document(request))
+        except CannotLoad as problem:
+            raise errors.Refused(str(problem)) from None
+        request.got_on(
+            state=Request.State.COLLECTED, spool=str(path), cursor=Building(content_type=CONTENT_TYPE).stored()
+        )
+
+    def _document(self, request) -> bytes:
+        """The file as Amazon would have written it for this report."""
+        upload = UploadedFile.objects.filter(pk=request.document_id).first()
+        if upload is None:
+            raise CannotLoad("The uploaded file was deleted before its rows were loaded. Upload it again.")
+        arguments = self.report.source.reading(request.dataset.options)
+        try:
+            return isolated.run("as_tsv", [bytes(upload.content)], **arguments).content
+        except isolated.Refused as problem:
+            raise CannotLoad(f"{upload.name}: {problem}") from None
+
+    def read(self, asking: Asking, request: Request, raw: Raw) -> Split:
+        split = super().read(asking, request, raw)
+        name = UploadedFile.objects.filter(pk=request.document_id).values_list("name", flat=True).first()
+        from_where = f"From the uploaded file {name}." if name else "From an uploaded file."
+        return replace(split, note=f"{from_where} {split.note}".strip())

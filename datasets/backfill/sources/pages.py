@@ -1,0 +1,198 @@
+"""A chain of pages: each call gives one and the token of the next, and the last one has none."""
+
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.db.models import Avg, Max, QuerySet
+from django.db.models.functions import Now
+
+from connector.spapi import errors, pages
+from connector.spapi.operations import OPERATIONS
+from datasets.backfill.answers import pages as pages_of_answers
+from datasets.backfill.answers.raw import Raw, Split
+from datasets.backfill.sources import plan
+from datasets.backfill.sources.asking import Asking
+from datasets.backfill.sources.plan import Window
+from datasets.backfill.sources.progress import Progress
+from datasets.backfill.sources.source import Estimate, Phase, Quota, Source
+from datasets.models import Day, LeaseLost, Request
+
+MOST_PASSED_ON = 20  # times that a page chain is left to the machine that has its pages
+ONE_ANSWER_SECONDS = 5
+GUESSED_ROWS_PER_DAY = 50  # for an account of which nothing is known yet
+
+
+@dataclass(frozen=True, slots=True)
+class Chain(Progress):
+    """How far a chain is: `chain` is what `spapi.pages` goes on from; None before the first page and after the last."""
+
+    page_size: int | None = None  # entries a page, where Amazon's own pages were too large
+    pages: int = 0  # that lie in the request's folder
+    replaced: int = 0  # characters that no database keeps
+    chain: Mapping[str, Any] | None = None
+    passed_on: int = 0  # times that it was left to the machine that has its pages
+
+    @property
+    def lasting(self) -> "Chain":
+        """What outlives a chain that begins anew."""
+        return Chain(page_size=self.page_size)
+
+
+class PageChain(Source):
+    """An operation of Amazon's that answers at once, page by page."""
+
+    kind = "pages"
+    one_answer_seconds = ONE_ANSWER_SECONDS
+    phases = (
+        Phase("planned", "To be asked for"),
+        Phase("asked", "Reading pages"),
+        Phase("collected", "Saving"),
+        Phase("done", "Saved"),
+    )
+
+    # Planning
+
+    def windows(self, wanted: Collection[date], *, zone: str, edge: date, days_in: QuerySet[Day]) -> list[Window]:
+        average = days_in.order_by("-day")[:30].aggregate(mean=Avg("rows"))["mean"]
+        widest = plan.widest_for_pages(
+            self.report.window.most,
+            rows_per_day=average,
+            page_rows=self.report.source.page_rows,
+            known_days=days_in.count(),
+        )
+        return plan.windows(wanted, fits=plan.at_most(widest), edge=edge, spare=len(wanted) + 1)
+
+    # The forecast
+
+    def estimate(self, days: Collection[date], *, zone: str, edge: date | None, days_in: QuerySet[Day]) -> Estimate:
+        per_day, notes = _rows_per_day(days_in), []
+        if per_day is None:
+            per_day = GUESSED_ROWS_PER_DAY
+            notes.append(
+                f"Reckoned with {GUESSED_ROWS_PER_DAY} orders a day, since nothing of this account has been loaded yet."
+            )
+        page_rows = self.report.source.page_rows
+        widest = plan.widest_for_pages(self.report.window.most, rows_per_day=per_day, page_rows=page_rows)
+        chains = ceil(len(days) / widest) if days else 0
+        return Estimate(max(chains, ceil(len(days) * per_day / page_rows)), notes)
+
+    def seconds(self, calls: int, quota: Quota) -> float:
+        return quota(self.report.source.call, calls, "")
+
+    def seconds_left(self, calls: int, under_way: QuerySet[Request], quota: Quota) -> float:
+        read = sum(self.progress(request).pages for request in under_way.filter(state=Request.State.ASKED))
+        return self.seconds(max(1, calls - read), quota)
+
+    # The life of a request
+
+    def progress(self, request: Request) -> Chain:
+        return Chain.of(request)
+
+    def intend(self, request: Request, **asked):
+        """There is nothing that an answer could be looked for by: the chain is under way from here on."""
+        request.got_on(state=Request.State.ASKED, cursor=self.progress(request).lasting.stored(), **asked)
+
+    def ask(self, asking: Asking, request: Request):
+        """The first page is asked for as all others are."""
+
+    def collect(self, asking: Asking, request: Request):
+        """Reads on, page by page, until the last one is here."""
+        folder, progress = asking.folder(request), self.progress(request)
+        if progress.pages and not self._is_here(folder, progress):
+            self._leave_to_another_machine(request, progress)
+            return
+        if not progress.pages:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        wish, operation = self.wish(asking, request), self.report.source.operation
+        if progress.page_size:
+            wish[OPERATIONS[operation].pager.size] = progress.page_size
+        try:
+            self._read_on(asking, request, folder, wish)
+        except errors.AnswerTooLarge:
+            size = int(wish[OPERATIONS[operation].pager.size]) // 2
+            if not size:
+                raise
+            request.got_on(
+                state=Request.State.PLANNED,
+                cursor=Chain(page_size=size).stored(),
+                message=f"Amazon's pages were too large; asked again for {size} entries at a time.",
+            )
+
+    def _read_on(self, asking, request, folder, wish):
+        progress = self.progress(request)
+        replaced, done = [progress.replaced], progress.pages
+        for page, follows in pages.pages(
+            asking.client, self.report.source.operation, wish, progress.chain, replaced.append
+        ):
+            if asking.lost.is_set():
+                raise LeaseLost
+            whole, aside = page_file(folder, done), folder / f"page-{asking.mark}"
+            aside.write_bytes(orjson.dumps(page))
+            done += 1
+            now = replace(progress.lasting, pages=done, replaced=sum(replaced), chain=follows)
+            if follows is None:
+                collected = {"state": Request.State.COLLECTED, "spool": str(folder)}
+                request.got_on(cursor=now.stored(), answered_at=Now(), **collected)
+            else:
+                request.got_on(cursor=now.stored(), answered_at=Now(), in_hand=True)
+            aside.replace(whole)
+
+    def has_raw(self, asking: Asking, request: Request) -> bool:
+        progress = self.progress(request)
+        if self._is_here(asking.folder(request), progress):
+            return True
+        self._leave_to_another_machine(request, progress)
+        return False
+
+    @staticmethod
+    def _is_here(folder, progress):
+        return all(page_file(folder, number).exists() for number in range(progress.pages))
+
+    @staticmethod
+    def _leave_to_another_machine(request, progress):
+        """The pages read so far are not here: whoever has them goes on. Where nobody comes who has, they are read again."""
+        if progress.passed_on >= MOST_PASSED_ON:
+            request.start_over(
+                None,
+                cause=Request.Cause.ELSEWHERE,
+                message="The pages read so far lie on another machine; read again.",
+            )
+            return
+        request.keep(cursor=replace(progress, passed_on=progress.passed_on + 1).stored())
+        raise errors.NotReady("The pages read so far lie on another machine, which goes on with them.", wait=2.0)
+
+    def read(self, asking: Asking, request: Request, raw: Raw) -> Split:
+        progress = self.progress(request)
+        files = [page_file(raw.folder, number) for number in range(progress.pages)]
+        return pages_of_answers.read(raw, files, replaced=progress.replaced)
+
+    # Which of several marketplaces Amazon refuses
+
+    def is_begun(self, request: Request) -> bool:
+        return self.progress(request).chain is not None
+
+    def probe(self, asking: Asking, wish: Mapping[str, Any]) -> str:
+        pager = OPERATIONS[self.report.source.operation].pager
+        asking.client.call(self.report.source.operation, query=wish | ({pager.size: 1} if pager and pager.size else {}))
+        return ""
+
+    def withdraw(self, asking: Asking, made: str):
+        """A page that was read leaves nothing at Amazon."""
+
+
+def page_file(folder: Path, number: int) -> Path:
+    """Where a page of a chain lies, the first one being number 0."""
+    return folder / f"page-{number:06d}.json"
+
+
+def _rows_per_day(days_in):
+    """How busy the days are, from the newest of them; None where none is in."""
+    newest = days_in.aggregate(newest=Max("day"))["newest"]
+    return days_in.order_by("-day")[:60].aggregate(mean=Avg("rows"))["mean"] if newest else None

@@ -1,0 +1,38 @@
+"""The waits before the next try, and what people are told of them."""
+
+from datetime import timedelta
+
+import pytest
+
+from connector.spapi import errors
+from datasets import retries
+from datasets.backfill import refusals
+
+
+@pytest.mark.parametrize(
+    ("distance", "words"),
+    [
+        (timedelta(hours=1), "an hour"),
+        (timedelta(hours=4), "4 hours"),
+        (timedelta(days=1) - retries.SLACK, "a day"),
+        (timedelta(days=3) - retries.SLACK, "3 days"),
+        (timedelta(days=7) - retries.SLACK, "a week"),
+    ],
+)
+def test_a_distance_in_words(distance, words):
+    assert retries.in_words(distance) == words
+
+
+def test_what_is_said_of_days_that_failed_names_the_first_and_the_last_distance():
+    assert retries.LATER == (
+        "tried again by later runs, an hour after the first failure and at growing distances up to a week"
+    )
+
+
+@pytest.mark.parametrize(
+    "kind", [errors.EndlessPages, errors.AnswerTooLarge, errors.DocumentBroken, errors.DocumentRefused]
+)
+def test_no_refusal_promises_a_try_that_the_next_run_does_not_make(kind):
+    """Days that have failed wait for up to a week."""
+    assert retries.LATER in refusals.MEANING[kind]
+    assert not any("next run" in words for words in refusals.MEANING.values())

@@ -157,7 +157,7 @@ def test_a_replace_takes_no_file(alice, make_dataset):
     dataset = make_dataset("create_and_download_report", options=FLAT_FILE, mode="replace")
 
     assert not loading.takes_files(dataset)
-    with pytest.raises(CannotLoad, match=r"Made takes no files: it is a replace.* in the mode append, and load"):
+    with pytest.raises(CannotLoad, match=r"Made does not accept files: it is a replace.* in the mode append, and load"):
         loading.load(dataset, upload(alice, b"purchase-date\n2024-05-05\n"), alice, now=NOW())
 
 
@@ -166,7 +166,7 @@ def test_a_report_of_pages_takes_no_file(alice, make_dataset):
 
     assert not loading.takes_files(dataset)
     with pytest.raises(
-        CannotLoad, match="Made takes no files: only flat-file reports .*, and Order Details.* is none."
+        CannotLoad, match="Made does not accept files: only flat-file reports .*, and Order Details.* is none."
     ):
         loading.load(dataset, upload(alice, b"purchase-date\n2024-05-05\n"), alice, now=NOW())
 

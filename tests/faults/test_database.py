@@ -90,7 +90,7 @@ def test_a_database_that_says_no_for_a_while_is_waited_for(make_dataset, check, 
 
 
 def test_a_database_that_is_read_only_for_a_while_stops_nothing_for_good(tmp_path, make_dataset, check):
-    """C10: a standby in its place; lines that break on the way there are made anew."""
+    """C10: a standby in its place; connections that break on the way there are reopened."""
     dataset = make_dataset(start="today-4", end="yesterday")
     checker = check(dataset)
     name = connection.settings_dict["NAME"]

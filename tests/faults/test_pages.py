@@ -315,7 +315,7 @@ def test_fields_of_tomorrow_are_kept_and_disturb_nothing(chain):
 
 
 def test_a_redirect_is_not_followed(chain, simulator):
-    """E36: not even to an address of this very machine."""
+    """E36: not even to an address of this machine itself."""
     for place, number in chain.places():
         chain.again()
         chain.amazon.fault("searchOrders", "redirect", nth=number, location=f"{simulator.url}/trap")

@@ -72,9 +72,9 @@ def _check_empty(request):
         else:
             is_empty = request.body.strip() in (b"", b"{}", b"null")
     except UnreadablePostError:
-        raise BadRequest("The body broke off.") from None
+        raise BadRequest("The body is incomplete.") from None
     if not is_empty:
-        raise BadRequest("This call takes no body: what stands in it would be passed over. Send none.")
+        raise BadRequest("This call has no body, so its content would be ignored. Send no body.")
 
 
 class StrictParser(Parser):
@@ -123,7 +123,7 @@ for _kind in (Problem, *NOBODY_HOME):
 @api.exception_handler(AlreadyRunning)
 def _already_running(request, exception):
     run = f" (run {exception.run.pk})" if exception.run else ""
-    problem = Conflict(f"A run is under way{run}. Wait for its end or cancel it.", code="already_running")
+    problem = Conflict(f"A run is under way{run}. Wait until it ends, or cancel it.", code="already_running")
     return response_of(problem, request)
 
 
@@ -140,7 +140,7 @@ def _invalid_definition(request, exception):
 
 @api.exception_handler(IntegrityError)
 def _taken(request, exception):
-    problem = Conflict("Somebody else changed this at the same moment. Look again and repeat.")
+    problem = Conflict("Someone else changed this at the same time. Reload and try again.")
     return response_of(problem, request)
 
 

@@ -1,4 +1,5 @@
-"""Reads a flat file into a file a day: an ordinary one quickly, on its bytes, and whatever is odd about one thoroughly."""
+"""Reads a flat file into a file a day: an ordinary one on the fast path, directly on its bytes, and an unusual one
+with the full parser."""
 
 from dataclasses import replace
 
@@ -47,20 +48,18 @@ def _thoroughly(reading: Reading, content_type: str) -> Split:
     if ragged:
         if not found.staged and not reading.has_placeable():
             raise errors.DocumentRefused(
-                "No line of Amazon's file has as many values as its header has titles, so nothing of it was loaded. It "
-                f"is fetched again; if that does not help, its days are {LATER}."
+                "No line of Amazon's file has as many values as its header has titles, so nothing was loaded from "
+                f"it. It is downloaded again; if that does not help, its days are {LATER}."
             )
         reading.notes.append(
-            f"{len(ragged)} lines of Amazon's file had another number of columns than its header and were set aside; "
-            f"the first is line {ragged[0]}."
+            f"{len(ragged)} lines of Amazon's file do not have as many columns as its header and were set aside; the "
+            f"first is line {ragged[0]}."
         )
     if replaced:
         reading.note_replaced(len(replaced))
     if repeated:
         some = "1 line repeats" if len(repeated) == 1 else f"{len(repeated):,} lines repeat"
-        reading.notes.append(
-            f"{some} the header of Amazon's file and was passed over; the first is line {repeated[0]}."
-        )
+        reading.notes.append(f"{some} the header of Amazon's file and was skipped; the first is line {repeated[0]}.")
     return replace(found, note=" ".join(reading.notes))
 
 

@@ -1,4 +1,4 @@
-"""What all readers of raw answers share: each row goes into its day's file, and what is odd is counted and noted.
+"""What all readers of raw answers share: each row goes into its day's file, and anything unusual is counted and noted.
 
 Which reader takes an answer is its source's to say: pages (`pages.py`), a flat file (`flat_file.py`), or records of JSON and
 XML (`records.py`).
@@ -55,8 +55,8 @@ class Reading:
         names = self.report.names_of(titles)
         if not titles or (self.report.day_column is not None and self.report.day_column not in names):
             raise errors.DocumentRefused(
-                f"Amazon's file has no column {self.report.day_column or 'at all'}, so no row of it can be given to its "
-                f"day. {_instead(titles)} Nothing of it was loaded. It is fetched again; if that does not help, "
+                f"Amazon's file has no column {self.report.day_column or 'at all'}, so its rows cannot be assigned to "
+                f"days. {_instead(titles)} Nothing was loaded from it. It is downloaded again; if that does not help, "
                 f"its days are {LATER}."
             )
         types = {column.name: column.type for column in self.report.columns}
@@ -78,7 +78,7 @@ class Reading:
         names = [names[place] for place in self.kept]
         if self.spare:
             self.notes.append(
-                f"{len(self.spare)} columns more than a table holds; their values are in its column _extra, as JSON."
+                f"{len(self.spare)} columns more than a table can have; their values are in the column _extra, as JSON."
             )
         if self.needs_extra:
             names.append("_extra")
@@ -148,11 +148,12 @@ class Reading:
         staged = files.close()
         if self.beside:
             self.notes.append(
-                f"{self.beside} values found no room in rows so wide; they are in the table's column _extra, as JSON."
+                f"{self.beside} values did not fit into the wide rows; they are in the column _extra, as JSON."
             )
         if files.cut:
             self.notes.append(
-                f"{files.cut} values of more than {stage.MOST_CELL:,} characters were cut; the raw file has them whole."
+                f"{files.cut} values of more than {stage.MOST_CELL:,} characters were truncated; the raw file has "
+                "them in full."
             )
         placing = self.placing or self.new_placing()
         self.notes += placing.notes()
@@ -172,7 +173,7 @@ class Reading:
         self.notes += notes.charset(choice)
 
     def note_replaced(self, count):
-        self.notes.append(f"{count} characters that no database keeps were replaced by \ufffd.")
+        self.notes.append(f"{count} characters that the database cannot store were replaced by \ufffd.")
 
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "|": "vertical bars"}

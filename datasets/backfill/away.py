@@ -1,7 +1,8 @@
 """What it looks like when the database does not take what it is given just now, and how that is told."""
 
 import psycopg
-from django.db import InterfaceError, OperationalError
+
+from connector.database.away import AWAY as AWAY  # which errors say so
 
 BUSY = {  # what PostgreSQL answers when the same statement may succeed later, in words for people
     psycopg.errors.LockNotAvailable: "somebody reads the table",
@@ -10,13 +11,6 @@ BUSY = {  # what PostgreSQL answers when the same statement may succeed later, i
     psycopg.errors.DiskFull: "its disk is full: make room",
     psycopg.errors.QueryCanceled: "it took too long",
 }
-AWAY = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.IdleInTransactionSessionTimeout,
-    OperationalError,
-    InterfaceError,
-)  # Django's words and the driver's
 
 
 def told(problem) -> str:

@@ -9,7 +9,6 @@ from connector.spapi.charsets import Choice
 from datasets.backfill.answers import quick
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.answers.reading import Reading
-from datasets.retries import LATER
 
 
 def read(raw: Raw, content_type: str) -> Split:
@@ -47,20 +46,17 @@ def _thoroughly(reading: Reading, content_type: str) -> Split:
     if ragged:
         if not found.staged and not reading.has_placeable():
             raise errors.DocumentRefused(
-                "No line of Amazon's file has as many values as its header has titles, so nothing of it was loaded. It "
-                f"is fetched again; if that does not help, its days are {LATER}."
+                f"No line of {raw.whose} has as many values as its header has titles, so nothing of it was loaded. {raw.again}"
             )
         reading.notes.append(
-            f"{len(ragged)} lines of Amazon's file had another number of columns than its header and were set aside; "
+            f"{len(ragged)} lines of {raw.whose} had another number of columns than its header and were set aside; "
             f"the first is line {ragged[0]}."
         )
     if replaced:
         reading.note_replaced(len(replaced))
     if repeated:
         some = "1 line repeats" if len(repeated) == 1 else f"{len(repeated):,} lines repeat"
-        reading.notes.append(
-            f"{some} the header of Amazon's file and was passed over; the first is line {repeated[0]}."
-        )
+        reading.notes.append(f"{some} the header of {raw.whose} and was passed over; the first is line {repeated[0]}.")
     return replace(found, note=" ".join(reading.notes))
 
 

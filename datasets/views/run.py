@@ -17,6 +17,7 @@ from datasets.views import calendar
 from datasets.views.find import find_run, look
 
 BY_HAND = "Nothing by itself: this dataset runs by hand."
+GIVEN_UP = "Given up"
 MOST_DAYS = 50
 MOST_REQUESTS = 20
 
@@ -65,13 +66,15 @@ def _phases(run, requests, report):
     if run.trigger == Run.Trigger.FILE:
         kind = Request.FILE
     counts = dict(requests.order_by().values_list("state").annotate(Count("pk")))
-    return [(phase.state, phase.words, counts.get(phase.state, 0)) for phase in index.phases(kind)]
+    found = [(phase.state, phase.words, counts.get(phase.state, 0)) for phase in index.phases(kind)]
+    given_up = counts.get(Request.State.FAILED, 0)  # else all of a run that failed would be nowhere
+    return [*found, ("failed", GIVEN_UP, given_up)] if given_up else found
 
 
 def _where(request):
     """In which phase a request is, for people."""
     if request.state == Request.State.FAILED:
-        return "Given up"
+        return GIVEN_UP
     words = {phase.state: phase.words for phase in index.phases(request.kind)}
     return words.get(request.state, request.get_state_display())
 
@@ -116,7 +119,10 @@ def trouble(run, failed):
     dataset, account = run.dataset, run.dataset.account
     links = []
     may_run = account.works and not Run.objects.filter(dataset=dataset).open().exists()
-    if account.needs_consent:
+    if run.trigger == Run.Trigger.FILE:  # whatever the account's state: Amazon is not asked
+        can_do, may_run = "Look at the reason given for each day, mend the file, upload it again and load it.", False
+        links.append(("Go to Files", reverse("files")))
+    elif account.needs_consent:
         can_do = f"Authorise {account.name} again at Amazon. The dataset then goes on where it stopped."
         links.append((f"Re-authorise {account.name}", reverse("account-reauthorize", args=[account.pk])))
     elif account.works and (countries := tracing.left_out(run)):
@@ -131,9 +137,6 @@ def trouble(run, failed):
     elif not account.application.is_ready:
         can_do = account.application.cure
         links.append(("Go to Accounts", reverse("accounts")))
-    elif run.trigger == Run.Trigger.FILE:
-        can_do, may_run = "Look at the reason given for each day, mend the file, upload it again and load it.", False
-        links.append(("Go to Files", reverse("files")))
     else:
         can_do = "Run it again now, or look at the reason given for each day. If Amazon refuses the request itself, change the dataset."
         links.append(("Edit the dataset", reverse("dataset-edit", args=[dataset.slug])))
@@ -162,10 +165,10 @@ def _means(run, failed):
 
 
 def _next(run, dataset, account, failed):
-    if not account.works:
-        return "Nothing until the account works again: asking Amazon would be refused."
     if run.trigger == Run.Trigger.FILE:
         return "Nothing by itself: the rows of these days come from a file, which a person loads."
+    if not account.works:
+        return "Nothing until the account works again: asking Amazon would be refused."
     if dataset.paused:
         return "Nothing: the dataset is paused. Resume it, and its schedule holds again."
     now, planned = timezone.now(), dataset.next_run_at

@@ -53,6 +53,7 @@ def test_order_details_equal_amazons_truth_and_land_newest_first(make_dataset, f
     assert landed == sorted(landed, reverse=True)
 
 
+@pytest.mark.timeout(300)  # on a busy machine
 def test_a_year_of_orders_begins_with_a_few_days_and_grows_with_what_is_known(make_dataset, fill):
     """Rows can be seen at once, whatever the first hours of today told about how busy a day is."""
     dataset = make_dataset(start="today-364", end="today")

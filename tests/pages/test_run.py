@@ -157,6 +157,7 @@ def test_a_replace_that_would_take_a_marketplace_from_its_readers_says_what_they
     dataset.days.filter(state="failed").update(state="landed", rows=5)
     dataset.days.update(lacking=["MX"], generation=dataset.generation + 1)
     Run.objects.filter(pk=run.pk).update(generation=dataset.generation + 1)
+    Day.objects.create(dataset=dataset, generation=dataset.generation, day=day_before(3), state="landed", rows=7)
 
     seen = text(page.get(f"/runs/{run.pk}"))
 
@@ -232,12 +233,20 @@ def test_a_run_of_a_file_speaks_of_the_file(page, alice, account):
 
 def test_a_run_of_a_file_that_failed_sends_people_to_the_file(page, alice, account):
     dataset, _ = scenes.up_to_date(alice, account, days=5)
+    account.mark_needs_consent("Amazon no longer accepts the consent.")  # which has nothing to do with it
     run = file_run(dataset, "failed", days_total=1, message="1 of 1 days could not be loaded.")
+    Request.objects.create(
+        dataset=dataset, generation=1, first_day=day_before(40), last_day=day_before(40), kind="file", state="failed"
+    )
+    Request.objects.update(created_at=run.queued_at)
     day = Day.objects.create(
         dataset=dataset, generation=1, day=day_before(40), state="failed", run=run, attempts=1, message="No."
     )
 
-    seen = text(page.get(f"/runs/{run.pk}"))
+    response = page.get(f"/runs/{run.pk}")
+    assert [(words, count) for _, words, count in response.context["phases"]][-1] == ("Given up", 1)
+    seen = text(response)
+    assert "Amazon's number" not in seen
     assert "Nothing by itself: the rows of these days come from a file, which a person loads." in seen
     assert 'href="/files"' in seen and f'action="/datasets/{dataset.slug}/run"' not in seen
     assert "It is planned for" not in seen

@@ -4,7 +4,7 @@
 # make clocks  all tests under each of twelve clocks: turns of years, leap days, changes to and from daylight saving time
 # make faults  kills, cut COMMITs, dead brokers and malformed answers by the thousand
 # make probe   the API under thousands of generated requests, and sqlmap
-# make check   format, lint, migrations, deploy checks, dependency audit
+# make check   format, lint, types, migrations, deploy checks, dependency audit
 # make bench   benchmarks, as ratios against baselines measured in the same run
 
 PYTHON ?= python3
@@ -92,6 +92,7 @@ check: $(TOOLS)
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/djlint templates --lint --quiet
+	DATA_DIR=.venv/check .venv/bin/mypy
 	DATA_DIR=.venv/check .venv/bin/python manage.py makemigrations --check --dry-run
 	DATA_DIR=.venv/check PUBLIC_URL=https://data.example.com .venv/bin/python manage.py check --deploy --fail-level WARNING
 	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements.txt

@@ -8,7 +8,7 @@ class ConnectorConfig(AppConfig):
     name = "connector"
     default_auto_field = "django.db.models.BigAutoField"
 
-    def ready(self):
+    def ready(self) -> None:
         from connector import beat, celery, checks  # noqa: F401 (celery and checks register themselves)
         from connector.runtime import liveness  # noqa: F401 (so does it)
 

@@ -1,7 +1,7 @@
 """The few things that happen by the clock. They are rows of django-celery-beat's, so that an operator sees and can move them;
 datasets' own schedules are columns of the datasets, and the tick looks at those."""
 
-from django.apps import apps
+from django.apps import AppConfig, apps
 
 ENTRIES = (
     # name, task, every, period, seconds after which a message is no longer worth taking
@@ -11,7 +11,7 @@ ENTRIES = (
 )
 
 
-def install(app_config, using="default", **_signal):
+def install(app_config: AppConfig, using: str = "default", **_signal: object) -> None:
     """Makes the entries that are missing; one that an operator changed stays as it is."""
     if app_config.label != "django_celery_beat":
         return

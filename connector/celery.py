@@ -1,5 +1,5 @@
-"""Celery: carries hints that there is work. What has to be done stands in PostgreSQL, so that losing or doubling a message
-changes nothing, and a broker that is down breaks no page."""
+"""Celery: carries hints that there is work. The work itself is recorded in PostgreSQL, so that losing or duplicating a
+message changes nothing, and a broker that is down breaks no page."""
 
 import os
 
@@ -42,7 +42,7 @@ app.conf.update(
     },
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    task_acks_on_failure_or_timeout=True,  # a failure stands in the ledger, the broker need not remember it
+    task_acks_on_failure_or_timeout=True,  # the ledger records failures, the broker need not
     task_soft_time_limit=TASK_LIMIT - 120,
     task_time_limit=TASK_LIMIT,
     worker_prefetch_multiplier=1,
@@ -50,7 +50,7 @@ app.conf.update(
     worker_pool="prefork",
     worker_max_tasks_per_child=200,
     worker_max_memory_per_child=400_000,  # kB
-    worker_cancel_long_running_tasks_on_connection_loss=False,  # the fence makes a double run harmless, a cut one is not
+    worker_cancel_long_running_tasks_on_connection_loss=False,  # duplicate runs are fenced off, interrupted ones lose work
     # Within the half minute that supervisors give; who is stopped without work has nothing to wait for.
     worker_soft_shutdown_timeout=20,
     worker_enable_soft_shutdown_on_idle=False,

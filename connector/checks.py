@@ -1,23 +1,28 @@
 """System checks: what is wrong with this installation's settings, and how to mend it."""
 
+from collections.abc import Sequence
+from typing import cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connections
 
+from connector.database.base import DatabaseWrapper
 from connector.runtime.embedded.binaries import OLDEST_POSTGRES
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @register(Tags.database)
-def postgres_is_new_enough(app_configs, databases=None, **_):
-    found = []
+def postgres_is_new_enough(
+    app_configs: object, databases: Sequence[str] | None = None, **_: object
+) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
     for alias in databases or ():
         try:
             connections[alias].ensure_connection()
-            version = connections[alias].pg_version
+            version = cast(DatabaseWrapper, connections[alias]).pg_version
         except DatabaseError:
             continue  # others say so
         if version < OLDEST_POSTGRES * 10000:
@@ -32,7 +37,7 @@ def postgres_is_new_enough(app_configs, databases=None, **_):
 
 
 @register(Tags.security, deploy=True)
-def public_url_is_https(app_configs, **_):
+def public_url_is_https(app_configs: object, **_: object) -> list[CheckMessage]:
     if settings.HTTPS or settings.PUBLIC_HOST in LOOPBACK:
         return []
     return [
@@ -45,7 +50,7 @@ def public_url_is_https(app_configs, **_):
 
 
 @register(Tags.security, deploy=True)
-def public_url_is_given(app_configs, **_):
+def public_url_is_given(app_configs: object, **_: object) -> list[CheckMessage]:
     if settings.HTTPS or settings.PUBLIC_HOST not in LOOPBACK or not settings.DATABASE_IS_GIVEN:
         return []
     return [
@@ -58,7 +63,7 @@ def public_url_is_given(app_configs, **_):
 
 
 @register(Tags.security, deploy=True)
-def amazon_is_amazon(app_configs, **_):
+def amazon_is_amazon(app_configs: object, **_: object) -> list[CheckMessage]:
     """A simulator's address left behind in a real installation."""
     hosts = [
         *settings.SPAPI_ENDPOINTS.values(),

@@ -1,8 +1,11 @@
 """Headers that tell browsers to trust nothing but us. The policy stands in settings in the shape of Django 6's SECURE_CSP."""
 
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from connector.spapi.marketplaces import MARKETPLACES
 
@@ -16,14 +19,14 @@ ALWAYS = {
 
 
 @lru_cache(maxsize=8)
-def _form_targets(seller_central, vendor_central):
+def _form_targets(seller_central: str, vendor_central: str) -> list[str]:
     """Where a form of ours may lead: the button Connect ends, by a redirect, on one of Amazon's consent pages."""
     sellers = {seller_central} if seller_central else {place.seller_central for place in MARKETPLACES}
     vendors = {vendor_central} if vendor_central else {place.vendor_central for place in MARKETPLACES}
     return ["'self'", *sorted(sellers | vendors)]
 
 
-def build_policy(policy):
+def build_policy(policy: Mapping[str, Iterable[str]]) -> str:
     """The header's text for a policy."""
     return "; ".join(" ".join([name, *sources]) for name, sources in policy.items())
 
@@ -31,10 +34,10 @@ def build_policy(policy):
 class SecurityHeaders:
     """Every answer carries the policy, errors and static files too; a view that set its own keeps it."""
 
-    def __init__(self, get_response):
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request):
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         targets = _form_targets(settings.SELLER_CENTRAL_URL, settings.VENDOR_CENTRAL_URL)
         response.headers.setdefault(HEADER, build_policy(settings.SECURE_CSP | {"form-action": targets}))

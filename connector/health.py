@@ -1,16 +1,19 @@
 """What platforms ask: does this process live, and could it serve people just now?"""
 
-from django.http import JsonResponse
+from collections.abc import Callable
+
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 
 from connector.runtime.readiness import broker_problem, database_problem, migrations_problem, worker_problem
 
 
-def healthz(_request):
+def healthz(_request: HttpRequest) -> JsonResponse:
     """This process answers; asks nobody else."""
     return JsonResponse({"status": "ok"})
 
 
-def readyz(_request):
+def readyz(_request: HttpRequest) -> JsonResponse:
     """Each part we need, with the reason where it is not ready."""
     reasons = {"database": database_problem()}
     unknown = "Not known while the database is away."
@@ -27,14 +30,14 @@ class Probes:
 
     VIEWS = {"/healthz": healthz, "/readyz": readyz}
 
-    def __init__(self, get_response):
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request):
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         view = self.VIEWS.get(request.path_info)
         if view and request.method in ("GET", "HEAD"):
             response = view(request)
             response.headers["Cache-Control"] = "no-store"
-            response._has_been_logged = True  # an answer of 503 is what was asked for, no error of ours
+            response._has_been_logged = True  # type: ignore[attr-defined]  # Django's mark: an answer of 503 is what was asked for, no error of ours
             return response
         return self.get_response(request)

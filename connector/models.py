@@ -12,5 +12,5 @@ class Worker(models.Model):
     ticked_at = models.DateTimeField(null=True)  # when that was a tick
     busy = models.PositiveIntegerField(default=0)  # tasks it was working on
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name

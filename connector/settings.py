@@ -1,4 +1,4 @@
-"""Django settings: everything read from the environment once, through env.py.
+"""Django settings: the environment is read once, through env.py.
 
 Without any environment this is a development machine: manage.py, the tests and `make` set DATA_DIR and keep everything
 under it. Where it runs for others, PUBLIC_URL begins with https:// and turns on all that belongs to that.
@@ -116,7 +116,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# The browser. Cookies know hosts but no ports, so two installations on one machine need names of their own.
+# The browser. Cookies ignore ports, so two installations on one machine need different names.
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else f"session_{urlsplit(PUBLIC_URL).port or 80}"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else f"csrf_{urlsplit(PUBLIC_URL).port or 80}"
 SESSION_COOKIE_AGE = 7 * 24 * 3600
@@ -131,7 +131,7 @@ SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SILENCED_SYSTEM_CHECKS = [
-    "security.W005",  # HSTS for subdomains and preloading speak for hosts that are not ours to speak for
+    "security.W005",  # HSTS for subdomains and preloading would affect hosts that are not ours
     "security.W021",
     *([] if HTTPS else ["security.W004", "security.W008", "security.W012", "security.W016"]),
 ]
@@ -195,7 +195,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
-        # a line for every tick would bury the others; failures are told all the same
+        # a line for every tick would bury the others; failures are still logged
         **{name: {"level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace")},
         # these write whole addresses, and a document's address is a key to it
         **{name: {"level": "WARNING"} for name in ("httpx", "httpx2", "httpcore2", "authlib", "urllib3")},

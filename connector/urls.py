@@ -1,4 +1,4 @@
-"""The site map: each room brings its own."""
+"""The URL map: each app adds its own."""
 
 from django.urls import include, path
 

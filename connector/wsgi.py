@@ -1,4 +1,4 @@
-"""The web server's way in."""
+"""The WSGI entry point."""
 
 import os
 
@@ -7,5 +7,5 @@ from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connector.settings")
 application = get_wsgi_application()
-# Every page is loaded before the server's processes part: they share the memory, and no first reader waits for it.
+# Every page is loaded before the server forks: processes share the memory, and no first request waits for loading.
 PAGES = get_resolver().url_patterns

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 RELATIVE = re.compile(r"(?:today\s*-\s*)?(\d{1,5})$")
 
 
-def today(now, zone):
+def today(now: datetime, zone: str) -> date:
     """The calendar day that `now` falls on in the zone."""
     return now.astimezone(ZoneInfo(zone)).date()
 
@@ -17,7 +17,7 @@ def written(at: datetime) -> str:
     return f"{at.astimezone(UTC):%d %b %Y %H:%M} UTC"
 
 
-def resolve(word, today):
+def resolve(word: object, today: date) -> date:
     """The day that a person's word means: an ISO date, today, yesterday, today-7, or a number of days back.
 
     Raises ValueError with a sentence for people.
@@ -40,13 +40,14 @@ def resolve(word, today):
         ) from None
 
 
-def bounds(day, zone):
-    """The day's first instant and the next day's, in UTC: 23, 24 or 25 hours."""
+def bounds(day: date, zone: str) -> tuple[datetime, datetime]:
+    """The day's first instant and the next day's, in UTC: 23, 24 or 25 hours. OverflowError at the edges of the
+    calendar."""
     tz = ZoneInfo(zone)
     start = datetime.combine(day, time(), tz).astimezone(UTC)
     return start, datetime.combine(day + timedelta(days=1), time(), tz).astimezone(UTC)
 
 
-def days(first, last):
+def days(first: date, last: date) -> list[date]:
     """Each day from first to last, both included, newest first."""
     return [last - timedelta(days=back) for back in range((last - first).days + 1)]

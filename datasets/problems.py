@@ -17,6 +17,7 @@ Problem                 status  code
 """
 
 import difflib
+from collections.abc import Iterable, Mapping
 
 CHALLENGE = 'Basic realm="Backhaul", charset="UTF-8", Bearer realm="Backhaul"'
 
@@ -25,10 +26,17 @@ class Problem(Exception):
     """An answer that says what is wrong and what to do; raise it anywhere below a view."""
 
     status, code, title = 500, "internal_error", "Something went wrong here"
-    more = {}  # further members of the answer, where a kind of problem has some
+    more: Mapping[str, object] = {}  # further members of the answer, where a kind of problem has some
     is_event = True  # worth a line in the server's log, as every refusal is
 
-    def __init__(self, detail, *, code=None, errors=(), headers=None):
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: Iterable[Mapping[str, object]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code or self.code
@@ -37,6 +45,8 @@ class Problem(Exception):
 
 
 class BadRequest(Problem):
+    """The request cannot be understood as it is."""
+
     status, code, title = 400, "bad_request", "The request cannot be understood"
 
 
@@ -45,75 +55,99 @@ class BadParameters(BadRequest):
 
     code, title = "bad_parameter", "A parameter is wrong"
 
-    def __init__(self, errors, *, code=None):
-        errors = [{"param": param, "detail": detail} for param, detail in errors]
-        super().__init__(" ".join(error["detail"] for error in errors), code=code, errors=errors)
+    def __init__(self, errors: Iterable[tuple[str, str]], *, code: str | None = None) -> None:
+        named = [{"param": param, "detail": detail} for param, detail in errors]
+        super().__init__(" ".join(error["detail"] for error in named), code=code, errors=named)
 
 
 class Unauthenticated(Problem):
+    """Nobody is known by what came with the request."""
+
     status, code, title = 401, "unauthenticated", "Who are you?"
 
-    def __init__(self, detail):
+    def __init__(self, detail: str) -> None:
         super().__init__(detail, headers={"WWW-Authenticate": CHALLENGE})
 
 
 class Forbidden(Problem):
+    """The caller is known and may not do this."""
+
     status, code, title = 403, "forbidden_scope", "Not allowed"
 
 
 class NotFound(Problem):
+    """There is nothing of that name, or nothing that the caller may know of."""
+
     status, code, title = 404, "not_found", "There is no such thing"
 
 
 class MethodNotAllowed(Problem):
+    """The address takes other methods, which the answer names."""
+
     status, code, title = 405, "method_not_allowed", "Not with this method"
 
-    def __init__(self, allowed):
+    def __init__(self, allowed: Iterable[str]) -> None:
         allowed = ", ".join(allowed)
         super().__init__(f"Allowed here: {allowed}.", headers={"Allow": allowed})
 
 
 class NotAcceptable(Problem):
+    """There is no form of it that the client takes."""
+
     status, code, title = 406, "not_acceptable", "Not in this form"
 
 
 class Conflict(Problem):
+    """It cannot be done as things stand."""
+
     status, code, title = 409, "conflict", "Not now"
 
 
 class VersionGone(Problem):
+    """The rows that a walk began on are no longer there."""
+
     status, code, title = 410, "version_gone", "These pages are no longer there"
 
 
 class TooLarge(Problem):
+    """More than is taken at once."""
+
     status, code, title = 413, "too_large", "Too large"
 
 
 class WrongContentType(Problem):
+    """The body is of a type that is not read here."""
+
     status, code, title = 415, "unsupported_media_type", "Not this content type"
 
 
 class TooMany(Problem):
+    """Too often or too many at once; the answer says when to come back, from 1 to 120 seconds."""
+
     status, code, title = 429, "rate_limited", "Too many at once"
 
-    def __init__(self, detail, *, seconds):
+    def __init__(self, detail: str, *, seconds: float) -> None:
         super().__init__(detail, headers={"Retry-After": str(max(1, min(120, int(seconds))))})
 
 
 class Unavailable(Problem):
+    """The database cannot be reached just now."""
+
     status, code, title = 503, "unavailable", "Not reachable for the moment"
 
-    def __init__(self, detail="The database cannot be reached just now. Nothing is lost; try again in a few seconds."):
+    def __init__(
+        self, detail: str = "The database cannot be reached just now. Nothing is lost; try again in a few seconds."
+    ) -> None:
         super().__init__(detail, headers={"Retry-After": "5"})
 
 
-def nearest(word, known):
+def nearest(word: str, known: Iterable[str]) -> str:
     """ " Did you mean 'x'?" for the most similar known word, or nothing."""
     found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" Did you mean '{found[0]}'?" if found else ""
 
 
-def shown(text, most=80):
+def shown(text: object, most: int = 80) -> str:
     """Somebody's text as it may stand in a sentence: short and printable."""
     plain = "".join(letter if letter.isprintable() else "\ufffd" for letter in str(text))
     return plain if len(plain) <= most else plain[: most - 1] + "…"

@@ -39,6 +39,6 @@ def in_words(distance: timedelta) -> str:
 LATER = f"tried again by later runs, {in_words(DISTANCES[0])} after the first failure and at growing distances up to {in_words(DISTANCES[-1])}"
 
 
-def distance(failures):
+def distance(failures: int) -> timedelta:
     """How long after a day's failure it is tried again; `failures` counts this one too, so it is 1 or more."""
     return DISTANCES[min(max(failures, 1), len(DISTANCES)) - 1]

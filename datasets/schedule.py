@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 DEFAULT_AT = time(6)
 
 
-def next_run(kind, at, zone, after):
+def next_run(kind: str, at: time | None, zone: str | None, after: datetime) -> datetime | None:
     """The first instant later than `after` (aware) that the schedule names, in UTC; None for a manual one.
 
     A local time that a clock change skips is moved forward by the change; one that happens twice counts once, the first time.

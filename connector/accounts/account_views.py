@@ -1,20 +1,24 @@
 """The Accounts pages: the list, one account, and what can be done with it; connecting is connect_views.py's."""
 
+from typing import Any
+from uuid import UUID
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, ProtectedError
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from connector.accounts import applications, checkup, connect, looks
 from connector.accounts.entries import read_name
 from connector.accounts.forms import RenameForm
-from connector.accounts.models import Account
+from connector.accounts.models import Account, SignedInRequest
 
 
 @require_GET
 @login_required
-def account_list(request):
+def account_list(request: SignedInRequest) -> HttpResponse:
     accounts = Account.objects.of(request.user).select_related("application")
     mine = {
         "accounts": accounts.annotate(dataset_count=Count("datasets"))
@@ -27,17 +31,17 @@ def account_list(request):
 
 @require_GET
 @login_required
-def account_detail(request, account_id):
+def account_detail(request: SignedInRequest, account_id: UUID) -> HttpResponse:
     return _detail(request, find_account(request, account_id))
 
 
 @require_POST
 @login_required
-def rename(request, account_id):
+def rename(request: SignedInRequest, account_id: UUID) -> HttpResponse:
     account = find_account(request, account_id)
     form = RenameForm(request.POST)
     if form.is_valid():
-        problems = {}
+        problems: dict[str, str] = {}
         name = read_name(request.user, form.cleaned_data["name"], problems, but=account)
         if not problems:
             account.rename(name)
@@ -49,7 +53,7 @@ def rename(request, account_id):
 
 @require_POST
 @login_required
-def test(request, account_id):
+def test(request: SignedInRequest, account_id: UUID) -> HttpResponse:
     account = find_account(request, account_id)
     findings = checkup.examine(account)
     return _detail(request, find_account(request, account_id), findings=findings)
@@ -57,7 +61,7 @@ def test(request, account_id):
 
 @require_POST
 @login_required
-def delete(request, account_id):
+def delete(request: SignedInRequest, account_id: UUID) -> HttpResponse:
     account = find_account(request, account_id)
     try:
         account.delete()
@@ -74,12 +78,12 @@ def delete(request, account_id):
     return redirect("accounts")
 
 
-def find_account(request, account_id):
+def find_account(request: SignedInRequest, account_id: UUID) -> Account:
     """This person's account; a stranger's is as if it did not exist."""
     return get_object_or_404(Account.objects.of(request.user).select_related("application"), pk=account_id)
 
 
-def _detail(request, account, **more):
+def _detail(request: SignedInRequest, account: Account, **more: Any) -> HttpResponse:
     page = {
         "account": account,
         "datasets": account.datasets.order_by("name"),
@@ -90,6 +94,6 @@ def _detail(request, account, **more):
     return render(request, "accounts/detail.html", page | more)
 
 
-def _names_of_datasets(account):
+def _names_of_datasets(account: Account) -> str:
     names = list(account.datasets.order_by("name").values_list("name", flat=True))
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

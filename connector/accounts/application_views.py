@@ -1,15 +1,18 @@
 """The pages of applications: add one, change its details or its secret, remove it."""
 
+from uuid import UUID
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import ProtectedError
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from connector.accounts import connect
 from connector.accounts.forms import ApplicationDetailsForm, ApplicationForm, SecretForm
-from connector.accounts.models import Application
+from connector.accounts.models import Application, SignedInRequest
 from connector.accounts.privacy import kept_private, path_back
 
 
@@ -17,7 +20,7 @@ from connector.accounts.privacy import kept_private, path_back
 @kept_private()
 @require_http_methods(["GET", "POST"])
 @login_required
-def new_application(request):
+def new_application(request: SignedInRequest) -> HttpResponse:
     return_to = path_back(request)
     form = ApplicationForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
@@ -36,7 +39,7 @@ def new_application(request):
 @kept_private()
 @require_http_methods(["GET", "POST"])
 @login_required
-def application(request, application_id):
+def application(request: SignedInRequest, application_id: UUID) -> HttpResponse:
     """One's own application: its details, and a new secret, which Amazon has to take before it replaces the old one."""
     found = get_object_or_404(Application.objects.filter(owner=request.user), pk=application_id)
     secret_sent = request.method == "POST" and "client_secret" in request.POST
@@ -71,7 +74,7 @@ def application(request, application_id):
 
 @require_POST
 @login_required
-def delete_application(request, application_id):
+def delete_application(request: SignedInRequest, application_id: UUID) -> HttpResponse:
     found = get_object_or_404(Application.objects.filter(owner=request.user), pk=application_id)
     try:
         found.delete()

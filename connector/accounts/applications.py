@@ -4,15 +4,15 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from connector.accounts import looks
-from connector.accounts.models import Application
+from connector.accounts.models import Application, User
 from connector.accounts.sealing import CannotOpen
 from connector.runtime.env import Misconfigured
-from connector.spapi.errors import Doubted, SecretRejected
+from connector.spapi.errors import Doubted, SecretRejected, SpapiError
 
 NAME = "This installation's application"
 
 
-def check_environment():
+def check_environment() -> None:
     """A client id without its secret, or the reverse, is a mistake that is better told at the start."""
     if settings.LWA_CLIENT_ID and not settings.LWA_CLIENT_SECRET:
         raise Misconfigured("LWA_CLIENT_SECRET", "LWA_CLIENT_ID is set but its secret is not. Set both, or neither.")
@@ -20,7 +20,7 @@ def check_environment():
         raise Misconfigured("LWA_CLIENT_ID", "LWA_CLIENT_SECRET is set but its client id is not. Set both, or neither.")
 
 
-def default():
+def default() -> Application | None:
     """The application that everybody may use, or None where the environment names none."""
     if not settings.LWA_CLIENT_ID:
         return None
@@ -40,7 +40,7 @@ def default():
         return Application.objects.get(owner=None, client_id=settings.LWA_CLIENT_ID)
 
 
-def in_step(application):
+def in_step(application: Application) -> Application:
     """Takes over a secret or an application id that the environment has changed since; others are left alone."""
     if application.owner_id is not None or application.client_id != settings.LWA_CLIENT_ID:
         return application
@@ -56,7 +56,7 @@ def in_step(application):
     return application
 
 
-def refused(application, problem, *, took, tells_person=False):
+def refused(application: Application, problem: SpapiError, *, took: float, tells_person: bool = False) -> SpapiError:
     """Amazon does not take the secret: what to raise or show for it. Only a second look marks the application, with which all
     its accounts pause; a worker waits for that (Doubted), a person is told at once (SecretRejected)."""
     try:
@@ -67,7 +67,7 @@ def refused(application, problem, *, took, tells_person=False):
     return SecretRejected(application.message, **problem.facts)
 
 
-def choices(user):
+def choices(user: User) -> list[Application]:
     """What this person can connect with, the installation's own first."""
     first = default()
     others = Application.objects.of(user).exclude(pk=first.pk) if first else Application.objects.of(user)

@@ -5,7 +5,7 @@ class AccountsConfig(AppConfig):
     name = "connector.accounts"
     label = "accounts"
 
-    def ready(self):
+    def ready(self) -> None:
         from connector.accounts import applications, sealing
 
         sealing.keys()

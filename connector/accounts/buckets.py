@@ -13,7 +13,11 @@ ahead one request is left in the bucket. A place is kept a minute longer than it
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import psycopg
 
 LONGEST_PAUSE = 300.0
 PLACE_KEPT = 60.0
@@ -51,11 +55,11 @@ class Buckets:
     """`connect` gives a psycopg connection in autocommit mode; a lost last second of quota after a crash does no harm,
     so it may well run with synchronous_commit off. `rate_factor` multiplies every published rate."""
 
-    def __init__(self, connect, rate_factor=1.0):
+    def __init__(self, connect: Callable[[], psycopg.Connection], rate_factor: float = 1.0) -> None:
         self._connect = connect
         self._factor = rate_factor
 
-    def take(self, limits, place=None):
+    def take(self, limits: Sequence[Limit], place: Place | None = None) -> Taken:
         """Takes one request from every bucket, or nothing. A rate that Amazon has stated holds in place of the published one."""
         numbers = self._numbers(limits) | {"who": place and place.who, "urgent": bool(place and place.urgent)}
         connection = self._connect()
@@ -72,7 +76,9 @@ class Buckets:
             connection.execute(_STAND, numbers | {"short": short, "wait": wait, "kept": PLACE_KEPT})
         return Taken(max(0.001, max(told for _, _, _, told, _ in rows)), {}, at)
 
-    def answered(self, limits, taken, rate=None, *, is_well=True):
+    def answered(
+        self, limits: Sequence[Limit], taken: Taken, rate: float | None = None, *, is_well: bool = True
+    ) -> None:
         """The call has come back, or its line was cut: it arrived no later than now. `rate` is Amazon's own statement of
         the rate, if it made one; anything but a sensible number is passed over."""
         if rate is not None and not (math.isfinite(rate) and 0 < rate < 1e6):
@@ -86,7 +92,7 @@ class Buckets:
             }
             self._connect().execute(_ANSWERED, numbers)
 
-    def drain(self, limits, seconds):
+    def drain(self, limits: Sequence[Limit], seconds: float) -> float:
         """After a 429: nobody takes from the bucket for so long (in Amazon's time), and after that at the bucket's rate.
 
         Amazon does not say which limit it meant. Ours to take is the one with the fewest requests left by our own
@@ -97,14 +103,14 @@ class Buckets:
         found = self._connect().execute(_DRAIN, self._numbers(limits) | pause).fetchone()
         return found[0] if found else pause["seconds"]
 
-    def peek(self, limits):
+    def peek(self, limits: Sequence[Limit]) -> tuple[float, int]:
         """(seconds until the next request may be made, requests that may be made at once); takes nothing."""
         rows = self._look(limits)
         wait = max(lacking - (burst - 1) * refill + slack for lacking, refill, burst, slack in rows)
         left = min(burst - (max(0.0, lacking) + slack) / refill for lacking, refill, burst, slack in rows)
         return (0.0, max(1, math.floor(left + 1e-9))) if wait <= 0 else (wait, 0)
 
-    def seconds_for(self, limits, calls):
+    def seconds_for(self, limits: Sequence[Limit], calls: int) -> float:
         """Seconds until the last of so many calls may go out, if nobody else makes any."""
         if calls < 2:
             return self.peek(limits)[0] if calls else 0.0
@@ -113,19 +119,19 @@ class Buckets:
         ]
         return max(0.0, *waits)
 
-    def _look(self, limits):
+    def _look(self, limits: Sequence[Limit]) -> list[tuple[float, float, float, float]]:
         """(seconds until full, seconds a refill, burst, slack) of each bucket."""
         found = {row[0]: row[1:] for row in self._connect().execute(_LOOK, self._numbers(limits)).fetchall()}
         full = [(-math.inf, 1 / (limit.rate * self._factor), limit.burst, 0.0) for limit in limits]
         return [found.get(limit.bucket, otherwise) for limit, otherwise in zip(limits, full, strict=True)]
 
-    def _numbers(self, limits):
-        limits = sorted(enumerate(limits), key=lambda pair: pair[1].bucket)  # always locked in the same order
+    def _numbers(self, limits: Sequence[Limit]) -> dict[str, Any]:
+        ranked = sorted(enumerate(limits), key=lambda pair: pair[1].bucket)  # always locked in the same order
         return {
-            "buckets": [limit.bucket for _, limit in limits],
-            "rates": [limit.rate * self._factor for _, limit in limits],
-            "bursts": [float(limit.burst) for _, limit in limits],
-            "ranks": [rank for rank, _ in limits],
+            "buckets": [limit.bucket for _, limit in ranked],
+            "rates": [limit.rate * self._factor for _, limit in ranked],
+            "bursts": [float(limit.burst) for _, limit in ranked],
+            "ranks": [rank for rank, _ in ranked],
         }
 
 

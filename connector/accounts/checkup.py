@@ -3,17 +3,21 @@
 from dataclasses import dataclass
 
 from connector.accounts import applications, clients, refusals, sellers
+from connector.accounts.models import Account
 from connector.spapi.errors import SpapiError
 
 
 @dataclass(frozen=True)
 class Finding:
+    """One thing that was looked at, for the person who asked: its name, whether it is as it should be, and what
+    was found."""
+
     name: str
     good: bool
     sentence: str
 
 
-def examine(account):
+def examine(account: Account) -> list[Finding]:
     """What was found, one thing after another; stops at the first that Amazon refuses. Marketplaces that are new are added."""
     applications.in_step(account.application)
     token = clients.AccessToken(account.pk, asked_by_person=True)

@@ -6,19 +6,25 @@ workers make one call. What was decided there (a new token, a consent that is lo
 transaction does. So never ask Amazon inside a transaction that has changed the account: it would wait for itself.
 """
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, cast
+from uuid import UUID
 
 import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 from django.db.models.functions import Now
 
 from connector.accounts import applications, clocks, endpoints, looks, quota, refusals
 from connector.accounts.models import Account
 from connector.spapi import tokens
-from connector.spapi.client import Client
+from connector.spapi.client import Answer, Call, Client
 from connector.spapi.errors import (
     ConsentLost,
     Doubted,
@@ -37,9 +43,16 @@ COME_BACK = 15.0
 class PatientClient(Client):
     """A client for work that can wait: nothing is forbidden to its account before Amazon has said so twice (`looks`)."""
 
-    account = None
+    account: Account
 
-    def call(self, name, path=None, query=None, body=None):
+    def call(
+        self,
+        name: str,
+        path: Mapping[str, object] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """As `Client.call`; Doubted where Amazon refuses for the first time, or the second look is not due yet."""
         subject = looks.of_call(self.account, name, query or {}, body or {})
         is_second = looks.ready(subject)
         began = time.monotonic()
@@ -55,7 +68,7 @@ class PatientClient(Client):
         return answer
 
 
-def client_for(account):
+def client_for(account: Account) -> PatientClient:
     """A client in this account's name, for work that can wait.
 
     Marks the account or its application when Amazon turns them away a second time, and re-raises; the first time, and
@@ -63,22 +76,26 @@ def client_for(account):
     client's `place`; whoever does not goes first.
     """
     applications.in_step(account.application)
-    client = client_with(AccessToken(account.pk), account, of=PatientClient)
+    client = cast(PatientClient, client_with(AccessToken(account.pk), account, of=PatientClient))
     client.account = account
     return client
 
 
-def client_with(access_token, account, of=Client):
-    """A client with a source of tokens of its own, for an account that is not saved yet, or for a person who waits for the answer."""
+def client_with(access_token: Callable[..., str], account: Account, of: type[Client] = Client) -> Client:
+    """A client with a source of tokens of its own, for an account that is not saved yet, or for a person who waits
+    for the answer.
+
+    `access_token(force_refresh=…)` gives the token. A refusal of Amazon's is raised at the first look.
+    """
 
     meter = clocks.Meter(account.region)
 
-    def take(call):
+    def take(call: Call) -> float:
         call.taken = quota.take(account, call)
         call.taken_at = time.monotonic()
         return call.taken.wait
 
-    def date(call, date, sent, received):
+    def date(call: Call, date: str, sent: float, received: float) -> None:
         meter.heard(date, sent=sent, received=received, taken_at=call.taken_at, database_at=call.taken.at)
 
     return of(
@@ -98,20 +115,20 @@ def client_with(access_token, account, of=Client):
 class AccessToken:
     """An account's access token; forced, another one than Amazon has just refused."""
 
-    def __init__(self, account_id, *, asked_by_person=False):
+    def __init__(self, account_id: UUID, *, asked_by_person: bool = False) -> None:
         self._account_id = account_id
         self._asked_by_person = asked_by_person  # who wants an answer now, also to what Amazon has refused before
-        self._token = None
+        self._token: str | None = None
         self._until = 0.0
 
-    def __call__(self, force_refresh=False):
+    def __call__(self, force_refresh: bool = False) -> str:
         if force_refresh:
             self._renew(refused=self._token, whatever_is_stored=self._token is None)
         elif time.monotonic() >= self._until and not self._read(DEFAULT_DB_ALIAS):
             self._renew()
-        return self._token
+        return cast(str, self._token)  # which has been read by now, or _renew has raised
 
-    def _read(self, using, refused=None):
+    def _read(self, using: str, refused: str | None = None) -> bool:
         """Takes over the stored token if it is fresh, by the database's clock, and not the one that was refused."""
         fresh = Account.objects.using(using).filter(access_fresh_until__gt=Now(), state=Account.State.CONNECTED)
         account = fresh.annotate(left=F("access_fresh_until") - Now()).filter(pk=self._account_id).first()
@@ -120,7 +137,7 @@ class AccessToken:
         self._token, self._until = account.access_token, time.monotonic() + account.left.total_seconds()
         return True
 
-    def _renew(self, refused=None, whatever_is_stored=False):
+    def _renew(self, refused: str | None = None, whatever_is_stored: bool = False) -> None:
         try:
             with own_connection(), transaction.atomic(using=OWN):
                 account = self._locked()
@@ -141,14 +158,14 @@ class AccessToken:
         if failure:
             raise failure
 
-    def _forget(self, account, refused):
+    def _forget(self, account: Account, refused: str | None) -> None:
         """Nobody sends a token again that Amazon has refused, also while there is no other: each try is a request of the quota."""
         self._until = 0.0
         if refused is not None:
             account.access_fresh_until = None
             account.save(using=OWN, update_fields=["access_fresh_until"])
 
-    def _locked(self):
+    def _locked(self) -> Account:
         accounts = Account.objects.using(OWN).select_related("application")
         account = accounts.select_for_update(of=("self",), no_key=True).filter(pk=self._account_id).first()
         if account is None:
@@ -159,7 +176,7 @@ class AccessToken:
             raise SecretRejected(account.application.message)
         return account
 
-    def _not_yet(self, account):
+    def _not_yet(self, account: Account) -> SpapiError | None:
         """Doubted while a refusal waits for its second look: no worker asks Amazon before it is due."""
         try:
             if not self._asked_by_person:
@@ -170,10 +187,10 @@ class AccessToken:
         return None
 
     @staticmethod
-    def _subjects(account):
+    def _subjects(account: Account) -> tuple[str, str, str]:
         return looks.of_consent(account), looks.of_secret(account.application), looks.of_sign_in(account)
 
-    def _ask(self, account):
+    def _ask(self, account: Account) -> SpapiError | None:
         """Stores what Amazon's sign-in service answers; a failure is given back, so that what was noted is kept."""
         began = time.monotonic()
         failure = self._exchange(account)
@@ -183,7 +200,7 @@ class AccessToken:
         return self._judge(account, failure, took=time.monotonic() - began)
 
     @staticmethod
-    def _exchange(account):
+    def _exchange(account: Account) -> SpapiError | None:
         """Asks; a new token is stored, a failure given back."""
         application = account.application
         try:
@@ -197,7 +214,7 @@ class AccessToken:
             application.mark_ready()
         return None
 
-    def _judge(self, account, failure, took):
+    def _judge(self, account: Account, failure: SpapiError, took: float) -> SpapiError:
         """What is final of a refusal, and what waits for a second look. A person's check is the last word on the person's own
         account; the application may be that of many."""
         by_person = self._asked_by_person
@@ -216,7 +233,7 @@ class AccessToken:
 
 
 @contextmanager
-def own_connection():
+def own_connection() -> Iterator[BaseDatabaseWrapper]:
     """A second connection of this thread, by its alias, for as long as the block lasts."""
     own = connections[OWN] = connections[DEFAULT_DB_ALIAS].copy(alias=OWN)
     try:

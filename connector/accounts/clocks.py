@@ -5,9 +5,13 @@ trip it tells the difference, to about a second on an ordinary line. It is kept 
 host, and written only when it has changed or is old: a call costs no statement for this.
 """
 
+from __future__ import annotations
+
 import time
-from datetime import UTC, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from connector.accounts import direct, endpoints
 
@@ -18,14 +22,23 @@ TRUSTED = 86400.0  # seconds for which a measurement holds
 WORTH_TELLING = 5.0  # seconds of difference that people are told of
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A difference that still holds: `ahead` and `age` (since it was measured) are seconds, `ahead` less than 0 where Amazon is behind."""
+
+    host: str
+    ahead: float
+    age: float
+
+
 class Meter:
     """Hears the answers of one client."""
 
-    def __init__(self, region):
+    def __init__(self, region: str) -> None:
         self._host = endpoints.host_of(region)
-        self._noted = None  # (difference, when it was written on this process's own clock)
+        self._noted: tuple[float, float] | None = None  # (difference, when it was written on this process's own clock)
 
-    def heard(self, date, *, sent, received, taken_at, database_at):
+    def heard(self, date: str | None, *, sent: float, received: float, taken_at: float, database_at: float) -> None:
         """One answer.
 
         date            the Date header, or None
@@ -42,7 +55,7 @@ class Meter:
             direct.execute(_WRITE, {"host": self._host, "ahead": ahead})
             self._noted = ahead, time.monotonic()
 
-    def _is_news(self, ahead, error):
+    def _is_news(self, ahead: float, error: float) -> bool:
         if self._noted is None:
             found = direct.execute(_READ, {"host": self._host})
             if not found:
@@ -53,7 +66,7 @@ class Meter:
         return abs(ahead - before) > error or time.monotonic() - at > KEPT
 
 
-def moment_of(date):
+def moment_of(date: Any) -> float | None:
     """Seconds since 1970 of a Date header; None where it is none."""
     try:
         found = parsedate_to_datetime(date)
@@ -62,29 +75,29 @@ def moment_of(date):
         return None
 
 
-def ahead_of(region):
+def ahead_of(region: str) -> float:
     """Seconds that Amazon's clock is ahead of the database's, less than 0 where it is behind; 0 where nothing is known."""
     found = direct.execute(_READ, {"host": endpoints.host_of(region)})
     return found[0][0] if found and found[0][1] < TRUSTED else 0.0
 
 
-def amazons(now, region):
+def amazons(now: datetime, region: str) -> datetime:
     """`now` of the database's clock, or what Amazon's clock shows then where that is behind: nothing later can be asked for."""
     ahead = ahead_of(region)
     return now if ahead > -NOISE else now + timedelta(seconds=ahead - 1.0)  # the header tells whole seconds
 
 
-def known():
-    """[(host, seconds that Amazon is ahead, seconds since it was measured)] of what still holds."""
-    return [row for row in direct.execute(_ALL, {}) if row[2] < TRUSTED]
+def known() -> list[Measured]:
+    """What still holds, by host."""
+    return [found for row in direct.execute(_ALL, {}) if (found := Measured(*row)).age < TRUSTED]
 
 
-def name_of(host):
+def name_of(host: str) -> str:
     """The clock at that host, for people: Amazon's clock (NA)."""
     return f"Amazon's clock ({', '.join(endpoints.regions_of(host)) or host})"
 
 
-def apart(ahead):
+def apart(ahead: float) -> str:
     """The difference in words: 150 seconds behind this installation's."""
     seconds = abs(ahead)
     length = f"{seconds:.0f} seconds" if seconds < 600 else f"{seconds / 60:.0f} minutes"

@@ -6,7 +6,10 @@ checked, while Amazon cannot be reached.
 
 import secrets
 import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import chain, count
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -24,11 +27,11 @@ from connector.accounts.entries import (
     read_partner_id,
     read_secret,
 )
-from connector.accounts.models import CONSENT_LIFE, Account, Application, Consent, digest
+from connector.accounts.models import CONSENT_LIFE, Account, Application, Consent, User, digest
 from connector.accounts.privacy import path_of_ours
 from connector.spapi import marketplaces as amazon
 from connector.spapi import tokens
-from connector.spapi.errors import ComeBackLater, ConsentLost, Refused, SecretRejected
+from connector.spapi.errors import ComeBackLater, ConsentLost, Refused, SecretRejected, SpapiError
 
 MOST_CODE = 4096
 START_AGAIN = "Nothing was saved. Start again from the Accounts page."
@@ -37,7 +40,7 @@ START_AGAIN = "Nothing was saved. Start again from the Accounts page."
 class ConnectRefused(Exception):
     """What was entered cannot become an account; `errors` has a sentence for each field that is wrong."""
 
-    def __init__(self, errors):
+    def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__(" ".join(errors.values()))
         self.errors = errors
 
@@ -49,9 +52,25 @@ class ConsentRefused(Exception):
 # By Amazon's consent page
 
 
-def begin(user, session_key, application, kind, marketplace, name="", return_to="", account=None, draft=False, *, now):
-    """The address of Amazon's consent page, with a fresh state that only this session of this user can bring back."""
-    problems = {}
+def begin(
+    user: User,
+    session_key: str,
+    application: Application,
+    kind: str,
+    marketplace: str,
+    name: str = "",
+    return_to: str = "",
+    account: Account | None = None,
+    draft: bool = False,
+    *,
+    now: datetime,
+) -> str:
+    """The address of Amazon's consent page, with a fresh state that only this session of this user can bring back.
+
+    `kind` is seller or vendor, `marketplace` a country code, `return_to` a path of ours; an `account` is renewed.
+    Raises ConnectRefused.
+    """
+    problems: dict[str, str] = {}
     if not application.application_id:
         problems["application"] = (
             f"{application.name} has no application id, which Amazon's consent page asks for. "
@@ -85,8 +104,19 @@ def begin(user, session_key, application, kind, marketplace, name="", return_to=
     return f"{central(kind, home[0])}/apps/authorize/consent?{urlencode(query)}"
 
 
-def complete(user, session_key, state, code, selling_partner_id, *, now):
-    """The consent with its account, new or renewed. Only the state's own row says for which application and region."""
+def complete(
+    user: User,
+    session_key: str,
+    state: str | None,
+    code: str | None,
+    selling_partner_id: str | None,
+    *,
+    now: datetime,
+) -> Consent:
+    """The consent with its account, new or renewed. Only the state's own row says for which application and region.
+
+    Raises ConsentRefused where what came back is not ours, or Amazon does not take it.
+    """
     if not (state and code and selling_partner_id):
         raise ConsentRefused(
             "Amazon's answer came back incomplete: its state, code or seller id is missing. "
@@ -123,7 +153,7 @@ def complete(user, session_key, state, code, selling_partner_id, *, now):
     return consent
 
 
-def _why_not(user, session_key, state):
+def _why_not(user: User, session_key: str, state: str) -> str:
     """For the person who came back with a state that is not taken. What it says helps nobody who guesses states."""
     consent = Consent.objects.filter(state_hash=digest(state)).first()
     if consent is None:
@@ -137,7 +167,7 @@ def _why_not(user, session_key, state):
     return "More than 10 minutes have passed since this connection was begun."
 
 
-def _exchange(consent, code):
+def _exchange(consent: Consent, code: str) -> tokens.Tokens:
     application, began = consent.application, time.monotonic()
     try:
         return tokens.exchange_code(
@@ -157,12 +187,12 @@ def _exchange(consent, code):
         ) from problem
 
 
-def callback_url():
+def callback_url() -> str:
     """The redirect address that has to be registered with the application at Amazon, to the letter."""
     return settings.PUBLIC_URL + reverse("account-callback")
 
 
-def central(kind, country):
+def central(kind: str, country: str) -> str:
     """Where sellers or vendors of this marketplace give consent."""
     place = amazon.by_country(country)
     if kind == Account.Kind.VENDOR:
@@ -170,12 +200,12 @@ def central(kind, country):
     return settings.SELLER_CENTRAL_URL or place.seller_central
 
 
-def _look(account, found):
+def _look(account: Account, found: tokens.Tokens) -> sellers.Seen:
     """What Amazon says of the seller, asked with a token that no account holds yet."""
     return sellers.look(account, clients.client_with(lambda force_refresh=False: found.access_token, account))
 
 
-def _suggestion(account, store):
+def _suggestion(account: Account, store: str) -> str:
     store = "".join(character for character in store if character.isprintable()).strip()
     if store:
         return f"{store[:150]} {account.region}"
@@ -186,20 +216,21 @@ def _suggestion(account, store):
 
 
 def paste(
-    user,
-    name,
-    kind,
-    marketplaces,
-    selling_partner_id,
-    refresh_token,
-    client_id=None,
-    client_secret=None,
-    application=None,
+    user: User,
+    name: object,
+    kind: Any,
+    marketplaces: object,
+    selling_partner_id: object,
+    refresh_token: object,
+    client_id: Any = None,
+    client_secret: Any = None,
+    application: Application | None = None,
     *,
-    now,
-):
-    """A self-authorised account. ConnectRefused has a sentence for each field that is wrong."""
-    problems = {}
+    now: datetime,
+) -> Account:
+    """A self-authorised account, as a person or a program gives it. Raises ConnectRefused with a sentence for each
+    field that is wrong."""
+    problems: dict[str, str] = {}
     name = read_name(user, name, problems)
     kind = read_kind(kind, problems)
     countries = read_countries(marketplaces, problems)
@@ -207,7 +238,7 @@ def paste(
     refresh_token = read_secret(refresh_token, "refresh_token", "refresh token", problems)
     if application is None:
         application = read_application(user, client_id, client_secret, problems)
-    if problems:
+    if problems or application is None:
         raise ConnectRefused(problems)
     account = Account(
         owner=user,
@@ -226,9 +257,9 @@ def paste(
     return account
 
 
-def replace_token(account, refresh_token, *, now):
-    """A new refresh token for a self-authorised account; the account and its datasets stay."""
-    problems = {}
+def replace_token(account: Account, refresh_token: object, *, now: datetime) -> None:
+    """A new refresh token for a self-authorised account; the account and its datasets stay. Raises ConnectRefused."""
+    problems: dict[str, str] = {}
     refresh_token = read_secret(refresh_token, "refresh_token", "refresh token", problems)
     if problems:
         raise ConnectRefused(problems)
@@ -236,7 +267,7 @@ def replace_token(account, refresh_token, *, now):
     _save(account, found, names=[account.name], note=note, now=now)
 
 
-def _try(application, refresh_token):
+def _try(application: Application, refresh_token: str) -> tuple[tokens.Tokens, str]:
     """What Amazon gives for the token, and a note; no access token while Amazon cannot be asked."""
     began = time.monotonic()
     try:
@@ -260,7 +291,7 @@ def _try(application, refresh_token):
     return found, ""
 
 
-def _save(account, found, *, names, note, now):
+def _save(account: Account, found: tokens.Tokens, *, names: Iterable[str], note: str, now: datetime) -> bool:
     """Stores the tokens; a new account under the first of these names that is free, or not at all."""
     others = Account.objects.of(account.owner)
     for name in names:
@@ -279,16 +310,18 @@ def _save(account, found, *, names, note, now):
     return False
 
 
-def _names(wanted):
+def _names(wanted: str) -> Iterator[str]:
     return chain([wanted], (f"{wanted} {number}" for number in count(2)))
 
 
 # Applications
 
 
-def add_application(user, name, client_id, client_secret, application_id):
-    """Another Amazon application of this person, once Amazon takes its id and secret."""
-    problems = {}
+def add_application(
+    user: User, name: str, client_id: object, client_secret: object, application_id: str
+) -> Application:
+    """Another Amazon application of this person, once Amazon takes its id and secret. Raises ConnectRefused."""
+    problems: dict[str, str] = {}
     client_id = read_client_id(client_id, problems)
     client_secret = read_secret(client_secret, "client_secret", "client secret", problems)
     if not problems and Application.objects.filter(owner=user, client_id=client_id).exists():
@@ -303,9 +336,9 @@ def add_application(user, name, client_id, client_secret, application_id):
     return application
 
 
-def replace_secret(application, client_secret):
-    """A new client secret, tried before it takes the old one's place."""
-    problems = {}
+def replace_secret(application: Application, client_secret: object) -> None:
+    """A new client secret, tried before it takes the old one's place. Raises ConnectRefused."""
+    problems: dict[str, str] = {}
     client_secret = read_secret(client_secret, "client_secret", "client secret", problems)
     if problems:
         raise ConnectRefused(problems)
@@ -314,7 +347,7 @@ def replace_secret(application, client_secret):
     application.mark_ready(client_secret)
 
 
-def _keep(application, *, checked):
+def _keep(application: Application, *, checked: bool) -> Application:
     """Stores an application, or a new secret of one, that came with an account."""
     if application.is_stored:
         return application
@@ -335,7 +368,7 @@ def _keep(application, *, checked):
     return application
 
 
-def _prove(application):
+def _prove(application: Application) -> None:
     """Asks Amazon for a token of the application itself: whether it may have one or not, only a wrong secret is told so."""
     began = time.monotonic()
     try:
@@ -357,7 +390,7 @@ def _prove(application):
         ) from problem
 
 
-def _rejected(application, problem, began):
+def _rejected(application: Application, problem: SpapiError, began: float) -> dict[str, str]:
     if not application.is_stored:
         return {"client_secret": "Amazon does not take this client id with this secret. Nothing was saved. Check both."}
     refusal = applications.refused(application, problem, took=time.monotonic() - began, tells_person=True)

@@ -1,9 +1,12 @@
 """Connecting an account, or renewing one: by Amazon's consent page, or with a pasted refresh token."""
 
+from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
@@ -12,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from connector.accounts import applications, connect
 from connector.accounts.account_views import find_account
 from connector.accounts.forms import ConnectForm, ConsentForm, PasteForm, TokenForm
-from connector.accounts.models import Account
+from connector.accounts.models import Account, SignedInRequest
 from connector.accounts.privacy import kept_private, path_back
 
 # Amazon's consent page
@@ -21,7 +24,7 @@ from connector.accounts.privacy import kept_private, path_back
 @kept_private()
 @require_http_methods(["GET", "POST"])
 @login_required
-def connect_account(request):
+def connect_account(request: SignedInRequest) -> HttpResponse:
     """Asks what to connect, then leads to Amazon's consent page."""
     return_to = path_back(request)
     available = applications.choices(request.user)
@@ -39,7 +42,7 @@ def connect_account(request):
 @kept_private()
 @require_http_methods(["GET", "POST"])
 @login_required
-def reauthorize(request, account_id):
+def reauthorize(request: SignedInRequest, account_id: UUID) -> HttpResponse:
     """Renews an account: by Amazon's consent page, or with another pasted token. Its datasets stay."""
     account = find_account(request, account_id)
     pasted = request.method == "POST" and "refresh_token" in request.POST
@@ -73,8 +76,8 @@ def reauthorize(request, account_id):
     return render(request, "accounts/reauthorize.html", page)
 
 
-def _leave_for_amazon(request, **wish):
-    address = connect.begin(request.user, request.session.session_key, now=timezone.now(), **wish)
+def _leave_for_amazon(request: SignedInRequest, **wish: Any) -> HttpResponse:
+    address = connect.begin(request.user, cast(str, request.session.session_key), now=timezone.now(), **wish)
     response = redirect(address)
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
@@ -82,7 +85,7 @@ def _leave_for_amazon(request, **wish):
 
 @kept_private("no-referrer")
 @require_GET
-def callback(request):
+def callback(request: HttpRequest) -> HttpResponse:
     """The return from Amazon's consent page: the one GET that changes something, once its state is proven to be ours."""
     if not request.user.is_authenticated:
         return _refused(
@@ -94,7 +97,7 @@ def callback(request):
     try:
         consent = connect.complete(
             request.user,
-            request.session.session_key,
+            cast(str, request.session.session_key),  # who is signed in has one
             given.get("state"),
             given.get("spapi_oauth_code"),
             given.get("selling_partner_id"),
@@ -102,7 +105,7 @@ def callback(request):
         )
     except connect.ConsentRefused as refusal:
         return _refused(request, str(refusal))
-    account = consent.account
+    account = cast(Account, consent.account)  # set by now
     messages.success(request, f"Connected {account.partner} ({', '.join(account.marketplaces)}) as {account.name}.")
     if account.message:
         messages.warning(request, account.message)
@@ -120,11 +123,11 @@ def callback(request):
     return redirect(account)
 
 
-def _refused(request, sentence):
+def _refused(request: HttpRequest, sentence: str) -> HttpResponse:
     return render(request, "accounts/refused.html", {"sentence": sentence}, status=400)
 
 
-def _with_account(path, account):
+def _with_account(path: str, account: Account) -> str:
     parts = urlsplit(path)
     kept = [pair for pair in parts.query.split("&") if pair and not pair.startswith("account=")]
     return parts._replace(query="&".join([*kept, urlencode({"account": account.pk})])).geturl()
@@ -137,7 +140,7 @@ def _with_account(path, account):
 @kept_private()
 @require_http_methods(["GET", "POST"])
 @login_required
-def paste(request):
+def paste(request: SignedInRequest) -> HttpResponse:
     return_to = path_back(request)
     available = applications.choices(request.user)
     form = PasteForm(request.POST if request.method == "POST" else None, applications=available)

@@ -1,14 +1,18 @@
 """This process's own line to the database, in autocommit: for what stays whatever becomes of the caller's transaction."""
 
 import os
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
-_lines = {}
+Made = TypeVar("Made")
+
+_lines: dict[tuple[int, str], psycopg.Connection] = {}
 
 
-def line():
+def line() -> psycopg.Connection:
     """A psycopg connection in autocommit that does not wait for the disk: a crash may take the last second back."""
     facts = connections[DEFAULT_DB_ALIAS].get_connection_params()
     mine = (os.getpid(), facts["dbname"])
@@ -21,21 +25,24 @@ def line():
     return found
 
 
-def once_more(work):
+def once_more(work: Callable[[], Made]) -> Made:
     """What `work()` gives; once more on a new line if the old one had died. Raises Django's OperationalError."""
-    for is_last in (False, True):
-        try:
-            return work()
-        except psycopg.OperationalError as problem:
-            _lines.clear()
-            if is_last:
-                raise OperationalError(*problem.args) from problem
+    try:
+        return work()
+    except psycopg.OperationalError:
+        _lines.clear()
+    try:
+        return work()
+    except psycopg.OperationalError as problem:
+        _lines.clear()
+        raise OperationalError(*problem.args) from problem
 
 
-def execute(statement, values):
-    """The rows of one statement, or [] where it gives none."""
+def execute(statement: str, values: Mapping[str, Any]) -> list[tuple]:
+    """The rows of one statement, or [] where it gives none. Raises Django's OperationalError where the database is
+    away."""
 
-    def work():
+    def work() -> list[tuple]:
         cursor = line().execute(statement, values)
         return cursor.fetchall() if cursor.description else []
 

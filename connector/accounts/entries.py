@@ -1,9 +1,10 @@
 """Reading what a person or a program entered: each reader gives a clean value, or notes a sentence under the field's name."""
 
 import re
+from typing import Any
 
 from connector.accounts import applications
-from connector.accounts.models import Account, Application
+from connector.accounts.models import Account, Application, User
 from connector.spapi import marketplaces as amazon
 
 MOST_NAME = 200
@@ -13,7 +14,7 @@ CLIENT_ID = re.compile(r"[\x21-\x7e]{1,255}")
 SECRET = re.compile(r"[\x21-\x7e]+")
 
 
-def read_name(user, given, problems, but=None):
+def read_name(user: User, given: object, problems: dict[str, str], but: Account | None = None) -> str:
     """A name that none of this person's other accounts has: scripts find accounts by it."""
     name = given.strip() if isinstance(given, str) else ""
     if not name:
@@ -25,18 +26,20 @@ def read_name(user, given, problems, but=None):
     return name
 
 
-def read_kind(given, problems):
+def read_kind(given: Any, problems: dict[str, str]) -> Any:
+    """seller or vendor."""
     if given not in Account.Kind.values:
         problems["kind"] = "Say seller or vendor."
     return given
 
 
-def read_countries(given, problems, field="marketplaces"):
+def read_countries(given: object, problems: dict[str, str], field: str = "marketplaces") -> list[str]:
     """Amazon's country codes, each once, all of one region. Amazon's answers and many people say GB for UK."""
     if not isinstance(given, list | tuple) or not given or not all(isinstance(code, str) for code in given):
         problems[field] = "Name at least one marketplace by its country code, for example US."
         return []
-    countries, unknown = [], []
+    countries: list[str] = []
+    unknown: list[str] = []
     for code in given:
         try:
             country = amazon.by_country(code.strip()).country
@@ -59,7 +62,8 @@ def read_countries(given, problems, field="marketplaces"):
     return countries
 
 
-def read_partner_id(given, problems):
+def read_partner_id(given: object, problems: dict[str, str]) -> str:
+    """Amazon's id of the seller or vendor; empty where none is given."""
     given = given or ""
     if not isinstance(given, str) or (given.strip() and not PARTNER_ID.fullmatch(given.strip())):
         problems["selling_partner_id"] = (
@@ -69,7 +73,7 @@ def read_partner_id(given, problems):
     return given.strip()
 
 
-def read_secret(given, field, words, problems):
+def read_secret(given: object, field: str, words: str, problems: dict[str, str]) -> str:
     """A token or secret without the line breaks and blanks that copying brings along at its ends."""
     secret = given.strip() if isinstance(given, str) else ""
     if not secret:
@@ -79,14 +83,17 @@ def read_secret(given, field, words, problems):
     return secret
 
 
-def read_client_id(given, problems):
+def read_client_id(given: object, problems: dict[str, str]) -> str:
+    """The client id of an application, without the blanks that copying brings along."""
     client_id = given.strip() if isinstance(given, str) else ""
     if not CLIENT_ID.fullmatch(client_id):
         problems["client_id"] = "Give the application's client id, as Amazon's developer page shows it."
     return client_id
 
 
-def read_application(user, client_id, client_secret, problems):
+def read_application(
+    user: User, client_id: object, client_secret: object, problems: dict[str, str]
+) -> Application | None:
     """The application that goes with a client id: one already known, with a new secret perhaps, or a new one, none of it saved."""
     if not client_id and not client_secret:
         application = applications.default()

@@ -1,14 +1,17 @@
 """Forms of the pages that let people in."""
 
+from typing import Any
+
 from django import forms
 from django.contrib.auth import authenticate, password_validation
+from django.http import HttpRequest, QueryDict
 
 from connector.accounts.models import User
 
 
 class EntryForm(forms.Form):
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, label_suffix="", **kwargs)
+    def __init__(self, data: QueryDict | None = None, **more: Any) -> None:
+        super().__init__(data, label_suffix="", **more)
 
 
 class LoginForm(EntryForm):
@@ -23,7 +26,7 @@ class LoginForm(EntryForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
-    def find_user(self, request):
+    def find_user(self, request: HttpRequest) -> User | None:
         """The person whose name and password these are, or None. One that does not exist takes as long to refuse."""
         name = self.cleaned_data["username"]
         by_email = User.objects.filter(email__iexact=name).first() if "@" in name else None
@@ -48,16 +51,16 @@ class FirstAdminForm(EntryForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
-    def clean_email(self):
+    def clean_email(self) -> str:
         return User.objects.normalize_email(self.cleaned_data["email"])
 
-    def clean_password(self):
+    def clean_password(self) -> str:
         password = self.cleaned_data["password"]
         password_validation.validate_password(password, User(email=self.cleaned_data.get("email", "")))
         return password
 
-    def clean(self):
-        given = super().clean()
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
         if "password" in given and "again" in given and given["again"] != given["password"]:
             self.add_error("again", "The two passwords differ. Type the same one twice.")
         return given

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login as start_session
 from django.contrib.auth import logout as end_session
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
@@ -16,7 +17,7 @@ from connector.accounts.privacy import kept_private, path_of_ours
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
-def next_path(request):
+def next_path(request: HttpRequest) -> str:
     """Where the person wanted to go, if that is a page of ours."""
     return path_of_ours(request.POST.get("next") or request.GET.get("next"))
 
@@ -24,7 +25,7 @@ def next_path(request):
 @sensitive_post_parameters("password")
 @kept_private()
 @require_http_methods(["GET", "POST"])
-def login(request):
+def login(request: HttpRequest) -> HttpResponse:
     going_to = next_path(request)
     if request.user.is_authenticated:
         return redirect(going_to or settings.LOGIN_REDIRECT_URL)
@@ -56,14 +57,14 @@ def login(request):
 
 
 @require_POST
-def logout(request):
+def logout(request: HttpRequest) -> HttpResponse:
     end_session(request)
     return redirect("login")
 
 
 @kept_private()
 @require_http_methods(["GET", "POST"])
-def login_link(request, token):
+def login_link(request: HttpRequest, token: str) -> HttpResponse:
     """Looking shows a button, pressing it uses the link: programs that only look at links do not use them up."""
     now = timezone.now()
     going_to = next_path(request)
@@ -82,7 +83,7 @@ def login_link(request, token):
 @sensitive_post_parameters("password", "again")
 @kept_private()
 @require_http_methods(["GET", "POST"])
-def first_admin(request, token):
+def first_admin(request: HttpRequest, token: str) -> HttpResponse:
     now = timezone.now()
     link = loginlinks.look(token, now)
     if link is None or link.user or not loginlinks.nobody_is_here():
@@ -98,5 +99,5 @@ def first_admin(request, token):
     return redirect("accounts")
 
 
-def dead_link(request):
+def dead_link(request: HttpRequest) -> HttpResponse:
     return render(request, "registration/dead_link.html", {"nobody_is_here": loginlinks.nobody_is_here()}, status=400)

@@ -1,9 +1,14 @@
 """Forms of the Accounts pages. What they mean is decided by connect.py; its sentences come back under the fields' names."""
 
+from collections.abc import Iterable
 from itertools import groupby
+from typing import Any, cast
 
 from django import forms
+from django.http import QueryDict
 
+from connector.accounts.connect import ConnectRefused
+from connector.accounts.models import Application
 from connector.spapi.marketplaces import MARKETPLACES
 
 KINDS = [("seller", "Seller (Seller Central)"), ("vendor", "Vendor (Vendor Central)")]
@@ -15,7 +20,7 @@ REGION_NAMES = {
 NEW_APPLICATION = "new"
 
 
-def countries_by_region():
+def countries_by_region() -> list[tuple[str, list[tuple[str, str]]]]:
     return [
         (REGION_NAMES[region], [(place.country, f"{place.name} ({place.country})") for place in places])
         for region, places in groupby(MARKETPLACES, key=lambda place: place.region)
@@ -25,17 +30,17 @@ def countries_by_region():
 class SecretInput(forms.PasswordInput):
     """Takes a secret and never gives it back, not even with an error elsewhere in the form."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(render_value=False, attrs={"autocomplete": "off", "spellcheck": "false"})
 
 
 class RefusableForm(forms.Form):
     """A form that can also be refused after it was valid, by Amazon or by another row."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, label_suffix="", **kwargs)
+    def __init__(self, data: QueryDict | None = None, **more: Any) -> None:
+        super().__init__(data, label_suffix="", **more)
 
-    def refuse(self, refusal):
+    def refuse(self, refusal: ConnectRefused) -> None:
         for field, sentence in refusal.errors.items():
             self.add_error(field if field in self.fields else None, sentence)
 
@@ -57,16 +62,17 @@ class ConnectForm(RefusableForm):
         help_text="Tick it when Amazon's page shows the error MD1000.",
     )
 
-    def __init__(self, data=None, *, applications):
+    def __init__(self, data: QueryDict | None = None, *, applications: Iterable[Application]) -> None:
         super().__init__(data)
         self.applications = {str(application.pk): application for application in applications}
         choices = [(key, application.name) for key, application in self.applications.items()]
-        self.fields["application"].choices = choices
+        field = cast(forms.ChoiceField, self.fields["application"])
+        field.choices = choices
         if len(choices) == 1:
-            self.fields["application"].initial = choices[0][0]
-            self.fields["application"].widget = forms.HiddenInput()
+            field.initial = choices[0][0]
+            field.widget = forms.HiddenInput()
 
-    def clean_application(self):
+    def clean_application(self) -> Application:
         return self.applications[self.cleaned_data["application"]]
 
 
@@ -104,18 +110,19 @@ class PasteForm(RefusableForm):
     )
     client_secret = forms.CharField(label="Its client secret", widget=SecretInput, max_length=5000, required=False)
 
-    def __init__(self, data=None, *, applications):
+    def __init__(self, data: QueryDict | None = None, *, applications: Iterable[Application]) -> None:
         super().__init__(data)
         self.applications = {str(application.pk): application for application in applications}
         choices = [(key, application.name) for key, application in self.applications.items()]
-        self.fields["application"].choices = [*choices, (NEW_APPLICATION, "Another one, given below")]
-        self.fields["home"].choices = [("", "The first one chosen"), *countries_by_region()]
+        application, home = (cast(forms.ChoiceField, self.fields[name]) for name in ("application", "home"))
+        application.choices = [*choices, (NEW_APPLICATION, "Another one, given below")]
+        home.choices = [("", "The first one chosen"), *countries_by_region()]
 
-    def clean_application(self):
+    def clean_application(self) -> Application | None:
         return self.applications.get(self.cleaned_data["application"])
 
-    def clean(self):
-        given = super().clean()
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
         home, countries = given.get("home"), given.get("marketplaces")
         if home and countries:
             if home not in countries:

@@ -1,6 +1,6 @@
 """What has had its day: consents and one-time links past use, old tries to sign in, ended sessions, lost places in line, old refusals."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.sessions.models import Session
 
@@ -10,7 +10,8 @@ from connector.accounts.models import Consent, FirstLook, LoginAttempt, LoginLin
 KEPT = timedelta(days=1)  # so that somebody who comes back late is still told why it is too late
 
 
-def sweep(now):
+def sweep(now: datetime) -> None:
+    """Deletes them. `now` is the database's clock."""
     Consent.objects.over(now - KEPT).delete()
     LoginLink.objects.over(now - KEPT).delete()
     LoginAttempt.objects.filter(tried_at__lt=now - throttle.WHILE).delete()

@@ -6,11 +6,28 @@ passing faults of different days are never taken for one lasting refusal.
 """
 
 import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
 
 from django.conf import settings
 
 from connector.accounts import direct
-from connector.spapi.errors import Doubted
+from connector.spapi.errors import Doubted, SpapiError
+
+
+class Subject(Protocol):
+    """An application, or an account: what is told apart by its id."""
+
+    pk: Any
+
+
+class Connected(Subject, Protocol):
+    """An account, which stands under an application."""
+
+    @property
+    def application(self) -> Subject: ...
+
 
 APART = 60.0  # seconds between the two looks, in Amazon's time
 KEPT = 3600.0  # seconds for which a first look is remembered
@@ -19,19 +36,22 @@ KEPT = 3600.0  # seconds for which a first look is remembered
 # Subjects: whose what
 
 
-def of_consent(account):
+def of_consent(account: Subject) -> str:
+    """Whether Amazon takes the account's refresh token."""
     return f"consent of account {account.pk}"
 
 
-def of_secret(application):
+def of_secret(application: Subject) -> str:
+    """Whether Amazon takes the application's client secret."""
     return f"secret of application {application.pk}"
 
 
-def of_sign_in(account):
+def of_sign_in(account: Subject) -> str:
+    """Whether Amazon's sign-in service serves the account at all."""
     return f"sign-in of account {account.pk}"
 
 
-def of_call(account, operation, query, body):
+def of_call(account: Subject, operation: str, query: Mapping[str, Any], body: Mapping[str, Any]) -> str:
     """A kind of request: the operation with its report type and marketplaces, whatever the dates."""
     places = body.get("marketplaceIds") or query.get("marketplaceIds") or ()
     asked = f"{body.get('reportType', '')} {' '.join(sorted(places))}"
@@ -41,7 +61,7 @@ def of_call(account, operation, query, body):
 # Looks
 
 
-def ready(subject):
+def ready(subject: str) -> bool:
     """Whether the next look would be a second one; raises Doubted while that is not due."""
     found = direct.execute(_FIND, {"subject": subject, "kept": KEPT})
     if not found:
@@ -53,7 +73,7 @@ def ready(subject):
     return True
 
 
-def judge(subject, problem, *, took, is_final=False):
+def judge(subject: str, problem: SpapiError, *, took: float, is_final: bool = False) -> None:
     """Amazon has refused. Raises Doubted for a first look; returns where the refusal is final.
 
     took      seconds that the call lasted: a second look has to begin when the minute is over, not to end then
@@ -65,18 +85,18 @@ def judge(subject, problem, *, took, is_final=False):
         raise Doubted(fact=problem.fact, wait=left, **problem.facts) from problem
 
 
-def open_doubts(account):
+def open_doubts(account: Connected) -> list[tuple[str, datetime]]:
     """[(what Amazon did, when)] of refusals that would stop the account and that no second look has confirmed or cleared."""
     subjects = [of_consent(account), of_secret(account.application), of_sign_in(account)]
     return direct.execute(_OPEN, {"subjects": subjects, "kept": KEPT})
 
 
-def clear(*subjects):
+def clear(*subjects: str) -> None:
     """Amazon has answered: what it refused before was a passing fault."""
     direct.execute("DELETE FROM first_look WHERE subject = ANY(%(subjects)s)", {"subjects": list(subjects)})
 
 
-def _apart():
+def _apart() -> float:
     return APART / settings.SPAPI_RATE_FACTOR
 
 

@@ -1,19 +1,25 @@
 """Applications, accounts, consent and people: who may speak to Amazon for whom. Only this file changes a state."""
 
+from __future__ import annotations
+
 import hashlib
 import uuid
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Self
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
+from django.http import HttpRequest
 from django.urls import reverse
 
 from connector.accounts import looks
 from connector.accounts.sealing import Fresh, SealedField, tail
 from connector.spapi import marketplaces
+from connector.spapi.marketplaces import Marketplace
 
 CONSENT_LIFE = timedelta(minutes=10)
 LINK_LIFE = timedelta(hours=24)
@@ -21,7 +27,7 @@ LOOK_AGAIN = timedelta(days=1)  # after which a refused marketplace is asked for
 FRESH = 0.8  # of an access token's life; from then on the next caller gets a new one
 
 
-def digest(secret):
+def digest(secret: str) -> bytes:
     """What is stored of a random secret that travels through a browser."""
     return hashlib.sha256(secret.encode()).digest()
 
@@ -31,24 +37,31 @@ class User(AbstractUser):
         constraints = [models.UniqueConstraint(Lower("email"), name="one_user_per_email", condition=~Q(email=""))]
 
 
+class SignedInRequest(HttpRequest):
+    """What a view behind `login_required` is given."""
+
+    user: User
+
+
 class OneTimeQuerySet(models.QuerySet):
     """Rows that may be used once, before they expire."""
 
-    def open(self, now):
+    def open(self, now: datetime) -> Self:
+        """Those that can still be used."""
         return self.filter(used_at=None, expires_at__gt=now)
 
-    def use(self, now):
+    def use(self, now: datetime) -> Any:
         """Marks the one open row of this queryset as used; of several callers at the same moment, one gets it, the others None.
 
         The update names the row's own columns only: with a join it would become a subquery, which PostgreSQL does not
         look at again after waiting for the other caller.
         """
-        row = self.open(now).first()
+        row: Any = self.open(now).first()
         if row is None or not self.model._base_manager.filter(pk=row.pk, used_at=None).update(used_at=now):
             return None
         return row
 
-    def over(self, now):
+    def over(self, now: datetime) -> Self:
         """Past any use."""
         return self.filter(expires_at__lte=now)
 
@@ -64,7 +77,7 @@ class LoginLink(models.Model):
 
     objects = OneTimeQuerySet.as_manager()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"one-time link for {self.user or 'the first administrator'}"
 
 
@@ -78,12 +91,14 @@ class LoginAttempt(models.Model):
     class Meta:
         indexes = [models.Index(fields=["address", "tried_at"], name="login_attempt_by_address")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"try from {self.address}"
 
 
 class ApplicationQuerySet(models.QuerySet):
-    def of(self, user):
+    """Applications, by who may use them."""
+
+    def of(self, user: User) -> Self:
         """Those this person may connect accounts with: their own and the installation's default one."""
         return self.filter(Q(owner=user) | Q(owner=None))
 
@@ -113,29 +128,30 @@ class Application(models.Model):
             models.UniqueConstraint("client_id", "owner", name="one_application_per_owner", nulls_distinct=False),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
-    def get_absolute_url(self):
+    def get_absolute_url(self) -> str:
         return reverse("application", args=[self.pk])
 
     @property
-    def is_ready(self):
+    def is_ready(self) -> bool:
         return self.state == self.State.READY
 
     @property
-    def is_stored(self):
+    def is_stored(self) -> bool:
         """Its secret is the one in the database, not one that is being tried."""
         return not self._state.adding and not isinstance(self.__dict__.get("client_secret"), Fresh)
 
     @property
-    def cure(self):
+    def cure(self) -> str:
+        """What has to be done about a secret that Amazon does not take."""
         if self.owner_id is None:
             return "Set LWA_CLIENT_SECRET to the current secret and restart."
         return "Enter the current secret under Accounts, Applications."
 
     @property
-    def doubt(self):
+    def doubt(self) -> str:
         """For a person who has just met a refusal that nothing has confirmed yet."""
         return (
             f"Amazon did not take the client secret of {self.name} just now. Where it was replaced or has run out: {self.cure} "
@@ -143,14 +159,15 @@ class Application(models.Model):
         )
 
     @property
-    def secret_tail(self):
+    def secret_tail(self) -> str:
+        """The end of the secret, or why it cannot be read."""
         return tail(self, "client_secret")
 
-    def describe(self, name, application_id):
+    def describe(self, name: str, application_id: str) -> None:
         self.name, self.application_id = name, application_id
         self.save(update_fields=["name", "application_id"])
 
-    def mark_needs_secret(self):
+    def mark_needs_secret(self) -> None:
         """Amazon refused the secret: nothing is asked in this application's name until there is another one."""
         self.state = self.State.NEEDS_SECRET
         self.message = (
@@ -159,7 +176,7 @@ class Application(models.Model):
         )
         self.save(update_fields=["state", "message"])
 
-    def mark_ready(self, client_secret=None):
+    def mark_ready(self, client_secret: str | None = None) -> None:
         """Amazon took the secret, or there is a new one to try."""
         self.state, self.message = self.State.READY, ""
         fields = ["state", "message"]
@@ -171,11 +188,14 @@ class Application(models.Model):
 
 
 class AccountQuerySet(models.QuerySet):
-    def of(self, user):
+    """Accounts, by who may use them and by their names."""
+
+    def of(self, user: User) -> Self:
         """The accounts this person may see and use."""
         return self.filter(owner=user)
 
-    def named(self, name):
+    def named(self, name: str) -> Self:
+        """By name, whatever its capitals."""
         return self.filter(name__iexact=name)
 
 
@@ -213,46 +233,49 @@ class Account(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint("owner", Lower("name"), name="one_account_per_name")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
-    def get_absolute_url(self):
+    def get_absolute_url(self) -> str:
         return reverse("account", args=[self.pk])
 
     @property
-    def home(self):
+    def home(self) -> Marketplace:
         """The marketplace whose clock the account's days follow."""
         return marketplaces.by_country(self.marketplaces[0])
 
     @property
-    def zone(self):
+    def zone(self) -> str:
+        """The time zone in which the account's days are counted."""
         return self.home.zone
 
     @property
-    def marketplace_ids(self):
+    def marketplace_ids(self) -> list[str]:
+        """Amazon's ids of the marketplaces, the home one first."""
         return [marketplaces.by_country(country).id for country in self.marketplaces]
 
     @property
-    def is_seller(self):
+    def is_seller(self) -> bool:
         return self.kind == self.Kind.SELLER
 
     @property
-    def needs_consent(self):
+    def needs_consent(self) -> bool:
         return self.state == self.State.NEEDS_CONSENT
 
     @property
-    def works(self):
+    def works(self) -> bool:
         """Amazon can be asked in this account's name."""
         return not self.needs_consent and self.application.is_ready
 
     @property
-    def state_words(self):
+    def state_words(self) -> str:
+        """The state as pages name it."""
         if self.needs_consent:
             return "Needs re-authorisation"
         return "Connected" if self.application.is_ready else "Application's secret rejected"
 
     @property
-    def partner(self):
+    def partner(self) -> str:
         """The selling partner as pages name it."""
         shown = self.selling_partner_id
         if not shown:
@@ -260,16 +283,20 @@ class Account(models.Model):
         return f"{self.kind} {shown[:4]}…" if len(shown) > 4 else f"{self.kind} {shown}"
 
     @property
-    def refresh_token_tail(self):
+    def refresh_token_tail(self) -> str:
+        """The end of the refresh token, or why it cannot be read."""
         return tail(self, "refresh_token")
 
     @property
-    def quota_name(self):
+    def quota_name(self) -> str:
         """Whose request rate a call counts against: Amazon counts by selling partner, however often one is connected."""
         return f"{self.region}-{self.selling_partner_id}" if self.selling_partner_id else str(self.pk)
 
-    def mark_connected(self, refresh_token, access_token, expires_in, *, now, message=""):
-        """The selling partner has consented (again): the tokens are new; name, owner and datasets stay."""
+    def mark_connected(
+        self, refresh_token: str, access_token: str, expires_in: int, *, now: datetime, message: str = ""
+    ) -> None:
+        """The selling partner has consented (again): the tokens are new; name, owner and datasets stay.
+        `expires_in` is in seconds."""
         self.refresh_token = refresh_token
         self.state, self.message, self.authorized_at = self.State.CONNECTED, message, now
         self._keep(access_token, expires_in)
@@ -279,8 +306,9 @@ class Account(models.Model):
         looks.clear(looks.of_consent(self), looks.of_sign_in(self))
         self.refresh_from_db(fields=["access_fresh_until"])
 
-    def mark_answered(self, refresh_token, access_token, expires_in):
-        """Amazon took the refresh token: whatever was said against it is over."""
+    def mark_answered(self, refresh_token: str, access_token: str, expires_in: int) -> None:
+        """Amazon took the refresh token: whatever was said against it is over. `expires_in` is in seconds, of the
+        access token."""
         if self.needs_consent or self.access_fresh_until is None:
             self.message = ""
         self.state = self.State.CONNECTED
@@ -292,26 +320,26 @@ class Account(models.Model):
         self.save(update_fields=fields)
         self.refresh_from_db(fields=["access_fresh_until"])
 
-    def mark_needs_consent(self, message):
+    def mark_needs_consent(self, message: str) -> None:
         """Amazon no longer takes the refresh token: nothing is asked in this account's name until it is authorised again."""
         self.state, self.message = self.State.NEEDS_CONSENT, message
         self._keep("", 0)
         self.save(update_fields=["state", "message", "access_token", "access_fresh_until"])
 
-    def look_at_marketplaces_again(self):
+    def look_at_marketplaces_again(self) -> None:
         """The account was repaired or checked: what Amazon refused of it is tried again by the next run."""
         self.refused_marketplaces.update(looked_at=None)
 
-    def add_marketplaces(self, countries):
+    def add_marketplaces(self, countries: Iterable[str]) -> None:
         """The seller takes part in more of them now. The home one stays first."""
         self.marketplaces = [*self.marketplaces, *countries]
         self.save(update_fields=["marketplaces"])
 
-    def rename(self, name):
+    def rename(self, name: str) -> None:
         self.name = name
         self.save(update_fields=["name"])
 
-    def _keep(self, access_token, expires_in):
+    def _keep(self, access_token: str, expires_in: int) -> None:
         self.access_token = access_token
         self.access_fresh_until = Now() + timedelta(seconds=FRESH * expires_in) if access_token else None
 
@@ -332,34 +360,35 @@ class RefusedMarketplace(models.Model):
         ]
         ordering = ["marketplace", "what"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.marketplace} for {self.what}"
 
     @property
-    def country(self):
+    def country(self) -> str:
+        """The country's name."""
         return marketplaces.by_country(self.marketplace).name
 
     @classmethod
-    def remember(cls, account, marketplace, what, words):
+    def remember(cls, account: Account, marketplace: str, what: str, words: str) -> None:
         """Amazon has refused it just now; `since` stays when it was known before."""
         cls.objects.update_or_create(
             account=account, marketplace=marketplace, what=what, defaults={"words": words, "looked_at": Now()}
         )
 
-    def is_due(self, now):
+    def is_due(self, now: datetime) -> bool:
         """Whether Amazon is to be asked for it again."""
         return self.looked_at is None or self.looked_at <= now - LOOK_AGAIN
 
-    def take(self):
+    def take(self) -> bool:
         """Whether this worker is the one to ask for it now."""
         mine = RefusedMarketplace.objects.filter(pk=self.pk, looked_at=self.looked_at)
         return bool(mine.update(looked_at=Now()))
 
-    def give_back(self):
+    def give_back(self) -> None:
         """Amazon could not be asked: the next worker tries."""
         RefusedMarketplace.objects.filter(pk=self.pk).update(looked_at=self.looked_at)
 
-    def note(self, words):
+    def note(self, words: str) -> None:
         """Refused once more."""
         RefusedMarketplace.objects.filter(pk=self.pk).update(words=words)
 
@@ -382,7 +411,7 @@ class Consent(models.Model):
 
     objects = OneTimeQuerySet.as_manager()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"consent of a {self.kind} in {self.marketplace}"
 
 
@@ -400,7 +429,7 @@ class Quota(models.Model):
     class Meta:
         db_table = "quota"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.bucket
 
 
@@ -417,7 +446,7 @@ class QuotaPlace(models.Model):
     class Meta:
         db_table = "quota_place"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.who} for {self.bucket}"
 
 
@@ -431,7 +460,7 @@ class FirstLook(models.Model):
     class Meta:
         db_table = "first_look"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.subject} at {self.first_at:%Y-%m-%d %H:%M}"
 
 
@@ -445,5 +474,5 @@ class ServerClock(models.Model):
     class Meta:
         db_table = "server_clock"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.host} {self.ahead:+.0f} s"

@@ -4,10 +4,15 @@ A stored token reads `sealed:1:<key id>:<base64 of nonce and ciphertext>`. The t
 key are authenticated with it (AES-256-GCM), so a token copied to another row does not open there.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 import hashlib
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +27,15 @@ NONCE_BYTES = 12
 MAKE_A_KEY = 'python -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
 
 
+@dataclass(frozen=True, slots=True)
+class Location:
+    """What a secret is bound to: it opens in this table, column and row (by its primary key) and nowhere else."""
+
+    table: str
+    column: str
+    row: object
+
+
 class CannotOpen(Exception):
     """A stored secret that this installation cannot read; it stays as it is until the right key is back."""
 
@@ -29,19 +43,19 @@ class CannotOpen(Exception):
 class Key:
     """One entry of FIELD_KEYS; its id is a fingerprint, so that tokens can say which key they need."""
 
-    def __init__(self, raw):
+    def __init__(self, raw: bytes) -> None:
         self.id = hashlib.sha256(b"field key id:" + raw).hexdigest()[:8]
         self.cipher = AESGCM(raw)
 
 
-def read_keys(words):
+def read_keys(words: Sequence[str]) -> tuple[Key, ...]:
     """The keys of FIELD_KEYS, newest first."""
     if not words:
         raise Misconfigured("FIELD_KEYS", f"no key is given. Make one with: {MAKE_A_KEY}")
     return tuple(Key(_raw(word, place)) for place, word in enumerate(words, start=1))
 
 
-def _raw(word, place):
+def _raw(word: str, place: int) -> bytes:
     try:
         raw = base64.b64decode(word.encode(), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -55,10 +69,11 @@ def _raw(word, place):
     return raw
 
 
-_read = {}
+_read: dict[tuple[str, ...], tuple[Key, ...]] = {}
 
 
-def keys():
+def keys() -> tuple[Key, ...]:
+    """The keys of FIELD_KEYS, newest first, read once. Raises Misconfigured."""
     words = tuple(settings.FIELD_KEYS)
     if words not in _read:
         _read.clear()
@@ -66,18 +81,18 @@ def keys():
     return _read[words]
 
 
-def seal(plain, place):
-    """Encrypts with the newest key, for this place (table, column, row) only."""
+def seal(plain: str, place: Location) -> str:
+    """Encrypts with the newest key, for this place only."""
     newest = keys()[0]
     nonce = os.urandom(NONCE_BYTES)
     body = nonce + newest.cipher.encrypt(nonce, plain.encode(), _bound(place))
     return f"{PREFIX}{newest.id}:{base64.urlsafe_b64encode(body).decode()}"
 
 
-def unseal(token, place):
-    """The plain text of a token that was sealed for this very place."""
-    table, column, row = place
-    where = f"{column} of {table} {row}"
+def unseal(token: str, place: Location) -> str:
+    """The plain text of a token that was sealed for this very place. Raises CannotOpen where its key is not there,
+    or it was altered."""
+    where = f"{place.column} of {place.table} {place.row}"
     if not token.startswith(PREFIX):
         raise CannotOpen(f"The {where} is not a sealed secret. It was changed outside of this program; enter it again.")
     key_id, _, body = token.removeprefix(PREFIX).partition(":")
@@ -96,13 +111,13 @@ def unseal(token, place):
         ) from None
 
 
-def needs_resealing(token):
+def needs_resealing(token: str) -> bool:
     """Sealed with another key than the newest."""
     return bool(token) and not token.startswith(f"{PREFIX}{keys()[0].id}:")
 
 
-def _bound(place):
-    return "\x00".join(str(part) for part in place).encode()
+def _bound(place: Location) -> bytes:
+    return f"{place.table}\x00{place.column}\x00{place.row}".encode()
 
 
 class Sealed:
@@ -110,10 +125,10 @@ class Sealed:
 
     __slots__ = ("token",)
 
-    def __init__(self, token):
+    def __init__(self, token: str) -> None:
         self.token = token
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "••••"
 
 
@@ -122,17 +137,19 @@ class Fresh:
 
     __slots__ = ("plain",)
 
-    def __init__(self, plain):
+    def __init__(self, plain: str) -> None:
         self.plain = plain
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "••••"
 
 
 class SealedAttribute(DeferredAttribute):
     """Reading gives the plain text, opened anew each time; nothing else on the row does."""
 
-    def __get__(self, instance, cls=None):
+    field: SealedField
+
+    def __get__(self, instance: models.Model | None, cls: type[models.Model] | None = None) -> Any:
         held = super().__get__(instance, cls)
         if instance is None:
             return held
@@ -142,7 +159,7 @@ class SealedAttribute(DeferredAttribute):
             return unseal(held.token, self.field.place(instance))
         return held
 
-    def __set__(self, instance, value):
+    def __set__(self, instance: models.Model, value: Any) -> None:
         instance.__dict__[self.field.attname] = Fresh(value) if isinstance(value, str) and value else value
 
 
@@ -151,46 +168,47 @@ class SealedField(models.TextField):
 
     descriptor_class = SealedAttribute
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["editable"] = False  # no form of any kind offers or shows it
         super().__init__(*args, **kwargs)
 
-    def deconstruct(self):
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()
         kwargs.pop("editable", None)
         return name, path, args, kwargs
 
-    def place(self, instance):
+    def place(self, instance: models.Model) -> Location:
+        """What the field's secret in this row is bound to; TypeError before the row has its primary key."""
         if instance.pk is None:
             raise TypeError(f"{self.column} is bound to its row's primary key, which must exist before it is sealed.")
-        return (self.model._meta.db_table, self.column, instance.pk)
+        return Location(self.model._meta.db_table, str(self.column), instance.pk)
 
-    def from_db_value(self, value, expression, connection):
+    def from_db_value(self, value: str | None, expression: object, connection: object) -> Sealed | str | None:
         return Sealed(value) if value else value
 
-    def pre_save(self, instance, add):
+    def pre_save(self, instance: models.Model, add: bool) -> Any:
         held = instance.__dict__.get(self.attname)
         if isinstance(held, Fresh):
             held = Sealed(seal(held.plain, self.place(instance)))
             instance.__dict__[self.attname] = held
         return held
 
-    def get_prep_value(self, value):
+    def get_prep_value(self, value: Any) -> Any:
         if isinstance(value, Sealed):
             return value.token
         if not value:
             return value
         raise TypeError(f"{self.name} is sealed: set it on its row and save, it cannot be searched or updated in bulk.")
 
-    def value_from_object(self, instance):
+    def value_from_object(self, instance: models.Model) -> Any:
         held = instance.__dict__.get(self.attname)
         return "••••" if held else ""
 
-    def value_to_string(self, instance):
+    def value_to_string(self, instance: models.Model) -> str:
         return ""  # serialised rows carry no secrets, not even sealed ones
 
 
-def tail(row, field):
+def tail(row: models.Model, field: str) -> str:
     """The little of a secret that a page may show, to tell one from another; or why it cannot be read."""
     try:
         plain = getattr(row, field)

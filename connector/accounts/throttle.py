@@ -3,7 +3,7 @@
 Only failures count, and never against a name alone: whoever guesses at Alice's password from elsewhere does not lock her out.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
@@ -17,12 +17,12 @@ TRIES_BY_ADDRESS = 50
 class TooManyTries(Exception):
     """Wait before the next try; `seconds` says how long."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
         self.seconds = seconds
 
 
-def note_try(name, address, now):
+def note_try(name: str, address: str, now: datetime) -> None:
     """Counts a try before its password is looked at, so that a crowd of simultaneous ones gets no more than one after another."""
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -35,10 +35,10 @@ def note_try(name, address, now):
         LoginAttempt.objects.create(address=address, name_hash=_named(name), tried_at=now)
 
 
-def forget(name, address):
+def forget(name: str, address: str) -> None:
     """The right password was given."""
     LoginAttempt.objects.filter(address=address, name_hash=_named(name)).delete()
 
 
-def _named(name):
+def _named(name: str) -> bytes:
     return digest(name.strip().casefold())

@@ -1,4 +1,4 @@
-"""Coming in, and the Accounts pages with the return from Amazon's consent page."""
+"""Sign-in, and the Accounts pages with the return from Amazon's consent page."""
 
 from django.urls import path
 

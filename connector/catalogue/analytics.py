@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from connector.catalogue import outline
 from connector.catalogue.options import Option
@@ -52,7 +53,7 @@ REPORT_PERIOD = Option(
 )
 
 
-def _analytics(report_type: str, title: str, shape: str, answers: Mapping[str, str], **more) -> ReportType:
+def _analytics(report_type: str, title: str, shape: str, answers: Mapping[str, str], **more: Any) -> ReportType:
     """Amazon may need a day and more to bring the figures together; whoever asks sooner gets a report that fails."""
     source = _document(report_type, shape, answers)
     return ReportType(title=title, source=source, lag=timedelta(days=1), regional=False, **more)

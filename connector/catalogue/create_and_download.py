@@ -24,7 +24,8 @@ FORMS = {"flat_file": (REPORT_TYPE, QUOTE, MARKETPLACES), "xml": (REPORT_TYPE, M
 def _made_of(report: Report, kind: ReportType) -> dict[str, Any]:
     """The fields of the report that the type changes; its own options stand behind the choice of the type.
 
-    A file of the whole region whose rows name no sales channel cannot be cut to marketplaces, so nobody is asked for them.
+    A file of the whole region whose rows name no sales channel cannot be cut to marketplaces, so that question is not
+    asked.
     """
     asked = FORMS[kind.source.reader]
     if kind.regional and kind.channel_column is None:

@@ -1,6 +1,7 @@
 """Reports that Amazon builds as tab-separated documents."""
 
 from functools import partial
+from typing import Any
 
 from connector.catalogue import outline
 from connector.catalogue.options import Option
@@ -24,7 +25,7 @@ MARKETPLACES = Option(
 )
 
 
-def flat_file(report_type: str, title: str, day_column: str | None, *, shape: str = "", **more) -> ReportType:
+def flat_file(report_type: str, title: str, day_column: str | None, *, shape: str = "", **more: Any) -> ReportType:
     """A flat file whose columns stand in `shapes/REPORT_TYPE.txt`, or under the name of `shape` where types share one.
 
     A column that is not named there arrives as text.

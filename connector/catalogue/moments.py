@@ -45,7 +45,7 @@ def moment(text: str) -> datetime | None:
     return None
 
 
-def _made(year, month, day, clock):
+def _made(year: str, month: str, day: str, clock: str | None) -> datetime | None:
     number = int(month) if month.isdigit() else _MONTHS.get(month.lower())
     later, zone = _clock(clock) if clock else (timedelta(0), None)
     if number is None or later is None:
@@ -56,7 +56,7 @@ def _made(year, month, day, clock):
         return None
 
 
-def _clock(text):
+def _clock(text: str) -> tuple[timedelta | None, timezone | None]:
     """(time since midnight, zone or None); (None, None) where it is none. 24:00 and a leap second end the day or minute."""
     found = _CLOCK.fullmatch(text.strip().upper())
     if found is None:

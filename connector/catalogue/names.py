@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterable
 
 MAX_NAME = 59  # bytes; PostgreSQL keeps 63, the rest is for suffixes of ours
+# PostgreSQL's own columns of every table, and the parameter under which links travel.
+_TAKEN = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "token"}
 _LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ı": "i"}
 )
@@ -21,7 +23,7 @@ def safe_name(title: str) -> str:
     name = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
     if not name:
         return "column_" + hashlib.sha256(title.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    if not name[0].isalpha():
+    if name in _TAKEN or not name[0].isalpha():
         name = "c_" + name
     return name[:MAX_NAME].rstrip("_")
 
@@ -33,7 +35,8 @@ def safe_names(titles: Iterable[str]) -> list[str]:
 
 def made_different(wished: list[str]) -> list[str]:
     """The names, in order and each with a number of its own behind it where another has it already."""
-    taken, names = set(), []
+    taken: set[str] = set()
+    names: list[str] = []
     for wish in wished:
         name, number = wish, 1
         while name in taken or (number > 1 and name in wished):

@@ -1,8 +1,12 @@
 """Makes rows of the records of JSON and XML documents: dotted paths become titles, values become text."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import orjson
+
+from connector.catalogue.shape import Shape
 
 
 class Number(str):
@@ -18,13 +22,13 @@ class Rows:
     there are none. The first `most` of such paths are gathered in `unknown`, in the order in which they came.
     """
 
-    def __init__(self, records, titles, most):
+    def __init__(self, records: Shape, titles: Sequence[str], most: int) -> None:
         self._records, self._most = records, most
         self._places = {title: place for place, title in enumerate(titles)}
         self._width = len(titles)
-        self.unknown = {}
+        self.unknown: dict[str, None] = {}
 
-    def __call__(self, record, head):
+    def __call__(self, record: Any, head: Mapping[str, str]) -> Iterator[tuple[list[str], dict[str, str] | None]]:
         if not isinstance(record, dict):
             record = {"": record}
         each = self._records.each
@@ -39,8 +43,9 @@ class Rows:
                 self._put(found, each, member)
             yield self._row(found)
 
-    def _row(self, found):
-        values, others = [""] * self._width, None
+    def _row(self, found: dict[str, str]) -> tuple[list[str], dict[str, str] | None]:
+        values = [""] * self._width
+        others: dict[str, str] | None = None
         for path, value in found.items():
             place = self._places.get(path)
             if place is not None:
@@ -52,12 +57,12 @@ class Rows:
                     self.unknown[path] = None
         return values, others
 
-    def _flat(self, node, prefix, found):
+    def _flat(self, node: Mapping[str, Any], prefix: str, found: dict[str, str]) -> dict[str, str]:
         for name, value in node.items():
             self._put(found, f"{prefix}.{name}" if prefix and name else prefix or name, value)
         return found
 
-    def _put(self, found, path, value):
+    def _put(self, found: dict[str, str], path: str, value: Any) -> None:
         if isinstance(value, str):
             found[path] = value
         elif path in self._records.told_apart and isinstance(value, (dict, list)):
@@ -72,9 +77,10 @@ class Rows:
         elif value is not None:
             found[path] = "true" if value is True else "false"
 
-    def _apart(self, found, path, entries):
+    def _apart(self, found: dict[str, str], path: str, entries: list) -> None:
         """One column for each kind of entry; a second entry of a kind gets a number, so that none is lost."""
-        told_by, seen = self._records.told_apart[path], {}
+        told_by = self._records.told_apart[path]
+        seen: dict[str, int] = {}
         for entry in entries:
             kind = entry.get(told_by) if isinstance(entry, dict) else None
             if not isinstance(kind, str):
@@ -86,7 +92,7 @@ class Rows:
             self._put(found, f"{path}[{kind}{number}]", rest)
 
 
-def as_json(value):
+def as_json(value: object) -> str:
     """A nested value as compact JSON text, numbers in the digits that Amazon wrote."""
     try:
         return orjson.dumps(value, default=_as_written, option=orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
@@ -94,13 +100,13 @@ def as_json(value):
         return json.dumps(value, ensure_ascii=False)
 
 
-def _as_written(value):
+def _as_written(value: object) -> orjson.Fragment:
     if isinstance(value, Number):
         return orjson.Fragment(str(value))
     raise TypeError
 
 
-def at(node, path):
+def at(node: Any, path: str) -> str:
     """The text at a dotted path below the node; empty where there is none."""
     for step in path.split("."):
         node = node.get(step) if isinstance(node, dict) else None

@@ -34,7 +34,7 @@ class NumberDateFormat:
             return self._date
         return None
 
-    def _date(self, text):
+    def _date(self, text: str) -> str:
         found = _DATE.fullmatch(text.strip())
         if found is None:
             return text
@@ -58,7 +58,7 @@ def made_plain(row: list[str], columns: Sequence[tuple[int, Callable[[str], str]
     return row
 
 
-def _number(text):
+def _number(text: str) -> str:
     bare = text.strip().translate(_MINUS)
     if _SPACED.fullmatch(bare):
         return bare.translate(_SPACES).replace(",", ".")

@@ -25,6 +25,7 @@ class Option:
 
     @property
     def values(self) -> tuple[str, ...]:
+        """What may be answered, as programs write it."""
         return tuple(value for value, _ in self.choices)
 
     def clean(self, value: object, offered: Sequence[str] | None = None) -> object:
@@ -53,12 +54,12 @@ class Option:
             "help": self.help,
         }
 
-    def _choice(self, value, offered):
+    def _choice(self, value: object, offered: Sequence[str] | None) -> str:
         if not isinstance(value, str):
             raise ValueError(f"{self.label}: one word is needed, not {_kind_of(value)}.{self._allowed()}")
         return self._known(value)
 
-    def _choices(self, value, offered):
+    def _choices(self, value: object, offered: Sequence[str] | None) -> list[str]:
         found = []
         for word in self._words(value):
             known = self._known(word)
@@ -66,12 +67,12 @@ class Option:
                 found.append(known)
         return found
 
-    def _text(self, value, offered):
+    def _text(self, value: object, offered: Sequence[str] | None) -> str:
         if not isinstance(value, str):
             raise ValueError(f"{self.label}: text is needed, not {_kind_of(value)}.")
         return value.strip()
 
-    def _flag(self, value, offered):
+    def _flag(self, value: object, offered: Sequence[str] | None) -> bool:
         if isinstance(value, bool):
             return value
         word = str(value).strip().lower()
@@ -81,7 +82,7 @@ class Option:
             return False
         raise ValueError(f"{self.label}: true or false is needed, not '{_short(value)}'.")
 
-    def _marketplaces(self, value, offered):
+    def _marketplaces(self, value: object, offered: Sequence[str] | None) -> list[str]:
         found = []
         for word in self._words(value):
             code = self.also.get(word.upper(), word.upper())
@@ -92,7 +93,7 @@ class Option:
                 found.append(code)
         return found
 
-    def _words(self, value):
+    def _words(self, value: object) -> list[str]:
         if isinstance(value, str):
             value = value.split(",")
         if not isinstance(value, (list, tuple)) or not all(isinstance(word, str) for word in value):
@@ -104,7 +105,7 @@ class Option:
             )
         return words
 
-    def _known(self, word):
+    def _known(self, word: str) -> str:
         if word in self.values:
             return word
         folded = _folded(word)
@@ -116,7 +117,7 @@ class Option:
                 return value
         raise ValueError(f"{self.label}: '{_short(word)}' is not one of its choices.{self._allowed(word)}")
 
-    def _allowed(self, word=""):
+    def _allowed(self, word: str = "") -> str:
         """What can be chosen, as people call it and as programs write it; of very many the few that are most alike."""
         if not self.choices:
             return ""
@@ -132,20 +133,20 @@ class Option:
         return f"{meant} There are {len(offered)} to choose from."
 
 
-def _is_empty(value):
+def _is_empty(value: object) -> bool:
     return value is None or value == "" or value == []
 
 
-def _folded(word):
+def _folded(word: str) -> str:
     return re.sub(r"[\s_-]", "", word).casefold()
 
 
-def _short(value):
+def _short(value: object) -> str:
     text = str(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _kind_of(value):
+def _kind_of(value: object) -> str:
     return {bool: "true or false", int: "a number", float: "a number", dict: "an object", list: "a list"}.get(
         type(value), "this"
     )

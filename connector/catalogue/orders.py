@@ -6,6 +6,7 @@ kept, only where the dataset's answers say so.
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 from connector.catalogue import outline
 from connector.catalogue.flat_files import MARKETPLACES
@@ -67,12 +68,13 @@ _ORDERS = Pages(
 
 
 def _by_last_update(report: Report) -> Pages:
-    return replace(report.source, after="lastUpdatedAfter", before="lastUpdatedBefore")
+    return replace(cast(Pages, report.source), after="lastUpdatedAfter", before="lastUpdatedBefore")
 
 
 def _with_buyers(report: Report) -> Pages:
-    query = report.source.query | {"includedData": [*_INCLUDED, *_PERSONAL_DATA]}
-    return replace(report.source, with_personal=True, query=query)
+    source = cast(Pages, report.source)
+    query = {**source.query, "includedData": [*_INCLUDED, *_PERSONAL_DATA]}
+    return replace(source, with_personal=True, query=query)
 
 
 _BUYERS = {BUYER_DATA.name: {True: {"source": _with_buyers}}}

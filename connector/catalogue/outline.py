@@ -32,6 +32,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from connector.catalogue.names import safe_name
 from connector.catalogue.outline_lines import FOLDER, BadOutline, Line, Opener, lines_of
@@ -45,12 +46,12 @@ _TOLD_APART = re.compile(r"\[(\w+)=([^\]]*)\]")
 _TAKES = {"json": as_text, "words": joined, "money": amount_and_currency}
 
 
-def read(name: str, takes: Mapping[str, Callable] | None = None, **more) -> Shape:
+def read(name: str, takes: Mapping[str, Callable] | None = None, **more: Any) -> Shape:
     """The shape in `shapes/NAME.txt`. `takes` are the functions that its lines name, `more` are further fields of the shape."""
     return parse((FOLDER / f"{name}.txt").read_text(encoding="utf-8"), takes, name=name, **more)
 
 
-def parse(text: str, takes: Mapping[str, Callable] | None = None, *, name: str = "outline", **more) -> Shape:
+def parse(text: str, takes: Mapping[str, Callable] | None = None, *, name: str = "outline", **more: Any) -> Shape:
     """The shape of an outline; BadOutline where a line of it is wrong."""
     lines = list(lines_of(name, text))
     is_flat = not any(line.opener and line.opener.is_list for line in lines)
@@ -76,7 +77,7 @@ class _Block:
 class _Outline:
     """Takes the lines of an outline one by one, and gives the shape that they make."""
 
-    def __init__(self, takes: Mapping[str, Callable], *, is_flat: bool):
+    def __init__(self, takes: Mapping[str, Callable], *, is_flat: bool) -> None:
         self._takes, self._is_flat = takes, is_flat
         self._open = [_Block(_OUTSIDE, "", outside=True)]
         self._path = self._each = ""
@@ -88,7 +89,7 @@ class _Outline:
         self._rest: Column | None = None
         self._seen: dict[str, str] = {}  # name -> where it was declared
 
-    def add(self, line: Line):
+    def add(self, line: Line) -> None:
         block = self._block_of(line)
         if self._rest:
             raise line.wrong("what no line names is the last column; nothing comes behind it.")
@@ -132,7 +133,7 @@ class _Outline:
             raise line.wrong(f"is indented by {line.indent} spaces, the lines around it by {block.inner}.")
         return block
 
-    def _close_to(self, depth: int):
+    def _close_to(self, depth: int) -> None:
         while len(self._open) > depth:
             block = self._open.pop()
             if block.inner is None:
@@ -144,7 +145,7 @@ class _Outline:
 
     # What a line opens
 
-    def _add_block(self, line: Line, block: _Block, opener: Opener):
+    def _add_block(self, line: Line, block: _Block, opener: Opener) -> None:
         opened = _Block(
             line,
             self._told(line, f"{block.path}.{opener.step}" if block.path else opener.step),
@@ -156,7 +157,7 @@ class _Outline:
             self._open_list(line, opened)
         self._open.append(opened)
 
-    def _open_list(self, line: Line, opened: _Block):
+    def _open_list(self, line: Line, opened: _Block) -> None:
         if opened.take:
             raise line.wrong("a function makes columns of a value, not of a list of rows: leave out [] or by.")
         if opened.outside:
@@ -170,7 +171,7 @@ class _Outline:
 
     # What a line declares
 
-    def _add_column(self, line: Line, block: _Block):
+    def _add_column(self, line: Line, block: _Block) -> None:
         words = line.words
         if words.source == "*" and not self._is_flat:
             self._add_rest(line, block)
@@ -201,13 +202,13 @@ class _Outline:
             name, title = words.name or safe_name(words.source.rpartition(".")[2]), words.title
         return Column(name, kind, title, path, words.personal or block.personal, words.also, line.meaning)
 
-    def _add_rest(self, line: Line, block: _Block):
+    def _add_rest(self, line: Line, block: _Block) -> None:
         if block.path != self._each or block.outside:
             raise line.wrong("it says what no line of a row names, so it stands among the row's own lines.")
         words = line.words
         self._rest = self._named(line, Column(words.name or "other_fields", "text", words.title, REST))
 
-    def _add_to_take(self, line: Line, block: _Block):
+    def _add_to_take(self, line: Line, block: _Block) -> None:
         words = line.words
         if words.kind not in (*TYPES, "money") or words.name or words.by or words.is_key or words.also:
             raise line.wrong(f"below a function stand names of columns and their types: {', '.join(TYPES)} or money.")
@@ -216,7 +217,9 @@ class _Outline:
         made = _amount_and_currency(column, block.path, block.path) if words.kind == "money" else (column,)
         block.columns += [self._named(line, each) for each in made]
 
-    def _add_field(self, line: Line, block: _Block, columns: tuple[Column, ...], path: str, take: Callable | None):
+    def _add_field(
+        self, line: Line, block: _Block, columns: tuple[Column, ...], path: str, take: Callable | None
+    ) -> None:
         if len({column.personal for column in columns}) > 1:
             raise line.wrong("the columns of one value are all personal or none is.")
         if take and len(columns) > 1 and len(take(None)) != len(columns):

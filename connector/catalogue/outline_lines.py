@@ -47,16 +47,20 @@ class Words:
 
 @dataclass(frozen=True)
 class Line:
+    """A line of an outline that says something. `opener` and `words` read it, each when it is asked for."""
+
     where: str  # the outline's name and the line's number
     indent: int
     code: str
     meaning: str
 
     def wrong(self, why: str) -> BadOutline:
+        """The error to raise: where the line stands, and why it cannot be read."""
         return BadOutline(f"{self.where}, '{self.code}': {why}")
 
     @cached_property
     def opener(self) -> Opener | None:
+        """What the line opens; None where it declares a column."""
         found = _OPENER.fullmatch(self.code)
         return Opener(found[1], bool(found[2]), found[3] or "", bool(found[4])) if found else None
 

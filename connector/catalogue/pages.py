@@ -1,7 +1,10 @@
 """Makes rows of the pages of an operation: values stay as JSON has them, and what no column knows is gathered by its path."""
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from connector.catalogue.shape import Field, Shape
 from connector.catalogue.values import as_text, objects
@@ -40,8 +43,8 @@ def _levels(shape: Shape) -> tuple[list[Field], list[Field]]:
     return of_record, [replace(field, path=field.path.removeprefix(inside)) for field in of_member]
 
 
-def _records_at(steps: list[str]):
-    def records(page):
+def _records_at(steps: list[str]) -> Callable[[Any], list[dict]]:
+    def records(page: Any) -> list[dict]:
         node = page
         if not isinstance(page, list):
             for step in steps:
@@ -51,20 +54,25 @@ def _records_at(steps: list[str]):
     return records
 
 
-def _row_a_record(records, flat, has_rest):
-    def rows(page):
+def _row_a_record(
+    records: Callable[[Any], list[dict]], flat: Flattener, has_rest: bool
+) -> Callable[[Any], Iterator[tuple]]:
+    def rows(page: Any) -> Iterator[tuple]:
         for record in records(page):
             yield (*flat(record), flat.others(record)) if has_rest else tuple(flat(record))
 
     return rows
 
 
-def _row_a_member(records, head, each, flat):
+def _row_a_member(
+    records: Callable[[Any], list[dict]], head: Flattener, each: str, flat: Flattener
+) -> Callable[[Any], Iterator[tuple]]:
     *parents, leaf = each.split(".")
 
-    def rows(page):
+    def rows(page: Any) -> Iterator[tuple]:
         for record in records(page):
-            start, node = head(record), record
+            start = head(record)
+            node: Any = record
             for step in parents:
                 node = node.get(step) if isinstance(node, dict) else None
             members = node.get(leaf) if isinstance(node, dict) else None
@@ -80,7 +88,7 @@ def _row_a_member(records, head, each, flat):
 class Flattener:
     """Makes a list of values out of one object, in the order of the fields' columns."""
 
-    def __init__(self, fields: Iterable[Field], *, with_personal: bool = False):
+    def __init__(self, fields: Iterable[Field], *, with_personal: bool = False) -> None:
         self._groups: list[tuple[tuple[str, ...], list[tuple]]] = []  # neighbours with one parent share its look-up
         known: dict[tuple[str, ...], set[str]] = {}
         seen: set[tuple[str, ...]] = set()
@@ -101,9 +109,9 @@ class Flattener:
         self._known = [(path, frozenset(names)) for path, names in known.items() if path in seen]
 
     def __call__(self, thing: dict) -> list:
-        row = []
+        row: list = []
         for steps, entries in self._groups:
-            node = thing
+            node: Any = thing
             for step in steps:
                 node = node.get(step) if isinstance(node, dict) else None
             get = node.get if isinstance(node, dict) else _nothing
@@ -119,11 +127,11 @@ class Flattener:
                 row.append(value)
         return row
 
-    def others(self, thing) -> str | None:
+    def others(self, thing: dict) -> str | None:
         """{path: value} of all that no field knows, as JSON text; None when everything has its column."""
-        found = {}
+        found: dict[str, object] = {}
         for path, names in self._known:
-            node = thing
+            node: Any = thing
             for step in path:
                 node = node.get(step) if isinstance(node, dict) else None
             if isinstance(node, dict):
@@ -135,10 +143,10 @@ class Flattener:
         return as_text(found) if found else None
 
 
-def _nothing(leaf):
+def _nothing(leaf: str) -> None:
     return None
 
 
-def _blank(field):
+def _blank(field: Field) -> Callable[[object], tuple[None, ...] | None]:
     empty = None if len(field.columns) == 1 else (None,) * len(field.columns)
     return lambda value: empty

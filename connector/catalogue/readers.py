@@ -1,6 +1,10 @@
 """Reads the documents of Amazon's reports as streams of rows."""
 
+from __future__ import annotations
+
 from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO
 
 LONGEST_LINE = 16 << 20  # characters; a longer one is set aside
 _BLOCK = 1 << 18
@@ -12,7 +16,13 @@ _PADDING = "\0\t\r " + _END_OF_FILE
 QUOTES = {"double": '"', "single": "'", "null": None}
 
 
-def flat_file(text, quote="null", ragged=None, replaced=None, repeated=None):
+def flat_file(
+    text: TextIO,
+    quote: str = "null",
+    ragged: Callable[[int, list[str]], object] | None = None,
+    replaced: Callable[[int], object] | None = None,
+    repeated: Callable[[int], object] | None = None,
+) -> tuple[list[str], Iterator[list[str]]]:
     """(titles, rows) of a tab-separated file; rows are lists with one string for each title.
 
     Amazon's own files quote nothing, and a lone quote is data. So a line that has as many values as there are titles is
@@ -39,7 +49,9 @@ def flat_file(text, quote="null", ragged=None, replaced=None, repeated=None):
     return unique(titles), _without_header(rows, titles, lines, repeated)
 
 
-def _without_header(rows, titles, lines, repeated):
+def _without_header(
+    rows: Iterator[list[str]], titles: list[str], lines: _Lines, repeated: Callable[[int], object] | None
+) -> Iterator[list[str]]:
     first = titles[0] if titles else None
     for row in rows:
         if row[0] == first and row == titles:
@@ -49,10 +61,10 @@ def _without_header(rows, titles, lines, repeated):
         yield row
 
 
-def unique(titles):
+def unique(titles: Sequence[str]) -> list[str]:
     """Titles that are all different and none empty; the first of its kind stays as it is."""
     found, taken = [], set(titles)
-    seen = set()
+    seen: set[str] = set()
     for number, title in enumerate(titles, 1):
         name = title or f"Column {number}"
         count = 1
@@ -64,13 +76,14 @@ def unique(titles):
     return found
 
 
-def _tail(lines, width, of_header):
+def _tail(lines: _Lines, width: int, of_header: int) -> int:
     """How many delimiters the file puts behind the last value, as nearly all of its first lines have it.
 
     One or two lines say nothing, nor does a mere majority, unless the header is like them: a tab within a value may have
     pushed out the last, empty one, and to take that for the file's way would shift all values behind the tab.
     """
-    taken, number = [], lines.number
+    taken: list[tuple[int, str]] = []
+    number = lines.number
     while len(taken) < PEEKED and (line := lines.take()):
         taken.append(line)
     lines.give_back(taken, number)
@@ -81,12 +94,12 @@ def _tail(lines, width, of_header):
     return tail if is_way or width + tail == of_header else 0
 
 
-def _whole(cells, width, tail):
+def _whole(cells: list[str], width: int, tail: int) -> list[str]:
     """The values without the delimiters behind the last one."""
     return cells[:width] if tail and len(cells) == width + tail and not any(cells[width:]) else cells
 
 
-def _rows(lines, width, tail, mark):
+def _rows(lines: _Lines, width: int, tail: int, mark: str | None) -> Iterator[list[str]]:
     for line in lines:
         bare = line.rstrip("\r") if line[-1:] == "\r" else line
         if not bare.strip("\t"):
@@ -109,14 +122,15 @@ def _rows(lines, width, tail, mark):
                 lines.set_aside(cells)
 
 
-def is_row(cells, width, mark):
+def is_row(cells: list[str], width: int, mark: str) -> bool:
     """Whether these are a whole row: one value a title, and no fence that opens and does not close."""
     return len(cells) == width and not any(cell.startswith(mark) and unfenced(cell, mark) is cell for cell in cells)
 
 
-def _fenced(lines, line, width, tail, mark):
+def _fenced(lines: _Lines, line: str, width: int, tail: int, mark: str) -> list[str] | None:
     """The row that begins with this line when quotes fence in tabs and line breaks; None when it comes to nothing."""
-    number, taken = lines.number, []
+    number = lines.number
+    taken: list[tuple[int, str]] = []
     while True:
         cells, is_open = split(line, mark)
         if not is_open:
@@ -135,9 +149,10 @@ def _fenced(lines, line, width, tail, mark):
     return None
 
 
-def split(line, mark):
+def split(line: str, mark: str) -> tuple[list[str], bool]:
     """(values, whether the last one is still open), honouring fences: a value is fenced when its closing mark ends it."""
-    cells, at, end = [], 0, len(line.rstrip("\r"))
+    cells: list[str] = []
+    at, end = 0, len(line.rstrip("\r"))
     while True:
         if line.startswith(mark, at):
             close = at + 1
@@ -163,7 +178,7 @@ def split(line, mark):
         at = tab + 1
 
 
-def unfenced(cell, mark):
+def unfenced(cell: str, mark: str | None) -> str:
     """The value without the quotes that fence it in wholly; any other quote is data."""
     if mark and len(cell) > 1 and cell[0] == cell[-1] == mark:
         inside = cell[1:-1]
@@ -175,14 +190,16 @@ def unfenced(cell, mark):
 class _Lines:
     """The lines of a text without their line feed; some may be taken and given back."""
 
-    def __init__(self, text, ragged, replaced):
+    def __init__(
+        self, text: TextIO, ragged: Callable[[int, list[str]], object] | None, replaced: Callable[[int], object] | None
+    ) -> None:
         self.number = 0  # of the line given out last
         self._ragged = ragged or (lambda number, cells: None)
         self._replaced = replaced or (lambda number: None)
-        self._back = deque()
+        self._back: deque[tuple[int, str]] = deque()
         self._fresh = self._read(text)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         while True:
             while self._back:
                 self.number, line = self._back.popleft()
@@ -195,24 +212,24 @@ class _Lines:
                 if not self._back:
                     return
 
-    def take(self):
+    def take(self) -> tuple[int, str] | None:
         """(number, line) of the next line, or None at the end."""
         if self._back:
             self.number, line = self._back.popleft()
             return self.number, line
-        line = next(self._fresh, None)
-        return None if line is None else (self.number, line)
+        fresh = next(self._fresh, None)
+        return None if fresh is None else (self.number, fresh)
 
-    def give_back(self, taken, number):
+    def give_back(self, taken: list[tuple[int, str]], number: int) -> None:
         """These lines are given out again; the line given out last is the one of this number."""
         self._back.extendleft(reversed(taken))
         self.number = number
 
-    def set_aside(self, cells):
+    def set_aside(self, cells: list[str]) -> None:
         if "".join(cells).replace(_END_OF_FILE, " ").strip():
             self._ragged(self.number, cells)
 
-    def _read(self, text):
+    def _read(self, text: TextIO) -> Iterator[str]:
         number, end = 0, "\n"
         left = text.read(_BLOCK).removeprefix("\ufeff")
         if "\r" in left[:-1] and "\n" not in left:
@@ -241,7 +258,7 @@ class _Lines:
                 left = _after(end, text)
 
 
-def _after(end, text):
+def _after(end: str, text: TextIO) -> str:
     """What follows the line that is too long to be held."""
     while block := text.read(_BLOCK):
         _, found, rest = block.partition(end)

@@ -101,7 +101,7 @@ class Document:
     page_rows = None
     call = "createReport"  # the operation that carries the question
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if (self.reader == "flat_file") != (not self.shape.path):
             raise ValueError(f"{self.report_type}: a flat file has no list of records, other documents have one.")
         if self.shape.rest or any(field.take not in FOR_DOCUMENTS for field in self.shape.fields):
@@ -171,7 +171,7 @@ class Report:
     offered: bool = True  # in the picker; datasets of a report that is not offered keep working
     variants: Mapping = field(default_factory=dict, repr=False)  # option -> value -> fields that this answer changes
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         known = {each.name for each in fields(self)}
         for option, by_value in self.variants.items():
             for value, changes in by_value.items():
@@ -232,6 +232,7 @@ class Report:
         return made_different([known.get(title.strip().casefold()) or safe_name(title) for title in titles])
 
     def option(self, name: str) -> Option:
+        """The option of this name; StopIteration where the report has none."""
         return next(option for option in self.options if option.name == name)
 
     def as_json(self) -> dict[str, object]:

@@ -5,7 +5,7 @@ from connector.catalogue.report import Pages, Report
 
 MARKETPLACE_PARTICIPATIONS = Report(
     key="marketplace_participations", title="Marketplace Participations", group="Account", audience=("seller",),
-    summary="The marketplaces that the account can sell in, and how it stands in each.",
+    summary="The marketplaces that the account can sell in, and its status in each.",
     source=Pages("getMarketplaceParticipations", outline.read("marketplace_participations"), burst=15),
     modes=("replace",), regional=True,
 )  # fmt: skip

@@ -15,7 +15,7 @@ TYPES = ("text", "bigint", "numeric", "boolean", "date", "timestamptz")
 @dataclass(frozen=True)
 class Column:
     """`source` says where Amazon keeps the value (a path, or a flat file's title), `also` how it titles it in other
-    languages. `personal` marks what tells of a buyer.
+    languages. `personal` marks buyers' personal data.
     """
 
     name: str

@@ -3,11 +3,16 @@
 Nothing of a document is believed that does not end as it should: whatever is broken or cut off raises Broken.
 """
 
+from __future__ import annotations
+
 import json
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn, TextIO
 from xml.parsers import expat
 
 from connector.catalogue.nested import Number, at
+from connector.catalogue.shape import Shape
 
 LONGEST_RECORD = 16 << 20  # characters
 _BLOCK = 1 << 16
@@ -19,7 +24,7 @@ class Broken(ValueError):
     """The document cannot be read to its end; the message is for people."""
 
 
-def _broken(what):
+def _broken(what: str) -> Broken:
     return Broken(
         f"Amazon's document {what}, so nothing of it was loaded. It is fetched again; if that does not help, a later "
         "run asks for the report anew."
@@ -33,14 +38,14 @@ _ODD = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|\0")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-def _no_number(word):
+def _no_number(word: str) -> NoReturn:
     raise _broken(f"holds {word}, which is no JSON")
 
 
 _DECODE = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_no_number, strict=False).raw_decode
 
 
-def json_records(text, records, replaced):
+def json_records(text: TextIO, records: Shape, replaced: Callable[[], object]) -> Iterator[tuple[Any, dict[str, str]]]:
     """(record, head) for each record of a JSON document."""
     head = json_head(text, records.head) if records.head else {}
     reader = _Json(text, replaced)
@@ -51,13 +56,14 @@ def json_records(text, records, replaced):
         raise _broken(f"has no {records.path}")
 
 
-def json_head(text, paths):
+def json_head(text: TextIO, paths: Iterable[str]) -> dict[str, str]:
     """{path: text} of values outside of the records, wherever they stand; the text is back at its beginning afterwards.
 
     Objects and lists are JSON text; a path that the document does not have is left out or empty.
     """
     wanted = {path: path.split(".")[0] for path in paths}
-    head, roots = {}, set(wanted.values())
+    head: dict[str, str] = {}
+    roots = set(wanted.values())
     reader = _Json(text, lambda: None)
     if reader.peek() == "{":
         for name in reader.members():
@@ -75,12 +81,12 @@ def json_head(text, paths):
 class _Json:
     """A reader that knows where in the document it stands. Numbers come as they are written."""
 
-    def __init__(self, text, replaced):
+    def __init__(self, text: TextIO, replaced: Callable[[], object]) -> None:
         self._text, self._replaced = text, replaced
         self._buffer, self._at = "", 0
         self.arrived = False  # whether the place of the records was met
 
-    def at(self, steps):
+    def at(self, steps: list[str]) -> Iterator[Any]:
         """The records at the end of these steps."""
         if not steps:
             self.arrived = True
@@ -97,7 +103,7 @@ class _Json:
             else:
                 self.skip()
 
-    def members(self):
+    def members(self) -> Iterator[str]:
         """The names of the members of the object that begins here; after each, its value is to be read or skipped."""
         self._take("{")
         if self.peek() == "}":
@@ -112,7 +118,7 @@ class _Json:
             if self._take(",}") == "}":
                 return
 
-    def _items(self):
+    def _items(self) -> Iterator[Any]:
         self._take("[")
         if self.peek() == "]":
             self._at += 1
@@ -122,7 +128,7 @@ class _Json:
             if self._take(",]") == "]":
                 return
 
-    def value(self):
+    def value(self) -> Any:
         """The whole value that begins here."""
         self.peek()
         while True:
@@ -147,7 +153,7 @@ class _Json:
                 self._at = end
                 return found
 
-    def skip(self):
+    def skip(self) -> None:
         """Passes over the value that begins here, however large."""
         kind = self.peek()
         if kind == "{":
@@ -159,38 +165,38 @@ class _Json:
         else:
             self.value()
 
-    def end(self):
+    def end(self) -> None:
         """Nothing may follow."""
         if self.peek():
             raise _broken("goes on behind its end")
 
-    def peek(self):
+    def peek(self) -> str:
         """The next character that is not white space; empty at the end."""
         while True:
-            self._at = _SPACE.match(self._buffer, self._at).end()
+            self._at = _SPACE.match(self._buffer, self._at).end()  # type: ignore[union-attr]  # it matches nothing, too
             if self._at < len(self._buffer):
                 return self._buffer[self._at]
             if not self._more():
                 return ""
 
-    def _take(self, expected):
+    def _take(self, expected: str) -> str:
         found = self.peek()
         if not found or found not in expected:
             raise self._bad()
         self._at += 1
         return found
 
-    def _more(self):
+    def _more(self) -> bool:
         block = self._text.read(
             max(_BLOCK, len(self._buffer) - self._at)
         )  # doubling: a long record is not gone over for ever
         self._buffer, self._at = self._buffer[self._at :] + block, 0
         return bool(block)
 
-    def _bad(self):
+    def _bad(self) -> Broken:
         return _broken("is cut off or damaged")
 
-    def _storable(self, value):
+    def _storable(self, value: Any) -> Any:
         """The value without what no database keeps: NUL and half surrogates."""
         if isinstance(value, str):
             found, count = _UNSTORABLE.subn(_LOST, value)
@@ -222,13 +228,13 @@ _ENDS_EARLY = {
 _DECLARED = re.compile(r"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._:-]{1,40})[\"']")
 
 
-def declared_charset(head):
+def declared_charset(head: str) -> str:
     """The charset that an XML document names in its first line; empty where it names none."""
     found = _DECLARED.match(head.lstrip("\ufeff"))
     return found[1] if found else ""
 
 
-def xml_records(text, records, replaced):
+def xml_records(text: TextIO, records: Shape, replaced: Callable[[], object]) -> Iterator[tuple[Any, dict[str, str]]]:
     """(record, head) for each record of an XML document. Attributes and elements are members alike; text of both is text."""
     head = _xml_head(text, records, replaced) if records.head else {}
     reader, count = _Xml(records.path.split(".")), 0
@@ -243,7 +249,7 @@ def xml_records(text, records, replaced):
         raise _broken(f"has no {records.path} but a {reader.others}")
 
 
-def _xml_head(text, records, replaced):
+def _xml_head(text: TextIO, records: Shape, replaced: Callable[[], object]) -> dict[str, str]:
     """The values that are repeated on each row, of their first occurrence."""
     wanted = {tuple(path.split(".")): path for path in records.head}
     head = dict.fromkeys(records.head, "")
@@ -258,10 +264,10 @@ def _xml_head(text, records, replaced):
     return head
 
 
-def _clean_blocks(text, replaced):
+def _clean_blocks(text: TextIO, replaced: Callable[[], object]) -> Iterator[str]:
     """The text in blocks, without characters that are no XML; Amazon lets some through that buyers type."""
 
-    def legal(found):
+    def legal(found: re.Match[str]) -> str:
         number = int(found[1], 16) if found[1] else int(found[2])
         if number in (9, 10, 13) or (
             32 <= number <= 0x10FFFF and number not in (0xFFFE, 0xFFFF) and number >> 11 != 27
@@ -286,9 +292,11 @@ def _clean_blocks(text, replaced):
 class _Xml:
     """Builds the records below one path, and nothing else. Entities of the document's own are refused before they are read."""
 
-    def __init__(self, steps):
+    def __init__(self, steps: list[str]) -> None:
         self._steps = steps
-        self._path, self._records, self._open = [], [], []
+        self._path: list[str] = []
+        self._records: list = []
+        self._open: list[tuple[dict, list[str]]] = []
         self._size = 0
         self.others = ""  # the first element that stands where records should
         self._parser = parser = expat.ParserCreate()
@@ -297,20 +305,20 @@ class _Xml:
         parser.CharacterDataHandler = self._text
         parser.StartDoctypeDeclHandler = self._refuse
 
-    def feed(self, block):
+    def feed(self, block: str) -> list:
         """The records that are whole now."""
         self._parse(block, False)
         return self._ready()
 
-    def end(self):
+    def end(self) -> list:
         self._parse("", True)
         return self._ready()
 
-    def _ready(self):
+    def _ready(self) -> list:
         ready, self._records = self._records, []
         return ready
 
-    def _parse(self, block, is_last):
+    def _parse(self, block: str, is_last: bool) -> None:
         try:
             self._parser.Parse(block, is_last)
         except expat.ExpatError as problem:
@@ -318,10 +326,10 @@ class _Xml:
                 raise _broken("is cut off") from None
             raise _broken(f"is no well-formed XML from line {problem.lineno} on") from None
 
-    def _refuse(self, *_):
+    def _refuse(self, *_: object) -> NoReturn:
         raise _broken("brings definitions of its own (a DOCTYPE), which no report of Amazon's does")
 
-    def _start(self, name, attributes):
+    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
         name = name.rpartition(":")[2]
         if not self._path and name != self._steps[0]:
             raise _broken(f"is no {self._steps[0]} but a {name[:60]}")
@@ -336,30 +344,29 @@ class _Xml:
             self._grow(_AN_ELEMENT + len(name) + sum(map(len, attributes.values())))
             self._open.append((dict(attributes), []))
 
-    def _is_beside_records(self):
+    def _is_beside_records(self) -> bool:
         """Whether this stands where a record should. Directly below the root a header may stand beside the records."""
         above = self._steps[:-1]
         return len(above) > 1 and self._path[:-1] == above and self._path[-1] != self._steps[-1]
 
-    def _text(self, text):
+    def _text(self, text: str) -> None:
         if self._open:
             self._grow(len(text))
             self._open[-1][1].append(text)
 
-    def _grow(self, size):
+    def _grow(self, size: int) -> None:
         self._size += size
         if self._size > LONGEST_RECORD:
             raise _broken("holds a record that is longer than any report's")
 
-    def _end(self, name):
+    def _end(self, name: str) -> None:
         self._path.pop()
         if not self._open:
             return
         members, texts = self._open.pop()
         text = "".join(texts)
-        if not members:
-            value = text
-        else:
+        value: Any = text
+        if members:
             value = members
             if text.strip():
                 value[""] = text

@@ -1,5 +1,7 @@
 """What a single value of Amazon's JSON becomes in a column. What is not made as Amazon's models say is kept as JSON text."""
 
+from typing import Any
+
 import orjson
 
 
@@ -21,7 +23,7 @@ def text_only(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def amount_and_currency(value: object) -> tuple[object, object]:
+def amount_and_currency(value: object) -> tuple[Any, Any]:
     """Of Amazon's {"amount": "12.30", "currencyCode": "EUR"}."""
     return (value.get("amount"), value.get("currencyCode")) if isinstance(value, dict) else (None, None)
 

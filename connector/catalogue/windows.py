@@ -43,7 +43,7 @@ class Aligned:
     most: int = 1
     completed_only = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.unit not in _NAMED:
             raise ValueError(f"{self.unit} is not one of {', '.join(_NAMED)}.")
 
@@ -66,5 +66,5 @@ class Aligned:
         )
 
 
-def _counted(number, thing):
+def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,1 +1,2 @@
-"""What the program stands on: its environment, keys and logs, the web server, the broker, and the processes themselves."""
+"""The program's foundations: its environment, keys and logs, the web server, the broker, and the processes
+themselves."""

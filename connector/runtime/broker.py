@@ -1,5 +1,6 @@
 """What a broker is told, and the queues that we use: facts for Celery, for the probes and for our Redis transport."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 # A worker takes from each in turn, so that what people have started waits behind no stock of what the schedule has.
@@ -7,7 +8,7 @@ QUEUES = ("clock", "interactive", "backfill")
 VISIBILITY = 1800  # seconds, above the longest task: Redis hands a message out again after this
 
 
-def patience(broker_url):
+def patience(broker_url: str) -> dict[str, Any]:
     """The settings that say how long a page waits for a broker: seconds for one that is dead, three for one that hangs.
 
     Redis' library itself makes a line anew that the broker has closed, so that publishing again would only hang again.
@@ -20,7 +21,7 @@ def patience(broker_url):
     }
 
 
-def transport_options(broker_url):
+def transport_options(broker_url: str) -> dict[str, Any]:
     """What each kind of broker is told."""
     if urlsplit(broker_url).scheme.startswith("amqp"):
         return {"confirm_publish": True, "read_timeout": 30, "write_timeout": 10, "max_retries": 1}

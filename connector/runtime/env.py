@@ -1,20 +1,23 @@
 """Reads the environment: each variable once, each also as NAME_FILE, each wrong value with the way to mend it."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 
 class Misconfigured(SystemExit):
     """A variable that keeps the program from starting; its message says which one and how to mend it."""
 
-    def __init__(self, name, problem):
+    def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name}: {problem}")
         self.name = name
 
 
-def text(name, default=""):
-    """The variable's value, or the content of the file that NAME_FILE names, without its last newline."""
+def text(name: str, default: str = "") -> str:
+    """The variable's value, or the content of the file that NAME_FILE names, without its last newline.
+    Misconfigured where that file cannot be read."""
     path = os.environ.get(f"{name}_FILE", "")
     if path:
         try:
@@ -26,7 +29,8 @@ def text(name, default=""):
     return os.environ.get(name, "") or default
 
 
-def flag(name, default):
+def flag(name: str, default: bool) -> bool:
+    """True or False, in any of the usual words; Misconfigured for another one."""
     value = text(name, "").strip().lower()
     if not value:
         return default
@@ -37,7 +41,8 @@ def flag(name, default):
     raise Misconfigured(name, f"'{value}' is neither true nor false. Set it to true or false.")
 
 
-def number(name, default, *, least):
+def number(name: str, default: float, *, least: float) -> float:
+    """A number that is at least `least`; Misconfigured for anything else."""
     value = text(name, "")
     if not value:
         return default
@@ -50,7 +55,8 @@ def number(name, default, *, least):
     return found
 
 
-def whole(name, default, *, least, most):
+def whole(name: str, default: int, *, least: int, most: int) -> int:
+    """A whole number from `least` to `most`; Misconfigured for anything else."""
     value = text(name, "").strip()
     if not value:
         return default
@@ -59,13 +65,14 @@ def whole(name, default, *, least, most):
     return int(value)
 
 
-def words(name):
+def words(name: str) -> list[str]:
     """A comma-separated list."""
     return [word.strip() for word in text(name).split(",") if word.strip()]
 
 
-def url(name, default, *, schemes):
-    """An absolute URL with one of the given schemes, without a trailing slash."""
+def url(name: str, default: str, *, schemes: Collection[str]) -> str:
+    """An absolute URL with one of the given schemes, without a trailing slash; empty where nothing is set.
+    Misconfigured for anything else."""
     value = text(name, default)
     if not value:
         return ""
@@ -78,8 +85,9 @@ def url(name, default, *, schemes):
     return value.rstrip("/")
 
 
-def origin(name, default):
-    """Scheme, host and port of a site, as browsers send it: no path, no trailing slash."""
+def origin(name: str, default: str) -> str:
+    """Scheme, host and port of a site, as browsers send it: no path, no trailing slash. Misconfigured for anything
+    else."""
     value = url(name, default, schemes=("http", "https"))
     parts = urlsplit(value)
     try:
@@ -91,15 +99,16 @@ def origin(name, default):
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
-def one_of(name, default, choices):
+def one_of(name: str, default: str, choices: Collection[str]) -> str:
+    """One of the choices, in capitals; Misconfigured for another word."""
     value = text(name, default).strip().upper()
     if value not in choices:
         raise Misconfigured(name, f"'{value}' is not known. Set it to one of {', '.join(choices)}.")
     return value
 
 
-def database(name, value):
-    """Django's DATABASES entry for a postgresql:// URL."""
+def database(name: str, value: str) -> dict[str, Any]:
+    """Django's DATABASES entry for a postgresql:// URL; Misconfigured for another one."""
     parts = urlsplit(value)
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
         raise Misconfigured(

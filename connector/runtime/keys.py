@@ -3,6 +3,7 @@
 import base64
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from connector.runtime.env import Misconfigured
@@ -10,13 +11,14 @@ from connector.runtime.env import Misconfigured
 LENGTH = 32
 
 
-def secret_key(data_dir):
+def secret_key(data_dir: str | Path) -> str:
     """Django's SECRET_KEY: signs sessions; a new one logs everybody out and does no more."""
     return _kept(Path(data_dir) / "secret_key", lambda: secrets.token_urlsafe(64))
 
 
-def field_keys(data_dir):
-    """FIELD_KEYS: what account secrets are sealed with. Never made anew beside data that an older key sealed."""
+def field_keys(data_dir: str | Path) -> list[str]:
+    """FIELD_KEYS: what account secrets are sealed with. Never made anew beside data that an older key sealed:
+    Misconfigured."""
     path = Path(data_dir) / "field_keys"
     if not path.exists() and (Path(data_dir) / "postgres").exists():
         raise Misconfigured(
@@ -28,12 +30,12 @@ def field_keys(data_dir):
     return [word.strip() for word in _kept(path, new).split(",") if word.strip()]
 
 
-def new():
+def new() -> str:
     """A fresh key for FIELD_KEYS."""
     return base64.urlsafe_b64encode(os.urandom(LENGTH)).decode()
 
 
-def _kept(path, make):
+def _kept(path: Path, make: Callable[[], str]) -> str:
     """The file's content; made once even if two processes begin at the same moment."""
     try:
         return path.read_text().strip()

@@ -1,7 +1,11 @@
 """Each worker notes every few seconds that it lives, and when it last took a message: a worker can live and yet take none."""
 
+from __future__ import annotations
+
 import threading
 import time
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from celery import signals
 from celery.worker import state
@@ -21,12 +25,22 @@ REPORT = """
 """
 FORGET = "DELETE FROM connector_worker WHERE seen_at < now() - interval '1 day'"
 
-_last = {"took": None, "ticked": None}
+_last: dict[str, float | None] = {"took": None, "ticked": None}
 _news = threading.Event()  # the first tick is reported at once: somebody may wait for it
 
 
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """Seconds since a worker reported, took a message and took a tick, None for never; `busy` tasks are at work."""
+
+    seen: float | None
+    took: float | None
+    ticked: float | None
+    busy: int
+
+
 @signals.task_received.connect
-def _note(request=None, **_):
+def _note(request: Any = None, **_: object) -> None:
     _last["took"] = time.monotonic()
     if request is not None and request.name == TICK:
         if _last["ticked"] is None:
@@ -35,12 +49,12 @@ def _note(request=None, **_):
 
 
 @signals.worker_ready.connect
-def _begin(sender=None, **_):
+def _begin(sender: Any = None, **_: object) -> None:
     threading.Thread(target=_report_for_ever, args=[sender.hostname], daemon=True, name="liveness").start()
 
 
 @signals.worker_shutdown.connect
-def _end(sender=None, **_):
+def _end(sender: Any = None, **_: object) -> None:
     """A worker that stops in good order is not missed."""
     try:
         with connection.cursor() as cursor:
@@ -51,7 +65,7 @@ def _end(sender=None, **_):
         connection.close()
 
 
-def _report_for_ever(name):
+def _report_for_ever(name: str) -> NoReturn:
     while True:
         try:
             report(name, busy=len(state.active_requests), **{key: _ago(moment) for key, moment in _last.items()})
@@ -63,19 +77,19 @@ def _report_for_ever(name):
         _news.clear()
 
 
-def _ago(moment):
+def _ago(moment: float | None) -> float | None:
     return None if moment is None else time.monotonic() - moment
 
 
-def report(name, *, busy, took, ticked):
+def report(name: str, *, busy: int, took: float | None, ticked: float | None) -> None:
     """Notes that this worker lives; `took` and `ticked` are seconds ago."""
     with connection.cursor() as cursor:
         cursor.execute(REPORT, {"name": name, "busy": busy, "took": took, "ticked": ticked})
         cursor.execute(FORGET)
 
 
-def ages():
-    """(seconds since a worker reported, since one took a message, since one took a tick, tasks at work); None for never."""
+def ages() -> Ages:
+    """How long ago the youngest sign of any worker is. Raises DatabaseError where the database cannot tell."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT extract(epoch FROM now() - max(seen_at))::float, extract(epoch FROM now() - max(took_at))::float,
@@ -84,14 +98,14 @@ def ages():
                FROM connector_worker""",
             [SILENT_AFTER],
         )
-        return cursor.fetchone()
+        return Ages(*cursor.fetchone())
 
 
-def problem():
+def problem() -> str | None:
     """Why no work would be done at present, in words; None when workers live and take work."""
-    seen, took, _, busy = ages()
-    if seen is None or seen > SILENT_AFTER:
+    found = ages()
+    if found.seen is None or found.seen > SILENT_AFTER:
         return "No worker is running. Start one: celery -A connector worker."
-    if not busy and (took is None or took > IDLE_AFTER):
+    if not found.busy and (found.took is None or found.took > IDLE_AFTER):
         return "A worker lives but takes no work. Is beat running, and do both use the same BROKER_URL?"
     return None

@@ -20,7 +20,7 @@ RULES = (
 )
 
 
-def discreet(text):
+def discreet(text: str) -> str:
     """The text without what opens something."""
     for pattern, replacement in RULES:
         text = pattern.sub(replacement, text)
@@ -30,9 +30,9 @@ def discreet(text):
 class Discreet(logging.Formatter):
     """Works on the finished line, so that exceptions and their traces are covered as well."""
 
-    def formatMessage(self, record):
+    def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = record.message.replace("\r", "\\r").replace("\n", "\\n")  # one record cannot pretend to be two
         return super().formatMessage(record)
 
-    def format(self, record):
+    def format(self, record: logging.LogRecord) -> str:
         return discreet(super().format(record))

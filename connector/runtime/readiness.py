@@ -14,7 +14,8 @@ from connector.runtime.logs import discreet
 BROKER_PATIENCE = 2  # seconds
 
 
-def database_problem():
+def database_problem() -> str | None:
+    """Why PostgreSQL cannot be asked, in a sentence; None where it answers."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -23,7 +24,8 @@ def database_problem():
     return None
 
 
-def migrations_problem():
+def migrations_problem() -> str | None:
+    """What keeps the tables from being the ones that this program needs, in a sentence; None where they are."""
     try:
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -34,7 +36,8 @@ def migrations_problem():
     return None
 
 
-def broker_problem():
+def broker_problem() -> str | None:
+    """Why the broker cannot be reached within two seconds, in a sentence; None where it answers."""
     options = current_app.conf.broker_transport_options | {
         "socket_connect_timeout": BROKER_PATIENCE,
         "socket_timeout": BROKER_PATIENCE,
@@ -50,7 +53,9 @@ def broker_problem():
     return None
 
 
-def worker_problem(migrations):
+def worker_problem(migrations: str | None) -> str | None:
+    """Why no work would be done, in a sentence; None where workers take it. `migrations` is the answer of
+    `migrations_problem`."""
     if migrations:
         return "Not known before the migrations."
     try:
@@ -59,5 +64,5 @@ def worker_problem(migrations):
         return f"The workers' notes could not be read: {_first_line(problem)}"
 
 
-def _first_line(problem):
+def _first_line(problem: BaseException) -> str:
     return discreet((str(problem).strip() or type(problem).__name__).splitlines()[0])

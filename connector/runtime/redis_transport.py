@@ -8,6 +8,7 @@ import binascii
 import logging
 from json import JSONDecodeError
 from queue import Empty
+from typing import Any
 
 from kombu.transport import redis
 
@@ -16,7 +17,7 @@ from connector.runtime.broker import QUEUES
 log = logging.getLogger(__name__)
 
 
-def is_message(found):
+def is_message(found: Any) -> bool:
     """Whether it has the parts that Celery reads without looking."""
     if not isinstance(found, dict) or not isinstance(found.get("headers"), dict):
         return False
@@ -34,7 +35,7 @@ def is_message(found):
 
 
 class Channel(redis.Channel):
-    def _brpop_read(self, **options):
+    def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)
         except (UnicodeDecodeError, JSONDecodeError):
@@ -45,7 +46,7 @@ class Channel(redis.Channel):
 class Transport(redis.Transport):
     Channel = Channel
 
-    def _deliver(self, message, queue):
+    def _deliver(self, message: Any, queue: str) -> None:
         # What operators ask of a worker comes by other queues, and is no task.
         if queue in QUEUES and not is_message(message):
             log.error("the broker handed out what is no message, from %s; it was dropped", queue)

@@ -11,6 +11,7 @@ not go round by the process's main thread each time.
 import mmap
 import select
 import time
+from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -30,34 +31,34 @@ for _place in range(MOST):
 class EvenWorker(ThreadWorker):
     """Leaves a new connection, for a moment, to the processes that have fewer open; stays with a client that asks on."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         # In gunicorn's master, which is alone in handing out places.
         self.place = next((place for place in range(MOST) if _shared[place] == NOBODY), None)
         self._left_first = self._left_last = self._in_vain_until = 0.0
-        self._at_work = set()  # connections that have a thread
+        self._at_work: set[Any] = set()  # connections that have a thread
         super().__init__(*args, **kwargs)
 
     @property
-    def nr_conns(self):
+    def nr_conns(self) -> int:
         """gunicorn's own count of open connections, where the other processes see it."""
         return self._open
 
     @nr_conns.setter
-    def nr_conns(self, count):
+    def nr_conns(self, count: int) -> None:
         self._open = count
         if self.place is not None:
             _shared[self.place] = count
 
-    def accept(self, listener):
+    def accept(self, listener: Any) -> None:
         if self._has_more_than_another() and self._has_patience():
             time.sleep(PAUSE)  # the listener stays readable until somebody accepts
             return
         super().accept(listener)
 
-    def _has_more_than_another(self):
+    def _has_more_than_another(self) -> bool:
         return any(NOBODY < count < self._open for count in _shared)
 
-    def _has_patience(self):
+    def _has_patience(self) -> bool:
         now = time.monotonic()
         if now - self._left_last > 10 * PAUSE:  # what was left then has been taken
             self._left_first = now
@@ -66,7 +67,7 @@ class EvenWorker(ThreadWorker):
             self._in_vain_until = now + IN_VAIN
         return now > self._in_vain_until
 
-    def handle(self, conn):
+    def handle(self, conn: Any) -> Any:
         """As gunicorn has it: whether the connection goes on."""
         self._at_work.add(conn)
         try:
@@ -77,17 +78,17 @@ class EvenWorker(ThreadWorker):
         finally:
             self._at_work.discard(conn)
 
-    def _has_idle_threads(self):
+    def _has_idle_threads(self) -> bool:
         return len(self._at_work) < self.cfg.threads
 
 
-def _asks_on(conn):
+def _asks_on(conn: Any) -> bool:
     watch = select.poll()
     watch.register(conn.sock, select.POLLIN)
     return bool(watch.poll(MOMENT))
 
 
-def forget(_arbiter, worker):
+def forget(_arbiter: object, worker: EvenWorker) -> None:
     """gunicorn's hook `child_exit`: the process is gone, and what it had open with it."""
     if worker.place is not None:
         _shared[worker.place] = NOBODY

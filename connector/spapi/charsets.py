@@ -21,10 +21,16 @@ against it. For UTF-8 and for the charset of the label it is counted how many ch
 What fits nothing becomes U+FFFD and is counted in `Choice.misfits`. Memory stays small at any size.
 """
 
+from __future__ import annotations
+
 import codecs
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 FALLBACK = "cp1252"
 _FEW = 10  # one odd stretch for so many characters is dirt, and says nothing about the charset
@@ -83,10 +89,18 @@ _NAMES = {"utf-8-sig": "UTF-8", "cp932": "Shift_JIS (Windows-31J)", "euc_jis_200
 
 _DECODERS = {"cp932": "backhaul_cp932"}
 MARKED, CONTROLS = "backhaul.marked", "backhaul.controls"  # names of error handlers
-codecs.register_error(MARKED, lambda problem: (_MARK, problem.end))
-codecs.register_error(
-    CONTROLS, lambda problem: (problem.object[problem.start : problem.end].decode("latin-1"), problem.end)
-)
+
+
+def _marked(problem: Any) -> tuple[str, int]:
+    return _MARK, problem.end
+
+
+def _controls(problem: Any) -> tuple[str, int]:
+    return problem.object[problem.start : problem.end].decode("latin-1"), problem.end
+
+
+codecs.register_error(MARKED, _marked)
+codecs.register_error(CONTROLS, _controls)
 
 
 class _Windows31J(codecs.IncrementalDecoder):
@@ -94,26 +108,27 @@ class _Windows31J(codecs.IncrementalDecoder):
 
     _PRIVATE = re.compile("[\uf8f0-\uf8f3]")
 
-    def __init__(self, errors="strict"):
+    def __init__(self, errors: str = "strict") -> None:
         super().__init__(errors)
         self._inner = codecs.getincrementaldecoder("cp932")(errors)
         self._instead = {MARKED: _MARK, "ignore": ""}.get(errors, "\ufffd")
 
-    def decode(self, input, final=False):
+    def decode(self, input: ReadableBuffer, final: bool = False) -> str:
         return self._PRIVATE.sub(self._instead, self._inner.decode(input, final))
 
-    def reset(self):
+    def reset(self) -> None:
         self._inner.reset()
 
-    def getstate(self):
+    def getstate(self) -> tuple[bytes, int]:
         return self._inner.getstate()
 
-    def setstate(self, state):
+    def setstate(self, state: tuple[bytes, int]) -> None:
         self._inner.setstate(state)
 
 
-def _decoded(content, errors="strict"):
-    return _Windows31J(errors).decode(bytes(content), True), len(content)
+def _decoded(content: ReadableBuffer, errors: str = "strict") -> tuple[str, int]:
+    raw = bytes(content)
+    return _Windows31J(errors).decode(raw, True), len(raw)
 
 
 _CP932 = _DECODERS["cp932"]
@@ -147,12 +162,12 @@ class Choice:
     skip: int = 0
 
     @property
-    def decoder(self):
+    def decoder(self) -> str:
         """The name under which Python's `codecs` has the decoder."""
         return _DECODERS.get(self.codec, self.codec)
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The charset as people know it: Windows-1252, UTF-8."""
         if self.codec.startswith("cp125"):
             return f"Windows-{self.codec[2:]}"
@@ -162,7 +177,7 @@ class Choice:
 class Scan:
     """Takes a document's bytes piece by piece; `choice` is called once, after the last one."""
 
-    def __init__(self, content_type: str = "", country: str = ""):
+    def __init__(self, content_type: str = "", country: str = "") -> None:
         self.label = label_of(content_type)
         self._named = _codec_of(self.label)
         self._codec = _READ_AS.get(self._named, self._named)
@@ -175,7 +190,7 @@ class Scan:
         wanted = {"cp932"} if country == "JP" else set()
         self._tallies = {codec: _Tally(codec) for codec in wanted | ({self._codec} & _MULTI)}
 
-    def feed(self, piece: bytes):
+    def feed(self, piece: bytes) -> None:
         if not self._has_begun:
             self._held += piece
             if len(self._held) < _LONGEST_MARK:
@@ -183,7 +198,7 @@ class Scan:
             piece = self._begin()
         self._weigh(piece)
 
-    def _begin(self):
+    def _begin(self) -> bytes:
         """The first bytes, less a mark of UTF-8, once it is known what they begin with."""
         head, self._held, self._has_begun = self._held, b"", True
         for mark, codec in _MARKS:
@@ -199,7 +214,7 @@ class Scan:
             self._tallies[self._sixteen] = _Tally(self._sixteen)
         return head[self._skip :]
 
-    def _sixteen_of(self, head):
+    def _sixteen_of(self, head: bytes) -> str:
         """UTF-16 without a mark: told by every second byte of Latin text being zero, else by the label."""
         zeros = [not byte for byte in head[:_LONGEST_MARK]]
         if zeros == [False, True, False, True]:
@@ -208,7 +223,7 @@ class Scan:
             return "utf-16-be"
         return {"utf-16": "utf-16-le"}.get(self._codec, self._codec) if self._codec in _UTF16 else ""
 
-    def _weigh(self, piece):
+    def _weigh(self, piece: bytes) -> None:
         self._utf8.feed(piece)
         for tally in self._tallies.values():
             tally.feed(piece)
@@ -233,21 +248,21 @@ class Scan:
                 return found
         return self._single(FALLBACK, "nothing else fits" if self._undefined[FALLBACK] else "every byte fits")
 
-    def _by_mark(self):
+    def _by_mark(self) -> Choice | None:
         if self._mark == "utf-8-sig":
             return self._chosen("utf-8-sig", "byte order mark", self._utf8.lost) if self._utf8.is_likely else None
         if self._mark and self._tallies[self._mark].is_likely_wide:
             return self._chosen(self._mark, "byte order mark", self._tallies[self._mark].lost)
         return None
 
-    def _by_zeros(self):
+    def _by_zeros(self) -> Choice | None:
         if self._sixteen and self._has_nul and self._tallies[self._sixteen].is_likely_wide:
             is_labelled = self._codec in _UTF16
             because = "Content-Type" if is_labelled else "every second byte is zero"
             return self._chosen(self._sixteen, because, self._tallies[self._sixteen].lost)
         return None
 
-    def _by_utf8(self):
+    def _by_utf8(self) -> Choice | None:
         utf8, labelled = self._utf8, self._tallies.get(self._codec)
         if self._codec in _SINGLE:
             evidence = utf8.wide - self._accented
@@ -263,7 +278,7 @@ class Scan:
         because = "nearly every byte fits" if utf8.lost else "every byte fits"
         return self._chosen("utf-8", "Content-Type" if self._codec == "utf-8" else because, utf8.lost)
 
-    def _by_label(self):
+    def _by_label(self) -> Choice | None:
         if self._codec in _SINGLE:
             japanese = self._by_country()
             if japanese and japanese.misfits < self._undefined[self._codec]:
@@ -274,22 +289,22 @@ class Scan:
             return self._chosen(self._codec, "Content-Type", labelled.lost)
         return None
 
-    def _by_country(self):
+    def _by_country(self) -> Choice | None:
         japanese = self._tallies.get("cp932")
         if japanese and japanese.wide and japanese.lost * _FEW <= japanese.wide:
             return self._chosen("cp932", "nearly every byte fits, and the marketplace is Japan", japanese.lost)
         return None
 
-    def _single(self, codec, because):
+    def _single(self, codec: str, because: str) -> Choice:
         if codec == FALLBACK and self._named in _WITH_CONTROLS:
             return self._chosen(codec, because, 0, errors=CONTROLS)
         return self._chosen(codec, because, self._undefined[codec])
 
-    def _chosen(self, codec, because, misfits, errors="replace"):
+    def _chosen(self, codec: str, because: str, misfits: int, errors: str = "replace") -> Choice:
         skip = 0 if codec == self._mark else self._skip
         return Choice(codec, because, self.label, bool(self._named), self._differs(codec), misfits, errors, skip)
 
-    def _differs(self, codec):
+    def _differs(self, codec: str) -> bool:
         if self.label and not self._named:
             return True
         is_wide = codec.startswith(("utf-16", "utf-32"))
@@ -305,13 +320,13 @@ class Scan:
 class _Tally:
     """How much of the bytes is text of one charset: characters beyond ASCII, and stretches that are none."""
 
-    def __init__(self, codec):
+    def __init__(self, codec: str) -> None:
         has_own = codec == "gb18030" or codec.startswith("utf-")  # U+FFFD may be written in it
         self._decoder = codecs.getincrementaldecoder(_DECODERS.get(codec, codec))(MARKED if has_own else "replace")
         self._lost = _MARK if has_own else "\ufffd"
         self.characters = self.wide = self.lost = 0
 
-    def feed(self, piece, final=False):
+    def feed(self, piece: bytes, final: bool = False) -> None:
         text = self._decoder.decode(piece, final)
         self.characters += len(text)
         if text.isascii():
@@ -320,17 +335,17 @@ class _Tally:
         self.lost += lost
         self.wide += len(text) - len(text.encode("ascii", "ignore")) - lost
 
-    def end(self):
+    def end(self) -> None:
         """A character that is cut off is lost."""
         self.feed(b"", final=True)
 
     @property
-    def is_likely(self):
+    def is_likely(self) -> bool:
         """Whether no more is lost than is read of what is beyond ASCII."""
         return self.lost <= self.wide
 
     @property
-    def is_likely_wide(self):
+    def is_likely_wide(self) -> bool:
         """The same for UTF-16 and UTF-32, which any two bytes fit."""
         return self.lost * _FEW <= self.characters
 
@@ -338,12 +353,12 @@ class _Tally:
 class _Utf8(_Tally):
     """Python replaces what is no UTF-8 without a call for each, so a text of another charset takes no longer."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._tail, self._genuine = b"", 0
         self.wide = self.lost = 0
 
-    def feed(self, piece, final=False):
+    def feed(self, piece: bytes, final: bool = False) -> None:
         text = self._decoder.decode(piece, final)
         if not piece.isascii():
             self._genuine += (self._tail + piece).count(_LOST)
@@ -354,7 +369,7 @@ class _Utf8(_Tally):
         self.lost += replaced
         self.wide += len(text) - _count(piece, _ASCII) - replaced
 
-    def end(self):
+    def end(self) -> None:
         """What was counted is told apart from what Amazon itself wrote as U+FFFD."""
         self.feed(b"", final=True)
         self.lost -= self._genuine
@@ -367,7 +382,7 @@ def label_of(content_type: str | None) -> str:
     return found[1] if found else ""
 
 
-def _codec_of(label):
+def _codec_of(label: str) -> str:
     """Python's name of a label's charset; empty where it is none that is read here."""
     word = label.lower()
     for each in (word, word.removeprefix("x-")):
@@ -380,7 +395,7 @@ def _codec_of(label):
     return ""
 
 
-def _family(codec):
+def _family(codec: str) -> str:
     return codec.removesuffix("-le").removesuffix("-be").removesuffix("-sig")
 
 
@@ -390,6 +405,6 @@ def undefined(codec: str) -> bytes:
     return bytes(byte for byte in range(0x80, 0x100) if not bytes([byte]).decode(codec, "ignore"))
 
 
-def _count(piece, wanted):
+def _count(piece: bytes, wanted: bytes) -> int:
     """How many bytes of the piece are among the wanted ones."""
     return len(piece) - len(piece.translate(None, wanted)) if wanted else 0

@@ -3,14 +3,18 @@
 Nothing is tried again here but one call with a fresh access token; whoever calls comes back later by `wait`.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import os
 import random
 import re
 import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import httpx2
@@ -27,6 +31,7 @@ from connector.spapi.errors import (
     PageTokenDied,
     Redirected,
     Refused,
+    SpapiError,
     Throttled,
     Unreachable,
 )
@@ -60,6 +65,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Downloaded:
+    """A document on the disk as it came over the wire. `content_type` is empty where Amazon named none, `bytes` is
+    the file's size."""
+
     path: Path
     content_type: str
     bytes: int
@@ -73,12 +81,22 @@ class Call:
     operation: Operation
     kind: str = ""
     place: object = None
-    taken: object = None
+    taken: Any = None
     taken_at: float = 0.0
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self.operation.name
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What goes out, but for the access token."""
+
+    method: str
+    url: str
+    content: bytes | None
+    headers: dict[str, str]
 
 
 class Client:
@@ -92,25 +110,25 @@ class Client:
 
     def __init__(
         self,
-        endpoint,
-        access_token,
-        quota_take,
-        on_throttled=None,
-        on_answered=None,
-        on_date=None,
+        endpoint: str,
+        access_token: Callable[..., str],
+        quota_take: Callable[[Call], float | None],
+        on_throttled: Callable[[Call, float], float | None] | None = None,
+        on_answered: Callable[[Call, float | None, bool], object] | None = None,
+        on_date: Callable[[Call, str, float, float], object] | None = None,
         *,
-        document_hosts=(),
-        transport=None,
-        call_seconds=CALL_SECONDS,
-        sleep=time.sleep,
-    ):
+        document_hosts: Iterable[str] = (),
+        transport: httpx2.BaseTransport | None = None,
+        call_seconds: float = CALL_SECONDS,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._access_token = access_token
         self._quota_take = quota_take
         self._on_throttled = on_throttled or (lambda call, seconds: None)
         self._on_answered = on_answered or (lambda call, rate, is_well: None)
         self._on_date = on_date or (lambda call, date, sent, received: None)
-        self.place = None
+        self.place: object = None
         self._document_hosts = frozenset(host.lower() for host in document_hosts)
         self._call_seconds = call_seconds
         self._sleep = sleep
@@ -122,27 +140,41 @@ class Client:
             headers={"User-Agent": wire.USER_AGENT, "Accept-Encoding": "identity"},
         )
 
-    def call(self, name, path=None, query=None, body=None):
-        """The answer to one operation, or an error of connector.spapi.errors."""
+    def call(
+        self,
+        name: str,
+        path: Mapping[str, object] | None = None,
+        query: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | None = None,
+    ) -> Answer:
+        """The answer to the operation of this name in `OPERATIONS`.
+
+        `path` fills the places of the operation's path, `query` and `body` go as they are. Raises the errors of
+        connector.spapi.errors: Throttled where the quota is used up for longer than a second or Amazon answers
+        429, Unreachable, Forbidden, PageTokenDied, AnswerTooLarge, Redirected, else Refused; and whatever the
+        source of access tokens raises.
+        """
         operation = OPERATIONS[name]
         request = self._request(operation, path or {}, query or {}, body)
         kind = str((body or {}).get(operation.kind, "")) if operation.kind else ""
-        call, answer, failure = self._send(operation, kind, request, self._access_token())
-        if failure and failure.status in (401, 403) and _TOKEN_WORDING.search(failure.words):
-            call, answer, failure = self._send(operation, kind, request, self._access_token(force_refresh=True))
-        if failure:
-            raise self._meaning(call, query or {}, failure)
-        return answer
+        call, outcome = self._send(operation, kind, request, self._access_token())
+        if isinstance(outcome, _Failure) and outcome.status in (401, 403) and _TOKEN_WORDING.search(outcome.words):
+            call, outcome = self._send(operation, kind, request, self._access_token(force_refresh=True))
+        if isinstance(outcome, _Failure):
+            raise self._meaning(call, query or {}, outcome)
+        return outcome
 
-    def _send(self, operation, kind, request, access_token):
+    def _send(
+        self, operation: Operation, kind: str, request: _Request, access_token: str
+    ) -> tuple[Call, Answer | _Failure]:
         """One request of the quota, and what became of it. The token is there before: it may take long to get one."""
         call = Call(operation, kind, self.place)
         self._take(call)
-        return call, *self._exchange(call, request, access_token)
+        return call, self._exchange(call, request, access_token)
 
     # Quota
 
-    def _take(self, call):
+    def _take(self, call: Call) -> None:
         slept = 0.0
         while True:
             wait = self._quota_take(call)
@@ -160,7 +192,13 @@ class Client:
 
     # One exchange
 
-    def _request(self, operation, path, query, body):
+    def _request(
+        self,
+        operation: Operation,
+        path: Mapping[str, object],
+        query: Mapping[str, object],
+        body: Mapping[str, object] | None,
+    ) -> _Request:
         filled = {name: quote(str(value), safe="") for name, value in path.items()}
         url = self._endpoint + operation.path.format(**filled)
         if query:
@@ -169,19 +207,21 @@ class Client:
         headers = {"Accept": "application/json"}
         if content is not None:
             headers["Content-Type"] = "application/json"
-        return operation.method, url, content, headers
+        return _Request(operation.method, url, content, headers)
 
-    def _exchange(self, call, request, access_token):
-        """(Answer, None), or (None, _Failure) for an answer that is no success."""
-        method, url, content, headers = request
-        host = urlsplit(url).hostname
+    def _exchange(self, call: Call, request: _Request, access_token: str) -> Answer | _Failure:
+        """The Answer, or a _Failure where it is no success. Raises Unreachable where there is none that can be read."""
+        host = urlsplit(request.url).hostname
         rate, is_well, date, received = None, False, None, 0.0
         sent = time.monotonic()
         try:
             with (
                 wire.deadline(self._call_seconds),
                 self._http.stream(
-                    method, url, content=content, headers=headers | {"x-amz-access-token": access_token}
+                    request.method,
+                    request.url,
+                    content=request.content,
+                    headers=request.headers | {"x-amz-access-token": access_token},
                 ) as response,
             ):
                 received = time.monotonic()
@@ -197,7 +237,7 @@ class Client:
                 self._on_date(call, date, sent, received)
         request_id = response.headers.get("x-amzn-RequestId", "")
         if response.status_code // 100 != 2:
-            return None, _Failure(call.name, response.status_code, request_id, content)
+            return _Failure(call.name, response.status_code, request_id, content)
         parsed, replaced = _parsed(content, call.name, request_id) if content.strip() else (None, 0)
         if call.operation.method != "DELETE" and not isinstance(parsed, (dict, list)):
             raise Unreachable(
@@ -208,12 +248,12 @@ class Client:
                 operation=call.name,
             )
         if _is_only_errors(parsed):
-            return None, _Failure(call.name, 400, request_id, content)
-        return Answer(parsed, response.headers, response.status_code, request_id, replaced), None
+            return _Failure(call.name, 400, request_id, content)
+        return Answer(parsed, response.headers, response.status_code, request_id, replaced)
 
     # What an answer without success means
 
-    def _meaning(self, call, query, failure):
+    def _meaning(self, call: Call, query: Mapping[str, object], failure: _Failure) -> SpapiError:
         facts, operation = failure.facts(), call.operation
         status, said = failure.status, failure.said
         if status == 429:
@@ -241,8 +281,12 @@ class Client:
 
     # Documents
 
-    def download(self, url, path, max_bytes, deadline=DOWNLOAD_SECONDS):
-        """The document behind the address, whole, as a file at `path`; no token and no cookie is sent along."""
+    def download(self, url: str, path: str | Path, max_bytes: int, deadline: float = DOWNLOAD_SECONDS) -> Downloaded:
+        """The document behind the address, whole, as a file at `path`; no token and no cookie is sent along.
+
+        `deadline` is in seconds, for all of it. Raises DocumentElsewhere, DocumentExpired, DocumentTooLarge (above
+        `max_bytes`), DocumentRefused, and Unreachable where it breaks off; then there is no file.
+        """
         host = self._checked_host(url)
         path = Path(path)
         part = path.with_name(path.name + ".part")
@@ -258,7 +302,7 @@ class Client:
             part.unlink(missing_ok=True)
         return Downloaded(path, response.headers.get("Content-Type", ""), size)
 
-    def _checked_host(self, url):
+    def _checked_host(self, url: str) -> str:
         parts = urlsplit(url)
         try:
             host, port = (parts.hostname or "").lower(), parts.port
@@ -279,7 +323,7 @@ class Client:
 class _Failure:
     """An answer that is no success, with what Amazon says in it; its message may be missing or null."""
 
-    def __init__(self, operation, status, request_id, content):
+    def __init__(self, operation: str, status: int, request_id: str, content: bytes) -> None:
         self.operation, self.status, self.request_id = operation, status, request_id
         try:
             parsed = orjson.loads(content)
@@ -292,15 +336,15 @@ class _Failure:
         self.details = _line(first.get("details"), 300)
 
     @property
-    def words(self):
+    def words(self) -> str:
         return f"{self.message_of_amazon} {self.details}"
 
     @property
-    def said(self):
+    def said(self) -> str:
         words = ", ".join(filter(None, (self.code, self.message_of_amazon, self.details)))
         return f", {words}" if words else ""
 
-    def facts(self):
+    def facts(self) -> dict[str, Any]:
         return {
             "status": self.status,
             "code": self.code,
@@ -311,7 +355,7 @@ class _Failure:
         }
 
 
-def encoded(query):
+def encoded(query: Mapping[str, object]) -> str:
     """The query string: lists joined by commas, and every other odd character percent-encoded exactly once."""
     pairs = []
     for name, value in query.items():
@@ -320,18 +364,18 @@ def encoded(query):
     return "&".join(pairs)
 
 
-def _number(text):
+def _number(text: Any) -> float | None:
     try:
         return float(text)
     except (TypeError, ValueError):
         return None
 
 
-def _word(value):
+def _word(value: object) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def _whole(response):
+def _whole(response: httpx2.Response) -> bytes:
     if len(response.headers.raw) > wire.MOST_HEADERS:
         raise httpx2.RemoteProtocolError("too many headers")
     parts, size = [], 0
@@ -343,7 +387,7 @@ def _whole(response):
     return b"".join(parts)
 
 
-def _parsed(content, operation, request_id):
+def _parsed(content: bytes, operation: str, request_id: str) -> tuple[Any, int]:
     """(JSON, characters replaced). Half surrogates and NUL are legal in JSON, but no database keeps them."""
     try:
         parsed = orjson.loads(content)
@@ -366,11 +410,11 @@ def _parsed(content, operation, request_id):
         ) from None
 
 
-def _no_constant(word):
+def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON")
 
 
-def _finite(text):
+def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
         raise ValueError(f"{text} is beyond all measure")
@@ -380,19 +424,19 @@ def _finite(text):
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 
 
-def _kept(value):
+def _kept(value: Any) -> tuple[Any, int]:
     if isinstance(value, str):
         return _UNKEPT.subn("�", value)
     if isinstance(value, list):
         pairs = [_kept(item) for item in value]
         return [item for item, _ in pairs], sum(count for _, count in pairs)
     if isinstance(value, dict):
-        pairs = {_kept(key)[0]: _kept(item) for key, item in value.items()}
-        return {key: item for key, (item, _) in pairs.items()}, sum(count for _, count in pairs.values())
+        members = {_kept(key)[0]: _kept(item) for key, item in value.items()}
+        return {key: item for key, (item, _) in members.items()}, sum(count for _, count in members.values())
     return value, 0
 
 
-def _is_only_errors(parsed):
+def _is_only_errors(parsed: object) -> bool:
     return (
         isinstance(parsed, dict)
         and bool(parsed.get("errors"))
@@ -400,16 +444,16 @@ def _is_only_errors(parsed):
     )
 
 
-def _line(value, most):
+def _line(value: object, most: int) -> str:
     text = "" if value is None else _UNKEPT.sub("\ufffd", str(value))
     return " ".join(text.split())[:most]
 
 
-def _duration(seconds):
+def _duration(seconds: float) -> str:
     return f"{max(1, round(seconds))} s" if seconds < 120 else f"{round(seconds / 60)} min"
 
 
-def _document_meaning(response):
+def _document_meaning(response: httpx2.Response) -> SpapiError:
     status = response.status_code
     said = b"".join(part for part, _ in zip(response.iter_raw(4096), range(4), strict=False))
     if status == 403 or (status == 400 and b"xpired" in said):
@@ -420,7 +464,7 @@ def _document_meaning(response):
     return DocumentRefused(fact=f"Amazon's storage does not give out the report's document ({status}).", status=status)
 
 
-def _save(response, part, max_bytes):
+def _save(response: httpx2.Response, part: Path, max_bytes: int) -> int:
     """Writes the body as it is on the wire; a body that ends early never becomes a file."""
     told = response.headers.get("Content-Length")
     if told and told.isdigit() and int(told) > max_bytes:
@@ -441,7 +485,7 @@ def _save(response, part, max_bytes):
     return size
 
 
-def _too_large(max_bytes):
+def _too_large(max_bytes: int) -> DocumentTooLarge:
     return DocumentTooLarge(
         fact=f"The report's document is larger than the {max_bytes >> 20:,} MiB that this installation takes."
     )

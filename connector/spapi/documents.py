@@ -3,8 +3,10 @@
 import io
 import tempfile
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from connector.spapi.charsets import Choice, Scan
 from connector.spapi.errors import DocumentBroken, DocumentTooLarge
@@ -22,21 +24,21 @@ class Text(io.TextIOWrapper):
     choice: Choice
 
     @property
-    def charset(self):
+    def charset(self) -> str:
         """The charset that was chosen, as Python names it."""
         return self.choice.codec
 
     @property
-    def because(self):
+    def because(self) -> str:
         """What decided."""
         return self.choice.because
 
-    def seek(self, at, whence=io.SEEK_SET):
+    def seek(self, at: int, whence: int = io.SEEK_SET) -> int:
         """The beginning is behind a byte order mark that is no text in the charset chosen."""
         return super().seek(max(at, self.choice.skip) if whence == io.SEEK_SET else at, whence)
 
 
-def open_bytes(path, max_bytes=MOST_BYTES, max_ratio=MOST_RATIO):
+def open_bytes(path: str | Path, max_bytes: int = MOST_BYTES, max_ratio: int = MOST_RATIO) -> Iterator[bytes]:
     """Yields the document unpacked, piece by piece; DocumentRefused where it is broken, cut off or swollen.
 
     Whether it is packed is told by its first bytes, not by a label; a packed one may have several members.
@@ -55,7 +57,7 @@ def open_bytes(path, max_bytes=MOST_BYTES, max_ratio=MOST_RATIO):
             yield piece
 
 
-def _unpacked(file, max_ratio):
+def _unpacked(file: BinaryIO, max_ratio: int) -> Iterator[bytes]:
     member, waiting, read, made = None, b"", 0, 0
     while True:
         if not waiting:
@@ -84,12 +86,18 @@ def _unpacked(file, max_ratio):
         raise _broken("ends too early")
 
 
-def _broken(what):
+def _broken(what: str) -> DocumentBroken:
     return DocumentBroken(fact=f"The report's document {what}.")
 
 
 @contextmanager
-def open_text(path, content_type="", country="", max_bytes=MOST_BYTES, max_ratio=MOST_RATIO):
+def open_text(
+    path: str | Path,
+    content_type: str = "",
+    country: str = "",
+    max_bytes: int = MOST_BYTES,
+    max_ratio: int = MOST_RATIO,
+) -> Iterator[Text]:
     """The document as Text, its charset being settled over the whole of it before the first line is given out.
 
     Lines end at a line feed only and keep their ends, so that a carriage return inside a value does no harm. Bytes that are no

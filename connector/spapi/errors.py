@@ -29,6 +29,8 @@ These errors carry facts and speak of Amazon alone. What they mean for rows, acc
 `datasets.backfill.refusals` for a run, `connector.accounts.refusals` for an account.
 """
 
+from typing import Any
+
 
 class SpapiError(Exception):
     """What Amazon did.
@@ -41,7 +43,18 @@ class SpapiError(Exception):
     message     a whole text, worded by one of our own rooms that raises the error itself; else the fact
     """
 
-    def __init__(self, message="", *, fact="", status=None, code="", said="", details="", request_id="", operation=""):
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        fact: str = "",
+        status: int | None = None,
+        code: str = "",
+        said: str = "",
+        details: str = "",
+        request_id: str = "",
+        operation: str = "",
+    ) -> None:
         super().__init__(message or fact)
         self.message = message or fact
         self.is_worded = bool(message)
@@ -54,20 +67,22 @@ class SpapiError(Exception):
         self.operation = operation
 
     @property
-    def facts(self):
+    def facts(self) -> dict[str, Any]:
         """All but the sentences, to be passed on to another error."""
         names = ("status", "code", "said", "details", "request_id", "operation")
         return {name: getattr(self, name) for name in names}
 
     @property
-    def words_of_amazon(self):
+    def words_of_amazon(self) -> str:
         """Status, code, message and details in one line, as far as there are any: 400, InvalidInput, Invalid input."""
         parts = (str(self.status or ""), self.code, self.said, self.details)
         return ", ".join(part for part in parts if part)
 
 
 class ComeBackLater(SpapiError):
-    def __init__(self, message="", *, wait, **facts):
+    """Nothing is wrong with the request: the same one may succeed in `wait` seconds."""
+
+    def __init__(self, message: str = "", *, wait: float, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.wait = wait
 
@@ -89,7 +104,10 @@ class NotReady(ComeBackLater):
 
 
 class ReportFailed(SpapiError):
-    def __init__(self, message="", *, document_id=None, **facts):
+    """Amazon ended the report with FATAL. What it left as an explanation is the document of `document_id`, where
+    there is one."""
+
+    def __init__(self, message: str = "", *, document_id: str | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.document_id = document_id
         self.reason = ""  # Amazon's own words, once they were read

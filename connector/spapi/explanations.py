@@ -50,7 +50,7 @@ EXPLANATIONS = (
 )
 
 
-def explanation(said):
+def explanation(said: str) -> Explanation | None:
     """The known explanation in what a failed report's document says; None where there is none."""
     plain = " ".join(said.lower().split())
     return next((known for known in EXPLANATIONS if known.words in plain), None)

@@ -61,10 +61,11 @@ _BY_COUNTRY["GB"] = _BY_COUNTRY["UK"]
 _BY_ID = {marketplace.id: marketplace for marketplace in MARKETPLACES}
 
 
-def by_country(code):
+def by_country(code: str) -> Marketplace:
     """The marketplace of a country code, in either case; KeyError when Amazon has none there."""
     return _BY_COUNTRY[code.upper()]
 
 
-def by_id(marketplace_id):
+def by_id(marketplace_id: str) -> Marketplace:
+    """The marketplace of Amazon's id; KeyError where it is none of these."""
     return _BY_ID[marketplace_id]

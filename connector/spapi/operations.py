@@ -25,7 +25,7 @@ class Further:
     of: str = "account"  # or application
     kind: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.of not in ("account", "application"):
             raise ValueError(f"a limit is an account's or an application's, not of {self.of!r}")
 
@@ -47,7 +47,7 @@ class Operation:
     kind: str = ""
     further: tuple[Further, ...] = ()
 
-    def further_for(self, kind):
+    def further_for(self, kind: str) -> list[Further]:
         """The further limits that a call of this kind counts against."""
         return [limit for limit in self.further if limit.kind in ("", kind)]
 

@@ -1,9 +1,12 @@
 """Follows a chain of pages, one token after another; stops where it would run in circles."""
 
 import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import orjson
 
+from connector.spapi.client import Client
 from connector.spapi.errors import EndlessPages, Unreachable
 from connector.spapi.operations import OPERATIONS
 from connector.spapi.transport import RETRY_SECONDS
@@ -12,18 +15,31 @@ MOST_PAGES = 5000
 _REMEMBERED = 64  # of the tokens and pages seen, in the cursor; a longer circle ends at MOST_PAGES
 
 
-def pages(client, operation, query, cursor=None, replaced=None):
+def pages(
+    client: Client,
+    operation: str,
+    query: Mapping[str, object],
+    cursor: Mapping[str, Any] | None = None,
+    replaced: Callable[[int], object] | None = None,
+) -> Iterator[tuple[Any, dict[str, Any] | None]]:
     """Yields (page, next cursor), the cursor being None after the last page.
 
-    A cursor is plain JSON: kept, it lets another worker go on from there, with the same query. `replaced(count)` hears
-    of characters that no database keeps and that became U+FFFD.
+    A cursor is plain JSON: kept, it lets another worker go on from there, with the same query. `replaced(count)`
+    hears of characters that no database keeps and that became U+FFFD. Raises what `Client.call` does, EndlessPages
+    where the chain runs in a circle or beyond 5,000 pages, and Unreachable for a page without its list.
     """
     kind = OPERATIONS[operation]
     pager = kind.pager
     cursor = dict(cursor or {})
     while True:
         token = cursor.get("token")
-        sent = query if token is None else {pager.send: token} if pager.alone else {**query, pager.send: token}
+        sent = (
+            query
+            if token is None or pager is None
+            else {pager.send: token}
+            if pager.alone
+            else {**query, pager.send: token}
+        )
         answer = client.call(operation, query=sent)
         page = answer.json
         content = _content(page, _at(page, pager.items) if pager else _unpaged(page, kind.items))
@@ -43,11 +59,11 @@ def pages(client, operation, query, cursor=None, replaced=None):
             return
 
 
-def _unpaged(page, path):
+def _unpaged(page: Any, path: str) -> Any:
     return page if isinstance(page, list) else _at(page, path)  # Amazon's own example is a bare list
 
 
-def _content(page, items):
+def _content(page: Any, items: Any) -> bytes | None:
     """The page's list as bytes, by which a page is known again, in whatever order its entries come; None where it has none,
     or one that cannot be kept."""
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -59,7 +75,7 @@ def _content(page, items):
         return None
 
 
-def _next(cursor, token, content, operation):
+def _next(cursor: Mapping[str, Any], token: object, content: bytes, operation: str) -> dict[str, Any] | None:
     seen, count = cursor.get("seen", []), cursor.get("pages", 0) + 1
     marks = [_mark(content)] if content else []
     if marks and marks[0] in seen:
@@ -76,16 +92,16 @@ def _next(cursor, token, content, operation):
     return {"token": token, "pages": count, "seen": [*seen, *marks][-_REMEMBERED:]}
 
 
-def _mark(content):
+def _mark(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def _circle(operation, what):
+def _circle(operation: str, what: str) -> EndlessPages:
     fact = f"Amazon's answer to {operation} does not come to an end: it gave {what}."
     return EndlessPages(fact=fact, operation=operation)
 
 
-def _at(page, path):
+def _at(page: Any, path: str) -> Any:
     for step in path.split("."):
         page = page.get(step) if isinstance(page, dict) else None
     return page

@@ -1,9 +1,13 @@
 """The Reports API, one step at a time: ask, look, find again, fetch. No step waits."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeGuard
 
 from connector.spapi import pages
+from connector.spapi.client import Answer, Client, Downloaded
 from connector.spapi.errors import (
     AnotherReport,
     DocumentExpired,
@@ -13,7 +17,7 @@ from connector.spapi.errors import (
     ReportFailed,
     Unreachable,
 )
-from connector.spapi.specification import difference
+from connector.spapi.specification import Asked, difference
 from connector.spapi.transport import RETRY_SECONDS
 
 POLL_SECONDS = 15.0
@@ -32,9 +36,20 @@ class FoundReport:
     created_at: datetime | None
 
 
-def create(client, report_type, marketplace_ids, start=None, end=None, options=None):
-    """The id of a new report. Amazon never notices that it was asked for the same one before."""
-    body = {"reportType": report_type, "marketplaceIds": list(marketplace_ids)}
+def create(
+    client: Client,
+    report_type: str,
+    marketplace_ids: Sequence[str],
+    start: datetime | None = None,
+    end: datetime | None = None,
+    options: Mapping[str, str] | None = None,
+) -> str:
+    """The id of a new report. Amazon never notices that it was asked for the same one before.
+
+    `start` and `end` are aware instants, `options` are Amazon's report options. Raises what `Client.call` does,
+    and Unreachable where the answer has no id.
+    """
+    body: dict[str, object] = {"reportType": report_type, "marketplaceIds": list(marketplace_ids)}
     if start is not None:
         body["dataStartTime"] = _written(start)
     if end is not None:
@@ -44,10 +59,11 @@ def create(client, report_type, marketplace_ids, start=None, end=None, options=N
     return _text(client.call("createReport", body=body), "reportId")
 
 
-def check(client, report_id, asked=None):
-    """The id of the finished report's document; raises what else may have become of it.
+def check(client: Client, report_id: str, asked: Asked | None = None) -> str:
+    """The id of the finished report's document.
 
-    With `asked`, a `specification.Asked`, raises AnotherReport where the report says that it answers another question.
+    Raises what else may have become of it: NotReady, NothingThere, ReportCancelled, ReportFailed; with `asked`
+    also AnotherReport, where the report says that it answers another question.
     """
     report = client.call("getReport", path={"reportId": report_id}).json
     if asked is not None:
@@ -70,7 +86,7 @@ def check(client, report_id, asked=None):
     )
 
 
-def _refuse_another(report, report_id, asked):
+def _refuse_another(report: Any, report_id: str, asked: Asked) -> None:
     said = report.get("reportId") if isinstance(report, dict) else None
     if said not in (None, report_id):
         raise AnotherReport(
@@ -80,8 +96,15 @@ def _refuse_another(report, report_id, asked):
         raise AnotherReport(f"Amazon's report {report_id} is another one than was asked for: {found}.")
 
 
-def find(client, report_type, marketplace_ids, start=None, end=None, since=None):
-    """[FoundReport] of what Amazon holds for exactly this question, newest first."""
+def find(
+    client: Client,
+    report_type: str,
+    marketplace_ids: Sequence[str],
+    start: datetime | None = None,
+    end: datetime | None = None,
+    since: datetime | None = None,
+) -> list[FoundReport]:
+    """The reports that Amazon holds for exactly this question, newest first. `start`, `end` and `since` are instants."""
     query = {"reportTypes": [report_type], "pageSize": 100}
     if len(marketplace_ids) <= _MOST_MARKETPLACES:
         query["marketplaceIds"] = list(marketplace_ids)
@@ -105,9 +128,14 @@ def find(client, report_type, marketplace_ids, start=None, end=None, since=None)
     return sorted(found, key=lambda entry: entry.created_at or oldest, reverse=True)
 
 
-def fetch_document(client, document_id, path, max_bytes=MOST_BYTES):
-    """The document as a file at `path`: its address is asked for and used in one step, anew where it has run out."""
-    for attempt in range(1, ADDRESSES + 1):
+def fetch_document(client: Client, document_id: str, path: str | Path, max_bytes: int = MOST_BYTES) -> Downloaded:
+    """The document as a file at `path`: its address is asked for and used in one step, anew where it has run out.
+
+    Raises what `Client.download` does; DocumentExpired only once three addresses have run out.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
         url = _text(client.call("getReportDocument", path={"reportDocumentId": document_id}), "url")
         try:
             return client.download(url, path, max_bytes)
@@ -116,7 +144,7 @@ def fetch_document(client, document_id, path, max_bytes=MOST_BYTES):
                 raise
 
 
-def _text(answer, name):
+def _text(answer: Answer, name: str) -> str:
     value = answer.json.get(name) if isinstance(answer.json, dict) else None
     if not _is_id(value, name):
         raise Unreachable(
@@ -128,23 +156,23 @@ def _text(answer, name):
     return value
 
 
-def _is_id(value, name):
+def _is_id(value: object, name: str) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= _LONGEST[name]
 
 
-def _written(moment):
+def _written(moment: datetime) -> str:
     moment = moment.astimezone(UTC).replace(tzinfo=None)
     return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds") + "Z"
 
 
-def _read(text):
+def _read(text: Any) -> datetime | None:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
 
 
-def _same(text, moment):
+def _same(text: Any, moment: datetime | None) -> bool:
     """Whether Amazon's moment is the one we asked for, to the second."""
     told = _read(text)
     return moment is None or (told is not None and abs((told - moment).total_seconds()) < 1)

@@ -4,8 +4,10 @@ Amazon repeats the question in two places: getReport's answer (without the optio
 JSON documents. A member that is not repeated, or is null, says nothing. Pure.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 TYPE, START, END, PLACES, OPTIONS = "reportType", "dataStartTime", "dataEndTime", "marketplaceIds", "reportOptions"
@@ -35,36 +37,38 @@ class Difference:
     asked: str
     said: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"its {self.member} is {self.said or 'empty'}, and {self.asked} was asked for"
 
 
-def difference(said, asked: Asked) -> Difference | None:
+def difference(said: object, asked: Asked) -> Difference | None:
     """The first Difference between what a report `said` of itself, a mapping, and what was asked for; None where there is none."""
     if not isinstance(said, dict):
         return None
     return next((found for found in _differences(said, asked) if found), None)
 
 
-def _differences(said, asked):
+def _differences(said: Mapping[str, Any], asked: Asked) -> Iterator[Difference | None]:
     yield _of_type(said.get(TYPE), asked)
     yield _of_bound(START, said.get(START), asked.start, asked)
     yield _of_bound(END, said.get(END), asked.end, asked)
     yield _of_marketplaces(said.get(PLACES), asked)
     options = said.get(OPTIONS)
-    for name, wanted in (asked.options or {}).items() if isinstance(options, dict) else ():
+    if not isinstance(options, dict):
+        return
+    for name, wanted in (asked.options or {}).items():
         if options.get(name) is not None and _word(options[name]) != _word(wanted):
             yield Difference(f"{OPTIONS}.{name}", _word(wanted), _shown(_word(options[name])))
 
 
-def _of_type(said, asked):
+def _of_type(said: object, asked: Asked) -> Difference | None:
     """Documents name some types without the GET_ that one asks for."""
     if said is None or str(said).removeprefix("GET_") == asked.report_type.removeprefix("GET_"):
         return None
     return Difference(TYPE, asked.report_type, _shown(said))
 
 
-def _of_marketplaces(said, asked):
+def _of_marketplaces(said: object, asked: Asked) -> Difference | None:
     if said is None or not asked.marketplace_ids:
         return None
     found = {str(place) for place in said} if isinstance(said, list) else {str(said)}
@@ -73,7 +77,7 @@ def _of_marketplaces(said, asked):
     return Difference(PLACES, ", ".join(sorted(asked.marketplace_ids)), _shown(", ".join(sorted(found))))
 
 
-def _of_bound(member, said, wanted, asked):
+def _of_bound(member: str, said: Any, wanted: datetime | None, asked: Asked) -> Difference | None:
     if said is None or wanted is None:
         return None
     wanted = wanted.astimezone(UTC)
@@ -82,7 +86,7 @@ def _of_bound(member, said, wanted, asked):
     return None if is_same(said, wanted, member == END, asked.zone) else Difference(member, shown, _shown(said))
 
 
-def _is_same_date(said, wanted, is_end, zone):
+def _is_same_date(said: Any, wanted: datetime, is_end: bool, zone: str) -> bool:
     """A midnight of whatever zone, and the last second of a day, stand for the date that is written; any other time of day is an
     instant, whose date is that of the report's zone."""
     found = _read(said)
@@ -95,7 +99,7 @@ def _is_same_date(said, wanted, is_end, zone):
     return found == wanted.date()
 
 
-def _is_same_instant(said, wanted, is_end, zone):
+def _is_same_instant(said: Any, wanted: datetime, is_end: bool, zone: str) -> bool:
     """To the second, and with the last second before an end for the end itself. A date says as much as a date can."""
     found = _read(said)
     if found is None:
@@ -109,7 +113,7 @@ def _is_same_instant(said, wanted, is_end, zone):
     return any(abs(instant - wanted) <= _A_SECOND for instant in instants)
 
 
-def _read(text):
+def _read(text: Any) -> date | None:
     """A date, a datetime, or None."""
     for form in (date, datetime):
         try:
@@ -119,13 +123,13 @@ def _read(text):
     return None
 
 
-def _word(value):
+def _word(value: object) -> str:
     """An option's value as Amazon takes it: text."""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(_word, value)) if isinstance(value, list) else str(value)
 
 
-def _shown(value):
+def _shown(value: object) -> str:
     text = "".join(sign if sign.isprintable() else "\ufffd" for sign in str(value))
     return text[:_LONGEST] + ("…" if len(text) > _LONGEST else "")

@@ -1,13 +1,14 @@
 """Login with Amazon: consent codes and refresh tokens in, access tokens out."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import OAuth2Client
 
 from connector.spapi import transport as wire
-from connector.spapi.errors import ConsentLost, SecretRejected, SignInRefused, Throttled, Unreachable
+from connector.spapi.errors import ConsentLost, SecretRejected, SignInRefused, SpapiError, Throttled, Unreachable
 
 TOKEN_URL = "https://api.amazon.com/auth/o2/token"
 OPERATION = "token"  # its name in errors, beside the API's operations
@@ -21,29 +22,72 @@ _TOO_OFTEN = ("too_many_requests", "slow_down")
 
 @dataclass(frozen=True)
 class Tokens:
+    """What Amazon's sign-in service gives out; `expires_in` is in seconds, of the access token. The refresh token
+    is empty where there is none."""
+
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: int
 
 
-def exchange_code(client_id, client_secret, code, redirect_uri, *, url=TOKEN_URL, transport=None):
-    """Tokens for the code that Amazon's consent page sent back; it lives five minutes and works once."""
+def exchange_code(
+    client_id: str,
+    client_secret: str,
+    code: str,
+    redirect_uri: str,
+    *,
+    url: str = TOKEN_URL,
+    transport: httpx2.BaseTransport | None = None,
+) -> Tokens:
+    """Tokens for the code that Amazon's consent page sent back; it lives five minutes and works once.
+
+    Raises ConsentLost where the code is not taken, SecretRejected, SignInRefused, Throttled, Unreachable.
+    """
     return _ask(
         client_id, client_secret, url, transport, grant_type="authorization_code", code=code, redirect_uri=redirect_uri
     )
 
 
-def refresh(client_id, client_secret, refresh_token, *, url=TOKEN_URL, transport=None):
-    """A new access token. Amazon answers with the same refresh token."""
+def refresh(
+    client_id: str,
+    client_secret: str,
+    refresh_token: str,
+    *,
+    url: str = TOKEN_URL,
+    transport: httpx2.BaseTransport | None = None,
+) -> Tokens:
+    """A new access token. Amazon answers with the same refresh token.
+
+    Raises ConsentLost where the refresh token is not taken, SecretRejected, SignInRefused, Throttled, Unreachable.
+    """
     return _ask(client_id, client_secret, url, transport, grant_type="refresh_token", refresh_token=refresh_token)
 
 
-def client_credentials(client_id, client_secret, scope, *, url=TOKEN_URL, transport=None):
-    """A token of the application itself, for calls that need no seller's consent."""
+def client_credentials(
+    client_id: str,
+    client_secret: str,
+    scope: str,
+    *,
+    url: str = TOKEN_URL,
+    transport: httpx2.BaseTransport | None = None,
+) -> Tokens:
+    """A token of the application itself, for calls that need no seller's consent.
+
+    Raises SecretRejected, ConsentLost or SignInRefused where the application may have none, Throttled,
+    Unreachable.
+    """
     return _ask(client_id, client_secret, url, transport, grant_type="client_credentials", scope=scope)
 
 
-def _ask(client_id, client_secret, url, transport, *, grant_type, **parameters):
+def _ask(
+    client_id: str,
+    client_secret: str,
+    url: str,
+    transport: httpx2.BaseTransport | None,
+    *,
+    grant_type: str,
+    **parameters: str,
+) -> Tokens:
     session = OAuth2Client(
         client_id,
         client_secret,
@@ -71,9 +115,9 @@ def _ask(client_id, client_secret, url, transport, *, grant_type, **parameters):
     return Tokens(access_token, answer.get("refresh_token") or parameters.get("refresh_token") or "", int(life))
 
 
-def _meaning(problem, grant_type):
+def _meaning(problem: OAuthError, grant_type: str) -> SpapiError:
     code = str(problem.error)
-    facts = {"code": code, "said": str(problem.description or "")[:300], "operation": OPERATION}
+    facts: dict[str, Any] = {"code": code, "said": str(problem.description or "")[:300], "operation": OPERATION}
     if code in _CONSENT_IS_GONE:
         if grant_type == "authorization_code":
             fact = "Amazon does not take the code that its consent page sent: it lives five minutes and works once."
@@ -96,8 +140,8 @@ def _meaning(problem, grant_type):
     return SignInRefused(fact=f"Amazon's sign-in service refused the request ({code[:60]}).", **facts)
 
 
-def _of_status(status):
-    facts = {"status": status, "operation": OPERATION}
+def _of_status(status: int) -> SpapiError:
+    facts: dict[str, Any] = {"status": status, "operation": OPERATION}
     if status == 429:
         return Throttled(fact="Amazon's sign-in service asks for a pause of a minute.", wait=60.0, **facts)
     if 400 <= status < 500:
@@ -105,6 +149,6 @@ def _of_status(status):
     return Unreachable(fact="Amazon's sign-in service is out of order.", wait=wire.RETRY_SECONDS, **facts)
 
 
-def _unreadable():
+def _unreadable() -> Unreachable:
     fact = "Amazon's sign-in service answered in a way that cannot be read."
     return Unreachable(fact=fact, wait=wire.RETRY_SECONDS, operation=OPERATION)

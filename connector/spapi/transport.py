@@ -5,8 +5,10 @@ import platform
 import ssl
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any, cast
 
 import httpcore2
 import httpx2
@@ -25,7 +27,7 @@ _clock = threading.local()
 
 
 @contextmanager
-def deadline(seconds):
+def deadline(seconds: float) -> Iterator[None]:
     """All that is sent and received inside has to be over in so many seconds, however slowly the other side drips."""
     before = getattr(_clock, "until", None)
     until = time.monotonic() + seconds
@@ -36,7 +38,7 @@ def deadline(seconds):
         _clock.until = before
 
 
-def _left(timeout, error):
+def _left(timeout: float | None, error: type[Exception]) -> float | None:
     """The time-out of the next step: its own, but never past the deadline."""
     until = getattr(_clock, "until", None)
     if until is None:
@@ -48,41 +50,50 @@ def _left(timeout, error):
 
 
 class _Stream(httpcore2.NetworkStream):
-    def __init__(self, stream):
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self._stream = stream
 
-    def read(self, max_bytes, timeout=None):
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return self._stream.read(max_bytes, _left(timeout, httpcore2.ReadTimeout))
 
-    def write(self, buffer, timeout=None):
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, _left(timeout, httpcore2.WriteTimeout))
 
-    def close(self):
+    def close(self) -> None:
         self._stream.close()
 
-    def start_tls(self, ssl_context, server_hostname=None, timeout=None):
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
         return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout, httpcore2.ConnectTimeout)))
 
-    def get_extra_info(self, info):
+    def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
 class _Backend(httpcore2.NetworkBackend):
-    def __init__(self):
+    def __init__(self) -> None:
         self._backend = httpcore2.SyncBackend()
 
-    def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
         timeout = _left(timeout, httpcore2.ConnectTimeout)
         return _Stream(self._backend.connect_tcp(host, port, timeout, local_address, socket_options))
 
-    def sleep(self, seconds):
+    def sleep(self, seconds: float) -> None:
         self._backend.sleep(seconds)
 
 
 class Transport(httpx2.HTTPTransport):
     """HTTP/1.1 over verified TLS 1.2 or newer, by a pool that keeps to the deadline."""
 
-    def __init__(self, ssl_context=None):
+    def __init__(self, ssl_context: ssl.SSLContext | None = None) -> None:
         context = ssl_context or httpx2.create_ssl_context()
         context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
         super().__init__(verify=context)
@@ -96,11 +107,11 @@ class Transport(httpx2.HTTPTransport):
 
 
 @lru_cache(maxsize=4)
-def _of_process(pid):
+def _of_process(pid: int) -> Transport:
     return Transport()
 
 
-def shared():
+def shared() -> Transport:
     """The pool of this process; a worker that was forked gets its own."""
     return _of_process(os.getpid())
 
@@ -108,20 +119,20 @@ def shared():
 class Bounded(httpx2.BaseTransport):
     """Reads at most so many bytes of an answer: a stranger's endless one ends here."""
 
-    def __init__(self, transport, most_bytes):
+    def __init__(self, transport: httpx2.BaseTransport, most_bytes: int) -> None:
         self._transport, self._most = transport, most_bytes
 
-    def handle_request(self, request):
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         response = self._transport.handle_request(request)
-        response.stream = _BoundedStream(response.stream, self._most)
+        response.stream = _BoundedStream(cast(httpx2.SyncByteStream, response.stream), self._most)
         return response
 
 
 class _BoundedStream(httpx2.SyncByteStream):
-    def __init__(self, stream, most):
+    def __init__(self, stream: httpx2.SyncByteStream, most: int) -> None:
         self._stream, self._most = stream, most
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[bytes]:
         seen = 0
         for part in self._stream:
             seen += len(part)
@@ -129,15 +140,16 @@ class _BoundedStream(httpx2.SyncByteStream):
                 raise httpx2.ReadError(f"the answer is longer than {self._most} bytes")
             yield part
 
-    def close(self):
+    def close(self) -> None:
         self._stream.close()
 
 
 FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)
 
 
-def unreachable(problem, host):
-    """What a failed exchange means, in words that tell a wrong name from a bad certificate and a cut line."""
+def unreachable(problem: BaseException, host: str | None) -> Unreachable:
+    """What a failed exchange means, in words that tell a wrong name from a bad certificate and a cut line. To be
+    raised by the caller, `from None`: the failure may hold a secret."""
     causes = list(_causes(problem))
     text = " ".join(str(cause) for cause in causes)
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes) or "CERTIFICATE_VERIFY_FAILED" in text:
@@ -159,7 +171,7 @@ def unreachable(problem, host):
     )
 
 
-def _causes(problem):
+def _causes(problem: BaseException | None) -> Iterator[BaseException]:
     while problem is not None:
         yield problem
         problem = problem.__cause__ or problem.__context__

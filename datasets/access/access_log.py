@@ -1,22 +1,29 @@
 """Who has read a dataset's rows last. Written once a minute for each reader and dataset, so that reading stays reading."""
 
+from __future__ import annotations
+
 import contextlib
 import threading
 import time
+from typing import Any
 
 from django.db import IntegrityError, connection
-from django.db.models import F
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
 
+from datasets.access.tokens import Caller
+from datasets.models import Dataset, Reading
 from datasets.problems import shown
+from datasets.rows.policy import Policy
 
 NOTED_EVERY = 60.0  # seconds
 MAX_REMEMBERED = 10_000
 
-_noted = {}  # (dataset, reader): when this process wrote it down
+_noted: dict[tuple[int, str], float] = {}  # (dataset, reader): when this process wrote it down
 _lock = threading.Lock()
 
 
-def note(request, caller, dataset, what):
+def note(request: HttpRequest, caller: Caller, dataset: Dataset, what: str) -> None:
     """Remembers that this caller has read the dataset's rows, as what, and by what program."""
     key, now = (dataset.pk, caller.key), time.monotonic()
     with _lock:
@@ -25,7 +32,7 @@ def note(request, caller, dataset, what):
         if len(_noted) >= MAX_REMEMBERED:
             _noted.clear()
         _noted[key] = now
-    values = {
+    values: dict[str, Any] = {
         "dataset": dataset.pk,
         "reader": caller.key,
         "token": caller.token.pk if caller.token else None,
@@ -38,13 +45,13 @@ def note(request, caller, dataset, what):
         cursor.execute(NOTE, values)
 
 
-def latest(dataset, policy, most=10):
+def latest(dataset: Dataset, policy: Policy, most: int = 10) -> QuerySet[Reading]:
     """The readers of this dataset, the last one first; who does not see all of it is told of their own reading only."""
     found = dataset.readings if policy.is_open else dataset.readings.filter(reader=policy.who)
     return found.select_related("token", "user").order_by(F("at").desc(), "pk")[:most]
 
 
-def forget():
+def forget() -> None:
     """As a process that has just begun."""
     with _lock:
         _noted.clear()

@@ -5,9 +5,16 @@ that is most of the work. The queryset stays the one definition of who may see w
 Django's models, as a prepared statement.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models.query import get_related_populators
+from django.db.models import QuerySet
+from django.db.models.query import get_related_populators  # type: ignore[attr-defined]  # an inside of Django
+
+# The statement, of each of its parameters the place among the values that are asked for (None: its own), and what makes objects.
+_Compiled = tuple[str, list[tuple[int | None, object]], Callable[[Sequence], Any]]
 
 PREPARE_AFTER = 5  # times that a connection has been asked, as psycopg has it
 
@@ -15,11 +22,11 @@ PREPARE_AFTER = 5  # times that a connection has been asked, as psycopg has it
 class CompiledQueryset:
     """`build` makes a sliced queryset of its arguments; the marks stand for these while it is compiled, and no two are alike."""
 
-    def __init__(self, build, *marks):
+    def __init__(self, build: Callable[..., QuerySet], *marks: object) -> None:
         self._build, self._marks = build, marks
-        self._compiled = None
+        self._compiled: _Compiled | None = None
 
-    def first(self, *values):
+    def first(self, *values: object) -> Any:
         """The first object found with these values, or None."""
         statement, places, restore = self._compiled or self._compile()
         parameters = [values[place] if place is not None else own for place, own in places]
@@ -29,7 +36,7 @@ class CompiledQueryset:
             row = psycopg.Cursor(link).execute(statement, parameters).fetchone()
         return restore(row) if row else None
 
-    def _compile(self):
+    def _compile(self) -> _Compiled:
         compiler = self._build(*self._marks).query.get_compiler(DEFAULT_DB_ALIAS)
         statement, parameters = compiler.as_sql()
         places = [(self._marks.index(own) if own in self._marks else None, own) for own in parameters]
@@ -37,7 +44,7 @@ class CompiledQueryset:
         return self._compiled
 
 
-def _restorer(compiler):
+def _restorer(compiler: Any) -> Callable[[Sequence], Any]:
     """What makes a model's object, with those it was selected with, of a row: as Django's own ModelIterable does."""
     chosen = compiler.klass_info["select_fields"]
     own = slice(chosen[0], chosen[-1] + 1)
@@ -46,7 +53,7 @@ def _restorer(compiler):
     converters = compiler.get_converters([column[0] for column in compiler.select])
     model = compiler.klass_info["model"]
 
-    def restore(row):
+    def restore(row: Sequence) -> Any:
         row = next(iter(compiler.apply_converters([row], converters))) if converters else row
         found = model.from_db(DEFAULT_DB_ALIAS, names, row[own])
         for other in others:

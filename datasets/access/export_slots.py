@@ -6,7 +6,9 @@ Over all processes a slot is an advisory lock of the export's own transaction: w
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 
+import psycopg
 from django.conf import settings
 
 from datasets.problems import TooMany
@@ -18,11 +20,11 @@ COME_BACK_SECONDS = 5
 class ExportSlots:
     """Counts who streams in this process. Take one before opening anything, give it back exactly once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._taken = Counter()
+        self._taken: Counter[str] = Counter()
 
-    def take(self, who):
+    def take(self, who: str) -> Callable[[], None]:
         """A slot for this caller; raises TooMany. Call what it returns to give the slot back."""
         with self._lock:
             if self._taken[who] >= settings.EXPORTS_PER_CALLER:
@@ -32,7 +34,7 @@ class ExportSlots:
             self._taken[who] += 1
         given_back = False
 
-        def give_back():
+        def give_back() -> None:
             nonlocal given_back
             with self._lock:
                 if not given_back:
@@ -43,7 +45,8 @@ class ExportSlots:
 
         return give_back
 
-    def taken(self):
+    def taken(self) -> int:
+        """How many stream in this process."""
         with self._lock:
             return self._taken.total()
 
@@ -51,7 +54,7 @@ class ExportSlots:
 EXPORT_SLOTS = ExportSlots()
 
 
-def take_everywhere(connection, who):
+def take_everywhere(connection: psycopg.Connection, who: str) -> None:
     """A slot among those of all processes, until the connection's transaction ends; raises TooMany."""
     numbers = {
         "own": f"exports of {who}",
@@ -59,7 +62,7 @@ def take_everywhere(connection, who):
         "all": "exports",
         "most": settings.EXPORTS_AT_ONCE,
     }
-    has_own, has_one = connection.execute(TAKE, numbers).fetchone()
+    [(has_own, has_one)] = connection.execute(TAKE, numbers).fetchall()
     if not has_own:
         raise too_many_of_yours()
     if not has_one:
@@ -84,12 +87,12 @@ TAKE = f"""
 """
 
 
-def too_many_of_yours():
+def too_many_of_yours() -> TooMany:
     return TooMany(
         f"{settings.EXPORTS_PER_CALLER} downloads of yours are under way already. Wait for one to end.",
         seconds=COME_BACK_SECONDS,
     )
 
 
-def too_many_here():
+def too_many_here() -> TooMany:
     return TooMany("As many downloads as this installation takes are under way.", seconds=COME_BACK_SECONDS)

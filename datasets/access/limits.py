@@ -9,11 +9,21 @@ import ipaddress
 import math
 import threading
 import time
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import connection
+from django.http import HttpRequest
 
 from datasets.problems import TooMany
+
+
+class Counted(Protocol):
+    """Who asks, as far as counting needs to know: by the key that is theirs alone."""
+
+    @property
+    def key(self) -> str: ...
+
 
 WINDOW = 60.0  # seconds that an empty bucket takes to refill
 PARTS = 100  # a process holds at most this part of a bucket
@@ -23,11 +33,11 @@ MAX_HELD = 10_000  # callers that a process remembers
 class Shares:
     """What this process has taken from each bucket and not given out yet."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held = {}  # key: (how many, until when)
+        self._held: dict[str, tuple[int, float]] = {}  # key: (how many, until when)
 
-    def take(self, key, most):
+    def take(self, key: str, most: int) -> float:
         """One from the bucket; answers 0, or the seconds until there is one again."""
         now = time.monotonic()
         with self._lock:
@@ -44,7 +54,8 @@ class Shares:
             return 0.0
         return draw(key, most, 1)
 
-    def forget(self):
+    def forget(self) -> None:
+        """As a process that has just begun."""
         with self._lock:
             self._held.clear()
 
@@ -52,14 +63,14 @@ class Shares:
 SHARES = Shares()
 
 
-def note_request(caller):
+def note_request(caller: Counted) -> None:
     """Counts a request of this caller; raises TooMany where the minute's requests are used up."""
     most = settings.REQUESTS_PER_MINUTE
     if wait := SHARES.take(caller.key, most):
         raise TooMany(f"This token may ask {most:,} times a minute. Wait {math.ceil(wait)} s.", seconds=math.ceil(wait))
 
 
-def note_wrong_token(request):
+def note_wrong_token(request: HttpRequest) -> None:
     """Counts a token that opened nothing; raises TooMany where this address has tried too many. A right one is never refused."""
     most = settings.WRONG_TOKENS_PER_MINUTE
     if wait := draw(f"wrong {address_of(request)}", most, 1):
@@ -69,9 +80,9 @@ def note_wrong_token(request):
         )
 
 
-def draw(key, most, count):
+def draw(key: str, most: int, count: int) -> float:
     """Takes `count` from the bucket that holds `most`, or nothing; answers 0, or the seconds until there is one again."""
-    numbers = {"key": key, "each": WINDOW / most, "count": count, "window": WINDOW}
+    numbers: dict[str, Any] = {"key": key, "each": WINDOW / most, "count": count, "window": WINDOW}
     with connection.cursor() as cursor:
         cursor.execute(TAKE, numbers)
         if cursor.fetchone():
@@ -81,7 +92,7 @@ def draw(key, most, count):
     return max(row[0], 0.001) if row else 0.001
 
 
-def address_of(request):
+def address_of(request: HttpRequest) -> str:
     """Where the request comes from; behind the proxy that an https address means, what that has noted last. Somebody's whole
     IPv6 network counts as one."""
     text = request.META.get("REMOTE_ADDR", "")

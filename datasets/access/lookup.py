@@ -2,21 +2,24 @@
 
 import re
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
+from django.db.models import QuerySet
 
 from connector.accounts.models import User
 from datasets.access.compiled_queryset import CompiledQueryset
 from datasets.access.tokens import Caller
-from datasets.models import AccessToken
+from datasets.models import AccessToken, Dataset
 from datasets.problems import NotFound, shown
 
 SEALED = ("account__refresh_token", "account__access_token")  # readers need no secret
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 
-def find_dataset(caller, name):
-    """The dataset of this slug or UUID. One that the caller may not know of is not there."""
+def find_dataset(caller: Caller, name: str) -> Dataset:
+    """The dataset of this slug or UUID. One that the caller may not know of is not there: NotFound."""
     found = None
     if SLUG.fullmatch(name):
         found = _ask(BY_SLUG, caller, name)
@@ -27,15 +30,16 @@ def find_dataset(caller, name):
     return found
 
 
-def as_uuid(text):
+def as_uuid(text: Any) -> uuid.UUID | None:
+    """The UUID that the text is; None where it is none."""
     try:
         return uuid.UUID(text)
     except (ValueError, AttributeError, TypeError):
         return None
 
 
-def _known_by(field, mark, limited):
-    def build(user, token, value):
+def _known_by(field: str, mark: object, limited: bool) -> CompiledQueryset:
+    def build(user: int, token: int | None, value: object) -> QuerySet[Dataset]:
         # Nothing is known of either but what stands here: a rule that looked at more would fail loudly.
         caller = Caller(
             User.from_db(DEFAULT_DB_ALIAS, ["id"], [user]),
@@ -51,6 +55,6 @@ BY_SLUG = {limited: _known_by("slug", "a_slug", limited) for limited in (False, 
 BY_UUID = {limited: _known_by("uuid", uuid.UUID(int=1), limited) for limited in (False, True)}
 
 
-def _ask(prepared, caller, name):
-    limited = caller.token is not None and caller.token.limited
-    return prepared[limited].first(caller.user.pk, caller.token.pk if limited else None, name)
+def _ask(prepared: Mapping[bool, CompiledQueryset], caller: Caller, name: object) -> Dataset | None:
+    token = caller.token if caller.token is not None and caller.token.limited else None
+    return prepared[token is not None].first(caller.user.pk, token.pk if token else None, name)

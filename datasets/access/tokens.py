@@ -3,20 +3,25 @@
 A token is `bh_<8 id>_<43 secret>`. Only its SHA-256 is kept (256 random bits need no slow hash), so it is shown once.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
-from connector.accounts.models import Account
+from connector.accounts.models import Account, User
 from datasets.access import limits
 from datasets.access.compiled_queryset import CompiledQueryset
 from datasets.models import AccessToken, Dataset
@@ -50,7 +55,15 @@ LOOKED_AT = (
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-def issue(owner, name="", *, scopes=None, datasets=None, life=LIFE, now=None):
+def issue(
+    owner: User,
+    name: str = "",
+    *,
+    scopes: Iterable[str] | None = None,
+    datasets: Iterable[Dataset] | None = None,
+    life: timedelta | None = LIFE,
+    now: datetime | None = None,
+) -> tuple[AccessToken, str]:
     """A new token's row and its text, which nobody can show again. `datasets`: only these; None: all that the owner may see."""
     now = now or timezone.now()
     scopes = check_scopes(SCOPES if scopes is None else scopes)
@@ -58,7 +71,15 @@ def issue(owner, name="", *, scopes=None, datasets=None, life=LIFE, now=None):
     return _make(owner, name, AccessToken.Kind.API, scopes, datasets, life, now)
 
 
-def issue_link(owner, dataset, name="", *, fixed="", life=LIFE, now=None):
+def issue_link(
+    owner: User,
+    dataset: Dataset,
+    name: str = "",
+    *,
+    fixed: str = "",
+    life: timedelta | None = LIFE,
+    now: datetime | None = None,
+) -> tuple[AccessToken, str]:
     """A token that may stand in a URL as `?token=`: it reads this one dataset, and of that only what `fixed` leaves.
 
     Raises BadParameters where `fixed` says how files are written in a way that no format has.
@@ -69,7 +90,16 @@ def issue_link(owner, dataset, name="", *, fixed="", life=LIFE, now=None):
     return _make(owner, name, AccessToken.Kind.LINK, ["data:read"], [dataset], life, now, fixed)
 
 
-def _make(owner, name, kind, scopes, datasets, life, now, fixed=""):
+def _make(
+    owner: User,
+    name: str,
+    kind: AccessToken.Kind,
+    scopes: Sequence[str],
+    datasets: Iterable[Dataset] | None,
+    life: timedelta | None,
+    now: datetime,
+    fixed: str = "",
+) -> tuple[AccessToken, str]:
     key = secrets.token_hex(4)
     text = f"{'bh_link' if kind == AccessToken.Kind.LINK else 'bh'}_{key}_{secrets.token_urlsafe(32)}"
     token = AccessToken.objects.create(
@@ -88,12 +118,12 @@ def _make(owner, name, kind, scopes, datasets, life, now, fixed=""):
     return token, text
 
 
-def revoke(token, now=None):
+def revoke(token: AccessToken, now: datetime | None = None) -> None:
     """From this moment on the token opens nothing."""
     AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now or timezone.now())
 
 
-def check_scopes(scopes):
+def check_scopes(scopes: Iterable[str]) -> list[str]:
     """The scopes in the house's order, each once; raises BadParameters for one that does not exist."""
     wrong = [
         ("scopes", f"There is no scope '{shown(scope)}'.{nearest(str(scope), SCOPES)} There are: {', '.join(SCOPES)}.")
@@ -109,49 +139,52 @@ def check_scopes(scopes):
 class Caller:
     """Who asks: a person through a token, or through the browser's session (token None)."""
 
-    user: object
+    user: User
     token: AccessToken | None = None
 
     @property
-    def key(self):
+    def key(self) -> str:
         """Names the caller where limits are counted."""
         return f"token {self.token.pk}" if self.token else f"user {self.user.pk}"
 
     @property
-    def fixed(self):
+    def fixed(self) -> str:
         """What a link is fixed to, as a raw query string; nothing for everybody else."""
         return self.token.link_query if self.token else ""
 
     @property
-    def defaults(self):
+    def defaults(self) -> Sequence[tuple[str, str]]:
         """How a link writes files where the address does not say otherwise: (name, value) of its parameters."""
         return query.pairs_of(self.fixed) if self.fixed else ()
 
-    def may(self, scope):
+    def may(self, scope: str) -> bool:
+        """Whether the caller has the scope, one of SCOPES; a session has all."""
         return self.token is None or scope in self.token.scopes
 
-    def datasets(self):
+    def datasets(self) -> QuerySet[Dataset]:
         """What the caller may know of; the rest is as if it did not exist."""
         found = Dataset.objects.of(self.user)
         if self.token is not None and self.token.limited:
             found = found.filter(pk__in=self.token.datasets.values("pk"))
         return found
 
-    def accounts(self):
+    def accounts(self) -> QuerySet[Account]:
+        """The accounts that the caller may know of."""
         if self.token is not None and self.token.limited:
             return Account.objects.none()  # a token for some datasets says nothing of the accounts behind them
         return Account.objects.of(self.user)
 
-    def tokens(self):
+    def tokens(self) -> QuerySet[AccessToken]:
+        """The caller's own tokens."""
         return AccessToken.objects.filter(owner=self.user)
 
-    def check_unlimited(self):
+    def check_unlimited(self) -> None:
         """For what concerns more than the datasets that a limited token names."""
         if self.token is not None and self.token.limited:
             raise Forbidden("This token is limited to certain datasets. Use one that is not.")
 
 
-def caller(request, scope, *, link=None, now=None):
+def caller(request: HttpRequest, scope: str, *, link: str | None = None, now: datetime | None = None) -> Caller:
     """The Caller of this request, who has the scope. Raises Unauthenticated or Forbidden.
 
     An Authorization header decides alone, then a `link` (the value of `?token=`, where the call takes one): a wrong
@@ -164,7 +197,7 @@ def caller(request, scope, *, link=None, now=None):
             if header:
                 found = _by_token(_presented(header), AccessToken.Kind.API, SHAPE, request, now)
             else:
-                found = _by_token(_linked(link), AccessToken.Kind.LINK, LINK_SHAPE, request, now)
+                found = _by_token(_linked(link or ""), AccessToken.Kind.LINK, LINK_SHAPE, request, now)
         except Unauthenticated:
             limits.note_wrong_token(request)
             raise
@@ -175,7 +208,7 @@ def caller(request, scope, *, link=None, now=None):
     return found
 
 
-def reader(request):
+def reader(request: HttpRequest) -> tuple[Caller, list[tuple[str, str]]]:
     """The Caller who reads rows, and the parameters without the link's token where one is given."""
     pairs = query.pairs_of(request.META.get("QUERY_STRING", ""))
     links = [value for name, value in pairs if name == "token"]
@@ -185,7 +218,9 @@ def reader(request):
     return found, [(name, value) for name, value in pairs if name != "token"] if links else pairs
 
 
-def presented_caller(request, secret=None, now=None):
+def presented_caller(
+    request: HttpRequest, secret: str | None = None, now: datetime | None = None
+) -> tuple[Caller, str]:
     """The Caller behind an access token that came as a client's secret, in the header or apart from it, and the token's text."""
     header = request.headers.get("Authorization", "")
     try:
@@ -198,8 +233,9 @@ def presented_caller(request, secret=None, now=None):
         raise
 
 
-def _by_token(text, kind, shape, request, now):
-    token = BY_ID.first(shape.fullmatch(text)[1], kind)
+def _by_token(text: str, kind: AccessToken.Kind, shape: re.Pattern[str], request: HttpRequest, now: datetime) -> Caller:
+    shaped = shape.fullmatch(text)
+    token = BY_ID.first(shaped[1], kind) if shaped else None
     if token is None or not hmac.compare_digest(bytes(token.secret_hash), _hash(text)):
         raise Unauthenticated("This access token is not known here. Make a new one on the Tokens page.")
     check_alive(token, now)
@@ -216,7 +252,9 @@ BY_ID = CompiledQueryset(
 )
 
 
-def check_alive(token, now):
+def check_alive(token: AccessToken, now: datetime) -> None:
+    """Raises Unauthenticated where the token was revoked, has expired or belongs to somebody who is no longer
+    active."""
     if token.revoked_at is not None:
         raise Unauthenticated("This access token has been revoked. Make a new one on the Tokens page.")
     if token.expires_at is not None and token.expires_at <= now:
@@ -227,7 +265,7 @@ def check_alive(token, now):
         raise Unauthenticated("The person this access token belongs to is no longer active here.")
 
 
-def note_use(token, request, now):
+def note_use(token: AccessToken, request: HttpRequest, now: datetime) -> None:
     """Remembers when and by what program, once a minute at the most: reading must not become writing."""
     if token.last_used_at is None or token.last_used_at <= now - NOTED_EVERY:
         client = shown(request.headers.get("User-Agent", ""), 200)
@@ -236,7 +274,7 @@ def note_use(token, request, now):
         )
 
 
-def _by_session(request):
+def _by_session(request: HttpRequest) -> Caller:
     user = request.user
     if not user.is_authenticated:
         raise Unauthenticated("Send an access token: Authorization: Bearer bh_…, or as the password of HTTP Basic.")
@@ -245,7 +283,7 @@ def _by_session(request):
     return Caller(user)
 
 
-def _presented(header):
+def _presented(header: str) -> str:
     """The token's text out of an Authorization header: Bearer, or Basic with the token in either slot."""
     kind, _, value = header.partition(" ")
     value = value.strip()
@@ -265,7 +303,7 @@ def _presented(header):
     raise Unauthenticated("This is not an access token. One looks like bh_1a2b3c4d_… and is made on the Tokens page.")
 
 
-def _linked(text):
+def _linked(text: str) -> str:
     """A link's token as it stands in a URL. Any other token has no business there: URLs end up in logs and histories."""
     if SHAPE.fullmatch(text):
         raise Unauthenticated(
@@ -278,19 +316,20 @@ def _linked(text):
     return text
 
 
-def _hash(text):
+def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
 class _CsrfCheck(CsrfViewMiddleware):
     """Django's own check, asked as a question."""
 
-    def __init__(self):
-        super().__init__(lambda request: None)
+    def __init__(self) -> None:
+        super().__init__(HttpResponse)  # which is never asked for: a check answers by itself
 
-    def refusal(self, request):
+    def refusal(self, request: HttpRequest) -> str | None:
         self.process_request(request)
-        return self.process_view(request, None, (), {})
+        found: Any = self.process_view(request, HttpResponse, (), {})
+        return found
 
-    def _reject(self, request, reason):
+    def _reject(self, request: HttpRequest, reason: str) -> Any:
         return reason

@@ -1,8 +1,8 @@
 """Lands large days two at a time: the server has a core for each of two COPYs, and one connection keeps one busy.
 
-Rows travel side by side, commits stay in order: a newer day is in before the older one beside it may be. Whatever
-goes wrong ends the side by side; the days that are not in by then are left to the ordinary way, one by one, where
-each error has its meaning.
+Rows are copied in parallel, commits stay in order: a newer day is committed before the older one. Any failure ends the
+parallel landing; days that are not committed by then are landed one by one in the ordinary way, where each error is
+handled.
 """
 
 import threading
@@ -11,15 +11,15 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, connections
 
 LANES = 2
-WORTH_IT = 8 << 20  # bytes of rows below which another connection costs more than it brings
+WORTH_IT = 8 << 20  # bytes of rows below which a second connection costs more than it saves
 
 
 class NotYet(Exception):
-    """A newer day did not get in, so this one must not either."""
+    """A newer day did not land, so this one must not land either."""
 
 
 def is_worth_it(sizes):
-    """Whether days of so many bytes are better landed side by side."""
+    """Whether days of this many bytes should be landed in parallel."""
     return len(sizes) > 1 and sum(sizes) >= WORTH_IT and not connection.in_atomic_block
 
 
@@ -52,7 +52,7 @@ def land(days, land_one):
             except SoftTimeLimitExceeded:
                 state["wrong"] = True
                 raise
-            except Exception:  # its meaning is found out by who lands the day by itself
+            except Exception:  # handled when the day is landed on its own
                 state["wrong"] = True
             except BaseException:
                 state["wrong"] = True

@@ -1,4 +1,4 @@
-"""Which days a run is to bring in. Pure: what the ledger says in, days out."""
+"""Which days a run has to load. Pure: ledger entries in, days out."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -19,7 +19,7 @@ def again(known, *, zone, now, settling_days):
     """Of the days that are in, those to read once more, newest first.
 
     A day that was still open when it was read is read again. A day that Amazon restates is read again once a calendar day,
-    until it has been read when `settling_days` old: however long nobody was there to do it.
+    until it has been read when `settling_days` old: however long no run took place.
     """
     today = calendar.today(now, zone)
     wanted = []

@@ -1,4 +1,4 @@
-"""The end of a run that has no request left: what it has come to, in which state and in which words."""
+"""The end of a run that has no request left: its final state and message."""
 
 from dataclasses import dataclass
 
@@ -30,9 +30,11 @@ def end_of(asking: Asking, unasked: int) -> End:
         again = _tried_again(run, lacking, database_now())
         sentences = [f"{failed + unasked} of {failed + done + unasked} days could not be loaded; {again}."]
         if unasked:
-            sentences.append(f"Amazon did not answer, so {unasked} of them were not asked for: the next run does.")
+            sentences.append(
+                f"Amazon did not answer, so {unasked} of them were not requested; the next run requests them."
+            )
         if run.dataset.mode == "replace":
-            sentences.append("The rows that readers see are the old ones, since a replace shows nothing half done.")
+            sentences.append("Readers still see the old rows, because a replace never shows an incomplete range.")
         sentences += [day.message for day in lacking if day.message][:1]
         sentences += [without] if without else []
         has_failed = not done and (unasked or any(_has_tried(run, day) for day in lacking))
@@ -40,7 +42,7 @@ def end_of(asking: Asking, unasked: int) -> End:
     kept_for = land.flip(run, asking.fence) if run.dataset.mode == Dataset.Mode.REPLACE else []
     rows = Run.objects.values_list("rows", flat=True).get(pk=run.pk)
     if not run.days_total:
-        message = "Everything was in already; there was nothing to load."
+        message = "Everything was already loaded; there was nothing to do."
     else:
         message = f"{done} {'day' if done == 1 else 'days'} loaded, {rows:,} {'row' if rows == 1 else 'rows'}."
     if without:

@@ -12,8 +12,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InternalError, connection, transaction
 
 from connector.catalogue import index
+from connector.database.away import AWAY, is_away
 from connector.database.clock import database_now
-from datasets.backfill import away, lease
+from datasets.backfill import busy, lease
 from datasets.backfill.sources.waits import backoff
 from datasets.backfill.turn import Turn
 from datasets.models import Request, Run
@@ -44,10 +45,10 @@ def advance(run_id: int) -> float | None:
             return _fenced_off(run_id)
         except SoftTimeLimitExceeded:
             return _took_too_long(run, fence)
-        except away.AWAY as problem:
+        except AWAY as problem:
             return _give_back(run, fence, problem)
         except InternalError as problem:  # Django's word for a line that was cut because its worker stood still
-            if not isinstance(problem.__cause__, away.AWAY):
+            if not is_away(problem):
                 raise
             return _give_back(run, fence, problem)
 
@@ -91,10 +92,10 @@ def _give_back(run, fence, problem):
         try:
             connection.close()
             until = database_now() + timedelta(seconds=backoff(1))
-            if not run.give_back(fence=fence, until=until, message=away.told(problem)):
+            if not run.give_back(fence=fence, until=until, message=busy.words(problem)):
                 return None  # another worker has it
             Request.put_down(run)
-        except away.AWAY:
+        except AWAY:
             continue
         return (until - database_now()).total_seconds()
     raise problem

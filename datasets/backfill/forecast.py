@@ -44,7 +44,7 @@ def forecast(
     needed = source.estimate(days, zone=zone, edge=last, days_in=_days_in(account, report))
     notes = list(needed.notes)
     if report.settling_days:
-        notes.append(f"Amazon corrects recent days, so each run reads the last {report.settling_days} days again.")
+        notes.append(f"Amazon corrects recent days, so each run loads the last {report.settling_days} days again.")
     return Forecast(first, last, len(days), needed.calls, source.seconds(needed.calls, quota_of_account), notes)
 
 

@@ -1,4 +1,4 @@
-"""Drops what nobody needs any more: old generations, old raw files, links and consents past use."""
+"""Drops what is no longer needed: old generations, old raw files, expired links and consents."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ from datasets.models import Allowance, Dataset, Day, Request
 from datasets.raw_files import raw_root
 from datasets.storage import read, table
 
-KEEP_GENERATION = timedelta(hours=1)  # a reader that began before the flip may still page through the old one
+KEEP_GENERATION = timedelta(hours=1)  # a reader that started before the switch may still page through the old one
 KEEP_RAW = timedelta(days=30)
 
 
@@ -26,7 +26,7 @@ def clean(now):
 
 
 def drop_old_generations(now):
-    """Tables that a replace or a clearing has left behind, an hour after; one that a reader still holds waits for the next time."""
+    """Tables left behind by a replace or a clear, an hour later; a table still in use is left for the next time."""
     shown = {
         pk: (generation, changed)
         for pk, generation, changed in Dataset.objects.values_list("pk", "generation", "changed_at")
@@ -53,12 +53,12 @@ def _drop(dataset_id, generation):
             Day.objects.filter(dataset=dataset_id, generation=generation).delete()
             Request.objects.filter(dataset=dataset_id, generation=generation).delete()
     except psycopg.errors.LockNotAvailable:
-        pass  # somebody reads it still; the next time, then
+        pass  # still being read; tried again at the next housekeeping
 
 
 def drop_orphan_tables():
     """Tables whose dataset is gone."""
-    tables = _tables()  # before the datasets: a table of one that is made meanwhile is not among them
+    tables = _tables()  # before the datasets, so that the table of a dataset created meanwhile is not included
     known = set(Dataset.objects.values_list("pk", flat=True))
     for dataset_id, generation in tables:
         if dataset_id not in known:
@@ -70,7 +70,7 @@ def drop_old_raw(now):
     root = raw_root()
     if not root.is_dir():
         return
-    folders = list(root.iterdir())  # before the datasets, likewise
+    folders = list(root.iterdir())  # before the datasets, for the same reason
     known = {str(pk) for pk in Dataset.objects.values_list("pk", flat=True)}
     running = {str(pk) for pk in Request.objects.filter(state__in=Request.OPEN).values_list("pk", flat=True)}
     for dataset in folders:

@@ -124,4 +124,4 @@ def _note_of(report, day: date, note: str) -> str:
     first, last = report.window.period(day) if report.has_dates else (day, day)
     if first == day:
         return note
-    return f"Amazon answers here for {first} to {last} as a whole; the rows stand on {first}. {note}".strip()
+    return f"Amazon's answer covers {first} to {last} as a whole; the rows are stored on {first}. {note}".strip()

@@ -1,4 +1,4 @@
-"""Who works on a run: leases on the database's clock, a heartbeat, and the fence that makes a zombie harmless."""
+"""Who works on a run: leases on the database's clock, a heartbeat, and the fence that makes a stale worker harmless."""
 
 import os
 import socket
@@ -10,14 +10,14 @@ import psycopg
 from django.db import connection
 
 from datasets.models import RUN_LENGTH
-from datasets.models import LeaseLost as LeaseLost  # told by whoever writes, met by whoever works
+from datasets.models import LeaseLost as LeaseLost  # raised by whoever writes, handled by whoever works
 
 LEASE_SECONDS = 60
 HEARTBEAT_SECONDS = 10
 
 
 def _boot():
-    """This boot of the host, and whose process numbers we see: containers may share the one without the other."""
+    """The boot id of the host and the PID namespace: containers may share one without the other."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
         return f"{boot}-{os.readlink('/proc/self/ns/pid').strip('pid:[]')}"
@@ -41,7 +41,7 @@ def owner():
 
 
 def is_dead(owner):
-    """Whether the owner is certainly gone: a process of this very host and boot that is no more."""
+    """Whether the owner is certainly gone: a process of this host and boot that no longer exists."""
     host, _, rest = owner.rpartition("/")[0].partition("/")
     boot, _, pid = rest.partition("/")
     if not pid or host != socket.gethostname() or boot != _boot() or not Path("/proc/self/stat").exists():
@@ -52,7 +52,7 @@ def is_dead(owner):
 def take(run_id):
     """The fence of a fresh lease on the run, or None where it is over, not yet due, or another's.
 
-    A run's time begins with its first lease: what it stood in line for while no worker was there is not taken from it.
+    A run's 24 hours begin with its first lease: time spent in the queue does not count.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -77,7 +77,7 @@ def take(run_id):
 
 
 def limit_standstill(*, within=False):
-    """Whoever stands still in the middle of a transaction loses its locks as soon as a lease would be over.
+    """A session that stalls in a transaction loses its locks as soon as its lease would have expired.
 
     It holds for the connection, or `within` a transaction until that one ends.
     """
@@ -117,7 +117,7 @@ def heartbeat(run_id, fence):
                     [LEASE_SECONDS, run_id, fence],
                 ).rowcount
             except psycopg.Error:
-                link = None  # a database that is away cannot tell us; the fence decides at the landing
+                link = None  # unknown while the database is unavailable; the fence decides at landing
                 continue
             if not found:
                 lost.set()

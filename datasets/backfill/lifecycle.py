@@ -27,7 +27,7 @@ def clear(dataset):
     Readers who are in the middle of the old rows keep them until they are done; housekeeping drops the table later.
     """
     with transaction.atomic():
-        held = _hold(dataset)
+        held = hold(dataset)
         last = _fence_off(held, "The dataset was cleared.")
         Day.objects.filter(dataset=held).delete()
         Request.objects.filter(dataset=held).delete()
@@ -40,7 +40,7 @@ def clear(dataset):
 def remove(dataset):
     """The dataset, its ledger and its tokens' hold on it go; housekeeping drops the rows."""
     with transaction.atomic():
-        held = _hold(dataset)
+        held = hold(dataset)
         _fence_off(held, "The dataset was deleted.")
         held.delete()
 
@@ -88,8 +88,9 @@ def replay(dataset, first, last, by=None, *, now):
     return run
 
 
-def _hold(dataset):
-    """The dataset, locked after its open run, as a landing locks them: the other way round each could wait for the other."""
+def hold(dataset: Dataset) -> Dataset:
+    """The dataset as it is now, locked after its open run, as a landing locks them: the other way round each could wait
+    for the other. Within a transaction. Raises Dataset.DoesNotExist where it was deleted meanwhile."""
     list(Run.objects.select_for_update().filter(dataset=dataset).open())
     return Dataset.objects.select_for_update().get(pk=dataset.pk)
 

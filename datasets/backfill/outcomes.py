@@ -4,12 +4,13 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from connector.database.away import AWAY
 from connector.database.clock import database_now
 from connector.spapi import errors
 from connector.spapi.explanations import explanation
 from connector.spapi.operations import OPERATIONS
 from datasets import calendar, retries
-from datasets.backfill import away, fetch, refusals, refused
+from datasets.backfill import busy, fetch, refusals, refused
 from datasets.backfill.set_aside import SetAside
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.source import Source
@@ -17,7 +18,7 @@ from datasets.backfill.sources.waits import backoff, scaled
 from datasets.models import Request
 
 MOST_FAILURES = (
-    3  # of a request within a run, for what is usually over soon: a dead page token, a report asked for too soon
+    3  # attempts of a request within a run after short-lived problems: a dead page token, a report requested too soon
 )
 
 
@@ -37,12 +38,12 @@ class Outcomes:
             return self._come_back(request, later)
         except (errors.ReportFailed, errors.ReportCancelled) as problem:
             self._report_failed(request, problem)
-        except away.AWAY as problem:
+        except AWAY as problem:
             connection.close()
             attempts = request.attempts + 1
             request.wait(
                 database_now() + timedelta(seconds=backoff(attempts)),
-                message=away.told(problem),
+                message=busy.words(problem),
                 attempts=attempts,
             )
         except errors.PageTokenDied:
@@ -69,7 +70,7 @@ class Outcomes:
             self.set_aside.give_up(
                 request,
                 f"Amazon has not answered this request since {calendar.written(request.failing_since or told_at)}, in {attempts} "
-                f"tries, while it answers others; so it is set aside. The last try: {later.fact}",
+                f"tries, while it answers others, so it is set aside. The last attempt: {later.fact}",
             )
             return None
         request.wait(
@@ -86,8 +87,8 @@ class Outcomes:
         if self.set_aside.is_throttled_for_good(request, later.operation, since, told_at):
             request.failing_since = since
             request.fail(
-                f"Amazon has answered this request with nothing but 429 (too many requests) since {calendar.written(since)}, while "
-                "it answers others; so it is set aside.",
+                f"Amazon has answered this request only with 429 (too many requests) since {calendar.written(since)}, "
+                "while it answers others, so it is set aside.",
                 run=self.run,
                 unanswered=True,
             )
@@ -111,7 +112,8 @@ class Outcomes:
             request.start_over(
                 database_now() + scaled(self.report.cooldown),
                 cause=cause,
-                message=f"Amazon could not build this report; it is asked for again after its cool-down. Amazon says: {said}",
+                message="Amazon could not build this report; it is requested again after its cool-down. Amazon says: "
+                f"{said}",
             )
         else:
             self.set_aside.give_up(request, f"Amazon could not build this report. Amazon says: {said}")
@@ -134,22 +136,24 @@ class Outcomes:
             self.set_aside.give_up(request, f"Amazon has not published the data of these days yet. Amazon says: {said}")
         elif self.set_aside.has_several(request):
             self.set_aside.halve(
-                request, f"Amazon says: {said} Asked for again in halves.", part_of=request.part_of or request.pk
+                request, f"Amazon says: {said} Requested again in two halves.", part_of=request.part_of or request.pk
             )
         elif request.days.filter(rows__gt=0).exists():
             request.fail(
-                f"Amazon no longer gives these days; the rows from before stay. Amazon says: {said}", run=self.run
+                f"Amazon no longer provides these days; their earlier rows are kept. Amazon says: {said}", run=self.run
             )
         else:
-            Source.nothing(request, f"Amazon has no data for these dates, by its own word: {said}")
+            Source.nothing(request, f"Amazon states that it has no data for these dates: {said}")
 
     def _halve(self, request):
         """A page token died: the days are asked for in two halves, so that the next chain is over sooner."""
         if request.failures_of(Request.Cause.TOKEN) >= MOST_FAILURES:
-            request.fail("Amazon's page tokens died three times before the last page was read.", run=self.run)
+            request.fail("Amazon's page tokens expired three times before the last page was read.", run=self.run)
         elif request.last_day > request.first_day:
-            self.set_aside.halve(request, "A page token died; asked again in halves.", cause=Request.Cause.TOKEN)
+            self.set_aside.halve(
+                request, "A page token expired; requested again in two halves.", cause=Request.Cause.TOKEN
+            )
         else:
             request.start_over(
-                None, cause=Request.Cause.TOKEN, message="A page token died; asked again from the first page."
+                None, cause=Request.Cause.TOKEN, message="A page token expired; requested again from the first page."
             )

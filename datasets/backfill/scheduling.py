@@ -16,7 +16,7 @@ from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.source import Source
 from datasets.models import Day, Request, Run
 
-PATIENCE = timedelta(minutes=15)  # a newer request may hold up the landing of older days for so long
+PATIENCE = timedelta(minutes=15)  # for this long a newer request may delay the landing of older days
 
 
 class Schedule:

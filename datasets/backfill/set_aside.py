@@ -1,4 +1,4 @@
-"""Requests that lead nowhere: when one is set aside although Amazon may still answer it, and what becomes of its days.
+"""Requests that get no answer: when one is set aside although Amazon may still answer it, and what happens to its days.
 
 **When.** A request that Amazon does not answer keeps its run open. While Amazon answers nothing at all that is right: an
 outage is waited out. While it answers others, the request is set aside once it has failed `MIN_TRIES` times over
@@ -7,10 +7,10 @@ request of the account, of any dataset and any worker, got within the last minut
 none, because nothing else is under way, one cheap call to Amazon's Sellers API is made to find out, through the same client and quota,
 at most once in five minutes for what has failed since. The sign-in service proves nothing, since it is another service.
 
-**What then.** A request of several days is asked for in two halves, so that the days which are well come in. A half that
-fails too is halved again once another part of the same request has come in: then the days that fail are few. Without such a
-part the question itself seems to be the trouble, and all parts fail. Days that fail wait for their next try, the longer the
-more often they have failed.
+**What then.** A request of several days is asked for in two halves, so that the days Amazon can answer for are loaded.
+A half that fails too is halved again once another part of the same request is loaded: then only few days fail. Without
+such a part the request itself seems to be the problem, and all parts fail. Failed days wait for their next attempt,
+longer after each failure.
 """
 
 from collections.abc import Callable
@@ -45,9 +45,9 @@ class SetAside:
     # When
 
     def is_due(self, request: Request, now: datetime) -> bool:
-        """Whether the request, which Amazon has just failed to answer once more, is set aside now."""
+        """Whether the request, which Amazon has just failed to answer again, is set aside now."""
         tries = request.attempts + 1
-        # Of a part, and of what follows upon one that was set aside, the patience has been used up already.
+        # A part, or a request after one that was set aside, gets no further waiting time.
         if request.part_of or self.unanswered_in_a_row():
             is_enough = tries >= retries.MIN_TRIES_OF_A_PART
         else:
@@ -92,7 +92,7 @@ class SetAside:
         except (errors.ConsentLost, errors.SecretRejected):
             raise
         except errors.SpapiError:
-            pass  # a refusal is an answer too
+            pass  # a refusal counts as an answer too
         request.keep(answered_at=database_now())
         return True
 
@@ -101,7 +101,7 @@ class SetAside:
     def give_up(self, request: Request, message: str):
         """Halves the request, or lets it wait for what becomes of its other parts, or fails its days with this message."""
         if self._may_be_halved(request):
-            told = f"{message} It is asked for in two halves now, to find the days that are well."
+            told = f"{message} It is now requested in two halves, to find the days that can be loaded."
             self.halve(request, told, part_of=request.part_of or request.pk)
         elif request.part_of and self._others_under_way(request):
             request.park(message)
@@ -109,7 +109,7 @@ class SetAside:
             request.fail(message, run=self.run, unanswered=request.failing_since is not None)
 
     def parked(self) -> Request | None:
-        """The newest request that waited for the other parts of its whole, if these are over now."""
+        """The newest request that waited for the other parts of its whole, if these have ended now."""
         for request in self.requests.filter(state__in=Request.OPEN, is_parked=True).order_by("-last_day"):
             if not self._others_under_way(request):
                 return request
@@ -134,7 +134,7 @@ class SetAside:
             return self._parts(request).filter(state=Request.State.DONE).exists()
         if self.unanswered_in_a_row():
             return False
-        # Where nothing has come in yet, one request of the run tells by its halves whether it is worth while.
+        # While nothing is loaded yet, only one request of the run is halved, to find out whether halving helps.
         tried = self.requests.filter(Q(part_of__isnull=False), created_at__gte=self.run.queued_at)
         return not tried.exists() or self.run.days_done() > 0
 

@@ -21,7 +21,7 @@ from connector.spapi import errors
 from datasets.backfill import sharing
 from datasets.backfill.sources import index
 from datasets.backfill.sources.asking import Asking, chosen
-from datasets.backfill.sources.progress import Progress, Trace
+from datasets.backfill.sources.progress import TRACED, Progress, Trace
 from datasets.backfill.span import Span
 from datasets.models import Dataset, Day, Request, Run
 from datasets.retries import LATER
@@ -145,7 +145,7 @@ def _may_be_about_marketplaces(asking, request, problem):
         return False
     # Where that was not it, the other requests of this run need not find out once more.
     siblings = Request.objects.filter(dataset=asking.run.dataset_id, created_at__gte=asking.run.queued_at)
-    return not siblings.filter(cursor__has_key="traced", state=Request.State.FAILED).exists()
+    return not siblings.filter(TRACED, state=Request.State.FAILED).exists()
 
 
 def _is_whole(problem):

@@ -79,7 +79,7 @@ class Turn:
     def _is_of_another_zone(self):
         """Whether the days so far were counted in another zone than the account has by now: then the run begins anew."""
         dataset, zone = self.run.dataset, self.asking.zone
-        if dataset.days_zone == zone:
+        if dataset.days_zone == zone or not self.asking.report.has_dates:
             return False
         with transaction.atomic():
             self.run.hold(self.fence)

@@ -3,6 +3,8 @@
 The session is in UTC and writes ISO dates (`rows/pool.py`); storage keeps no infinity.
 """
 
+from collections.abc import Mapping
+
 from psycopg import sql
 
 FORMULA = (
@@ -11,7 +13,7 @@ FORMULA = (
 AS_TEXT = {"string": ("numeric",), "ieee754": ("numeric", "bigint")}  # types that JSON writes as text
 
 
-def shown(name, kind, *, safe=False, json=False, decimals="number"):
+def shown(name: str, kind: str, *, safe: bool = False, json: bool = False, decimals: str = "number") -> sql.Composable:
     """The column as it is written in a file: instants in ISO 8601 with Z, true and false, text as it is or made safe.
 
     Of many ways to write an instant, date and time side by side are the cheapest.
@@ -28,7 +30,9 @@ def shown(name, kind, *, safe=False, json=False, decimals="number"):
     return column
 
 
-def listed(types, *, safe=False, json=False, decimals="number"):
+def listed(
+    types: Mapping[str, str], *, safe: bool = False, json: bool = False, decimals: str = "number"
+) -> sql.Composed:
     """The select list of the columns {name: type}, each under its own name."""
     written = []
     for name, kind in types.items():

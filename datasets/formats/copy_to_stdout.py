@@ -7,7 +7,10 @@ memoryview without its newline: PostgreSQL sends exactly one row per message.
 
 import errno
 import select
+import socket
+from typing import Protocol
 
+import psycopg
 from psycopg import errors, pq
 
 CHUNK_BYTES = 1 << 16
@@ -18,8 +21,22 @@ LEFT = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 class ReaderLeft(ConnectionResetError):
     """Nobody listens any more. Web servers take it for what it is: no fault of ours, nothing to log."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(errno.ECONNRESET, "the reader has left")
+
+
+class Batches(Protocol):
+    """Rows of a statement that runs, as CopyOut gives them."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing runs in the database any more."""
+
+    def batch(self) -> list[memoryview]:
+        """The next rows; an empty list at the end."""
+
+    def stop(self) -> None:
+        """Ends the statement wherever it is."""
 
 
 class CopyOut:
@@ -30,7 +47,13 @@ class CopyOut:
     that one has begun only with its first rows, so after `patience` milliseconds it is taken for begun (None: never).
     """
 
-    def __init__(self, connection, statement, reader=None, patience=None):
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        statement: bytes,
+        reader: socket.socket | None = None,
+        patience: int | None = None,
+    ) -> None:
         self.connection, self.pgconn, self.reader = connection, connection.pgconn, reader
         self.is_done = False
         self._poll = select.poll()
@@ -47,16 +70,18 @@ class CopyOut:
             self.stop()
             raise
 
-    def _begin(self):
+    def _begin(self) -> None:
         result = self._result()
         self._has_begun = True
+        if result is None:
+            raise errors.InternalError("The database gave no answer to a statement.")
         if result.status != pq.ExecStatus.COPY_OUT:
             self.is_done = True
             while self._result() is not None:
                 pass
             raise errors.error_from_result(result, encoding="utf-8")
 
-    def batch(self):
+    def batch(self) -> list[memoryview]:
         """The next rows; an empty list at the end. Raises psycopg's error where the statement fails on the way."""
         if not self._has_begun:
             self._begin()
@@ -75,12 +100,12 @@ class CopyOut:
                 self._finish()
         return rows
 
-    def stop(self):
+    def stop(self) -> None:
         """Ends the statement wherever it is; afterwards the connection is of no more use."""
         if not self.is_done:
             self.connection.cancel_safe(timeout=5)
 
-    def _finish(self):
+    def _finish(self) -> None:
         failed = None
         while (result := self._result()) is not None:
             if result.status != pq.ExecStatus.COMMAND_OK:
@@ -89,17 +114,17 @@ class CopyOut:
         if failed is not None:
             raise errors.error_from_result(failed, encoding="utf-8")
 
-    def _result(self):
+    def _result(self) -> pq.abc.PGresult | None:
         while self.pgconn.is_busy():
             self._wait()
             self.pgconn.consume_input()
         return self.pgconn.get_result()
 
-    def _flush(self):
+    def _flush(self) -> None:
         while self.pgconn.flush():
             select.select([], [self.pgconn.socket], [])
 
-    def _wait(self, milliseconds=None):
+    def _wait(self, milliseconds: int | None = None) -> bool:
         """Whether the database has something to say, within the time."""
         ready = self._poll.poll(milliseconds)
         for descriptor, event in ready:

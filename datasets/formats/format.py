@@ -1,8 +1,12 @@
 """What a format is, what it is given to write, and how it says that it cannot."""
 
+import socket
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
+import psycopg
 from psycopg import sql
 
 
@@ -32,18 +36,20 @@ class Source:
     changed_at: datetime | None = None
 
     @property
-    def names(self):
+    def names(self) -> tuple[str, ...]:
+        """The columns' names, in order."""
         return tuple(self.types)
 
     @property
-    def in_any_order(self):
+    def in_any_order(self) -> sql.Composable | None:
+        """The cheapest statement that gives the rows; None where there is no table yet."""
         return self.unordered if self.unordered is not None else self.select
 
 
 class CannotHold(Exception):
     """The format cannot hold these rows; they are refused whole, and nothing is cut. `code` names the reason for programs."""
 
-    def __init__(self, detail, *, code):
+    def __init__(self, detail: str, *, code: str) -> None:
         super().__init__(detail)
         self.detail, self.code = detail, code
 
@@ -61,11 +67,11 @@ class Format:
     is_text = True
     is_packed = False  # compressed in itself, and made by `pack` instead of `statement`, `start`, `join` and `end`
 
-    def content_type(self, layout):
+    def content_type(self, layout: Layout) -> str:
         """The media type with its parameters."""
         return self.media_type
 
-    def check(self, rows):
+    def check(self, rows: int | None) -> None:
         """Raises CannotHold where it is known before a row is read that so many do not fit; None: their number is not known."""
 
 
@@ -73,19 +79,36 @@ class Format:
 class TextFormat(Format):
     """Rows come from COPY a batch at a time: `start`, then `join` of each batch, then `end`."""
 
-    def statement(self, source, layout):
+    def statement(self, source: Source, layout: Layout) -> sql.Composable:
         """COPY … TO STDOUT of the source's rows, each as one line of the file. The source has a `select`."""
         raise NotImplementedError
 
-    def start(self, source, layout):
+    def start(self, source: Source, layout: Layout) -> bytes:
+        """What stands before the first row."""
         return b""
 
-    def join(self, rows, first):
+    def join(self, rows: Sequence[bytes | memoryview], first: bool) -> bytes:
         """The bytes of a batch; `first` is True for the first one."""
         return b"\n".join(rows) + b"\n"
 
-    def end(self, is_empty):
+    def end(self, is_empty: bool) -> bytes:
+        """What stands behind the last row; `is_empty` where there was none."""
         return b""
+
+
+class PackedFile(Protocol):
+    """A finished or running file, as an iterator of its bytes."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing runs in the database any more."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def stop(self) -> None:
+        """Ends the work in the database, wherever it is."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -95,10 +118,12 @@ class PackedFormat(Format):
     is_text = False
     is_packed = True
 
-    def pack(self, connection, source, layout, reader):
-        """The file as an iterator of bytes with `is_done` (nothing runs in the database any more), `stop` and `close`.
+    def pack(
+        self, connection: psycopg.Connection, source: Source, layout: Layout, reader: socket.socket | None
+    ) -> PackedFile:
+        """The file.
 
-        `reader` is the socket of whoever reads, where it is known: their leaving stops the work. Raises CannotHold, or
-        psycopg's errors.
+        `reader` is the socket of whoever reads, where it is known: their leaving stops the work. Raises
+        CannotHold, or psycopg's errors.
         """
         raise NotImplementedError

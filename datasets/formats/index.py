@@ -26,7 +26,7 @@ IN_MENUS = tuple(each for each in FORMATS.values() if each.in_menus)
 BY_MEDIA_TYPE = {each.media_type: each for each in FORMATS.values()}
 
 
-def understanding(option):
+def understanding(option: str) -> str:
     """The titles of the formats that understand an option of Layout, as a sentence lists them: CSV, TSV and Excel."""
     titles = [each.title for each in FORMATS.values() if option in each.options]
     return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)

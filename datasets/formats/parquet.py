@@ -4,14 +4,25 @@ Types are exact. A decimal column is decimal128 with as many places as its value
 it is text, with every digit.
 """
 
-import io
-from dataclasses import dataclass
+from __future__ import annotations
 
+import io
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
 from psycopg import sql
 
 from datasets.formats.cells import shown
 from datasets.formats.copy_to_stdout import CopyOut
-from datasets.formats.format import PackedFormat
+from datasets.formats.format import Layout, PackedFormat, Source
+
+if TYPE_CHECKING:
+    import pyarrow
+    from _typeshed import ReadableBuffer
+
 
 GROUP_BYTES = 8 << 20  # of CSV: what a row group is made of, and all that is held at once
 DIGITS = 38
@@ -19,15 +30,20 @@ DIGITS = 38
 
 @dataclass(frozen=True)
 class Parquet(PackedFormat):
-    def pack(self, connection, source, layout, reader):
+    """Columns of exact types, made row group by row group while the rows come."""
+
+    def pack(
+        self, connection: psycopg.Connection, source: Source, layout: Layout, reader: socket.socket | None
+    ) -> RowGroups:
         return RowGroups(connection, source, reader)
 
 
 class RowGroups:
     """The file as an iterator of bytes, over a COPY that runs."""
 
-    def __init__(self, connection, source, reader):
-        self._names, self._copy = list(source.names), None
+    def __init__(self, connection: psycopg.Connection, source: Source, reader: socket.socket | None) -> None:
+        self._names = list(source.names)
+        self._copy: CopyOut | None = None
         scales = _scales(connection, source, reader) if source.select is not None else {}
         self._schema = _schema(source.types, scales)
         if source.select is not None:
@@ -39,16 +55,17 @@ class RowGroups:
             self._copy = CopyOut(connection, statement.as_bytes(connection), reader)
 
     @property
-    def is_done(self):
+    def is_done(self) -> bool:
         return self._copy is None or self._copy.is_done
 
-    def stop(self):
-        self._copy.stop()
+    def stop(self) -> None:
+        if self._copy is not None:
+            self._copy.stop()
 
-    def close(self):
+    def close(self) -> None:
         pass
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[bytes]:
         from pyarrow import parquet
 
         out = _Pipe()
@@ -58,7 +75,7 @@ class RowGroups:
                 yield out.take()
         yield out.take()
 
-    def _group(self):
+    def _group(self) -> bytes:
         """The next rows as lines of CSV, b"" at the end."""
         lines, size = [], 0
         while size < GROUP_BYTES and self._copy is not None and (rows := self._copy.batch()):
@@ -66,7 +83,7 @@ class RowGroups:
             size += len(lines[-1])
         return b"".join(lines)
 
-    def _table(self, group):
+    def _table(self, group: bytes) -> pyarrow.Table:
         from pyarrow import BufferReader, csv
 
         return csv.read_csv(
@@ -87,27 +104,28 @@ class RowGroups:
 class _Pipe(io.RawIOBase):
     """What the writer writes to: it counts everything, and holds only what has not gone out yet."""
 
-    def __init__(self):
-        self._parts, self._written = [], 0
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._written = 0
 
-    def writable(self):
+    def writable(self) -> bool:
         return True
 
-    def write(self, part):
+    def write(self, part: ReadableBuffer) -> int:
         part = bytes(part)
         self._parts.append(part)
         self._written += len(part)
         return len(part)
 
-    def tell(self):
+    def tell(self) -> int:
         return self._written
 
-    def take(self):
+    def take(self) -> bytes:
         parts, self._parts = self._parts, []
         return b"".join(parts)
 
 
-def _schema(types, scales):
+def _schema(types: Mapping[str, str], scales: Mapping[str, int | None]) -> pyarrow.Schema:
     import pyarrow
 
     plain = {
@@ -117,7 +135,7 @@ def _schema(types, scales):
         "timestamptz": pyarrow.timestamp("us", tz="UTC"),
     }
 
-    def kind_of(name, kind):
+    def kind_of(name: str, kind: str) -> pyarrow.DataType:
         if kind == "numeric":
             scale = scales.get(name, 0)
             return pyarrow.string() if scale is None else pyarrow.decimal128(DIGITS, scale)
@@ -126,7 +144,7 @@ def _schema(types, scales):
     return pyarrow.schema([(name, kind_of(name, kind)) for name, kind in types.items()])
 
 
-def _scales(connection, source, reader):
+def _scales(connection: psycopg.Connection, source: Source, reader: socket.socket | None) -> dict[str, int | None]:
     """For each decimal column how many places its values have; None where they do not fit into 38 digits."""
     names = [name for name, kind in source.types.items() if kind == "numeric"]
     if not names:
@@ -139,11 +157,11 @@ def _scales(connection, source, reader):
         for name in names
     )
     statement = sql.SQL("COPY (SELECT {} FROM ({}) AS r) TO STDOUT (FORMAT csv)").format(facts, source.in_any_order)
-    copy, found = CopyOut(connection, statement.as_bytes(connection), reader), b""
+    copy, line = CopyOut(connection, statement.as_bytes(connection), reader), b""
     while rows := copy.batch():
-        found += b"".join(rows)
-    found = found.decode().split(",")
-    scales = {}
+        line += b"".join(rows)
+    found = line.decode().split(",")
+    scales: dict[str, int | None] = {}
     for place, name in enumerate(names):
         scale, digits, is_odd = found[3 * place : 3 * place + 3]
         fits = is_odd == "f" and int(scale or 0) + int(digits or 0) <= DIGITS

@@ -5,18 +5,23 @@ are refused, never cut; a number with more digits stands as text, with all of th
 itself, a row of the result being a row of the sheet: building cells in Python takes five times as long.
 """
 
+from __future__ import annotations
+
 import re
+import socket
 import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
+import psycopg
 from psycopg import sql
 
 from datasets.formats import zip64_stream
 from datasets.formats.cells import shown
 from datasets.formats.copy_to_stdout import CopyOut
-from datasets.formats.format import CannotHold, PackedFormat
+from datasets.formats.format import CannotHold, Layout, PackedFormat, Source
 from datasets.formats.text import AS_IT_IS
 
 MAX_ROWS = 1_048_575  # below the header line
@@ -33,23 +38,27 @@ LOOKS_ESCAPED = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
 
 @dataclass(frozen=True)
 class Xlsx(PackedFormat):
+    """A workbook of one sheet, `Data`."""
+
     options: tuple[str, ...] = ("header",)
 
-    def check(self, rows):
+    def check(self, rows: int | None) -> None:
         if rows is not None and rows > MAX_ROWS:
             raise too_many()
 
-    def pack(self, connection, source, layout, reader):
+    def pack(
+        self, connection: psycopg.Connection, source: Source, layout: Layout, reader: socket.socket | None
+    ) -> Workbook:
         return Workbook(connection, source, layout, reader)
 
 
-def too_many():
+def too_many() -> CannotHold:
     return CannotHold(
         f"An Excel sheet holds {MAX_ROWS:,} rows below its header, and this result has more.", code="too_many_rows"
     )
 
 
-def too_long(name):
+def too_long(name: str) -> CannotHold:
     return CannotHold(
         f"A cell in Excel holds {MAX_TEXT:,} characters, and {name} has a longer text.", code="too_long_for_excel"
     )
@@ -60,7 +69,9 @@ class Workbook:
 
     is_done = True  # nothing runs in the database once it is made
 
-    def __init__(self, connection, source, layout, reader):
+    def __init__(
+        self, connection: psycopg.Connection, source: Source, layout: Layout, reader: socket.socket | None
+    ) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the answer)
         try:
             sheet = zip64_stream.Packed(self._file)
@@ -74,23 +85,25 @@ class Workbook:
             self.close()
             raise
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[bytes]:
         yield self._before
         while chunk := self._file.read(CHUNK_BYTES):
             yield chunk
         yield self._behind
 
-    def stop(self):
+    def stop(self) -> None:
         pass
 
-    def close(self):
+    def close(self) -> None:
         self._file.close()
 
 
 # The sheet
 
 
-def _sheet(connection, source, layout, reader):
+def _sheet(
+    connection: psycopg.Connection, source: Source, layout: Layout, reader: socket.socket | None
+) -> Iterator[bytes]:
     """The sheet's XML in chunks."""
     yield _top(source.types, layout)
     if source.select is not None:
@@ -108,7 +121,7 @@ def _sheet(connection, source, layout, reader):
     yield b"</sheetData></worksheet>"
 
 
-def _top(types, layout):
+def _top(types: Mapping[str, str], layout: Layout) -> bytes:
     frozen = (
         '<sheetViews><sheetView tabSelected="1" workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft"'
         ' state="frozen"/><selection pane="bottomLeft"/></sheetView></sheetViews>'
@@ -126,7 +139,7 @@ def _top(types, layout):
     return top.encode()
 
 
-def _odd(row):
+def _odd(row: bytes | memoryview) -> bytes:
     """A row that COPY has put into quotes because of a character in it, or the name of the column that is too long."""
     row = bytes(row)
     if row[0] == QUOTE:
@@ -136,7 +149,7 @@ def _odd(row):
     return row
 
 
-def _written(rows):
+def _written(rows: bytes) -> bytes:
     """Rows with the characters that XML cannot hold written as Excel writes them: _x000D_; our markup has none of them."""
     if b"_x" in rows:
         rows = LOOKS_ESCAPED.sub(b"_x005F_", rows)
@@ -145,7 +158,7 @@ def _written(rows):
     return rows
 
 
-def _statement(source, layout):
+def _statement(source: Source, layout: Layout) -> sql.Composed:
     """COPY of one column: the rows of the sheet, or `!` and a column's name where a text is too long for a cell."""
     types = source.types
     cells = sql.SQL(" || ").join(_cell(name, kind, _letters(place)) for place, (name, kind) in enumerate(types.items()))
@@ -162,7 +175,7 @@ def _statement(source, layout):
     ).format(row, sql.Literal(int(layout.header)), source.select, AS_IT_IS)
 
 
-def _cell(name, kind, letters):
+def _cell(name: str, kind: str, letters: str) -> sql.Composable:
     """The SQL of a cell's XML; empty for no value."""
     column = sql.Identifier(name)
     text = _text(column, letters)
@@ -194,24 +207,24 @@ def _cell(name, kind, letters):
     return text
 
 
-def _tagged(letters, attributes, value):
+def _tagged(letters: str, attributes: str, value: sql.Composable) -> sql.Composed:
     return sql.SQL("""coalesce({} || at || {} || {} || '</v></c>', '')""").format(
         sql.Literal(f'<c r="{letters}'), sql.Literal(f'"{attributes}><v>'), value
     )
 
 
-def _text(value, letters):
+def _text(value: sql.Composable, letters: str) -> sql.Composed:
     escaped = sql.SQL("replace(replace(replace({}::text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')").format(value)
     return sql.SQL(
         """coalesce({} || at || '" t="inlineStr"><is><t xml:space="preserve">' || {} || '</t></is></c>', '')"""
     ).format(sql.Literal(f'<c r="{letters}'), escaped)
 
 
-def _either(condition, one, other):
+def _either(condition: sql.Composable, one: sql.Composable, other: sql.Composable) -> sql.Composed:
     return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(condition, one, other)
 
 
-def _is_too_long(name, kind):
+def _is_too_long(name: str, kind: str) -> sql.Composed | None:
     """Whether the column's text has more UTF-16 units than a cell holds; those beyond the basic plane count twice."""
     column = sql.Identifier(name)
     if kind == "numeric":
@@ -225,7 +238,7 @@ def _is_too_long(name, kind):
     ).format(column, sql.Literal(MAX_TEXT))
 
 
-def _letters(place):
+def _letters(place: int) -> str:
     """A, B … Z, AA …: the name of the sheet's column."""
     found, place = "", place + 1
     while place:
@@ -259,7 +272,7 @@ STYLES = f"""{XML}<styleSheet xmlns="{MAIN}">
 </styleSheet>"""
 
 
-def _parts(title, at):
+def _parts(title: str, at: datetime) -> dict[str, bytes]:
     """{name: bytes} of everything but the sheet."""
     texts = {
         "[Content_Types].xml": f"""{XML}<Types xmlns="{PACKAGE}/content-types">

@@ -3,12 +3,16 @@
 It is made under a policy of the program's own that hides nothing, and kept for all: whoever shows it to somebody asks their policy.
 """
 
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
+import psycopg
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from psycopg import sql
+from psycopg.sql import Composable
 
 from datasets.access.policies import unrestricted
 from datasets.formats.cells import shown
@@ -35,7 +39,7 @@ class Sample:
     most: int
 
 
-def due(now) -> QuerySet:
+def due(now: datetime) -> QuerySet:
     """Ids of the datasets that want a new profile, the longest waiting first: rows have changed since, no run is under way, and
     the last profile has had its time."""
     stale = Q(profile=None) | ~Q(profile__version=F("version")) & Q(profile__made_at__lte=now - REST)
@@ -44,7 +48,7 @@ def due(now) -> QuerySet:
     return found.order_by("changed_at").values_list("pk", flat=True)
 
 
-def make(dataset, now) -> ColumnProfile | None:
+def make(dataset: Dataset, now: datetime) -> ColumnProfile | None:
     """Makes and keeps the profile; None where the dataset is gone. A sample that cannot be worked on is kept as a message."""
     with closing(pool.alone()) as connection:
         seen = snapshot.take(connection, dataset, unrestricted("profile of columns"), now=now)
@@ -58,17 +62,21 @@ def make(dataset, now) -> ColumnProfile | None:
         found = isolated.run("profile", content, columns=columns).result
     except isolated.Refused as problem:
         found, made["message"] = {"rows": 0, "columns": []}, str(problem)
-    days = {"first_day": sample.first, "last_day": sample.last} if sample else {"first_day": None, "last_day": None}
-    kept, _ = ColumnProfile.objects.update_or_create(
-        dataset_id=dataset.pk, defaults=made | days | {"rows": found["rows"], "columns": found["columns"]}
+    days: dict[str, date | None] = (
+        {"first_day": sample.first, "last_day": sample.last} if sample else {"first_day": None, "last_day": None}
     )
-    return kept
+    made |= days | {"rows": found["rows"], "columns": found["columns"]}
+    try:
+        with transaction.atomic():
+            return ColumnProfile.objects.update_or_create(dataset_id=dataset.pk, defaults=made)[0]
+    except IntegrityError:  # it was deleted while its sample was worked on
+        return None
 
 
-def _sample(connection, seen):
+def _sample(connection: psycopg.Connection, seen: snapshot.Snapshot) -> Sample | None:
     """As many of the newest days as have room together, and at least one; None where no day has rows."""
     most = max(1, min(MAX_ROWS, MAX_CELLS // len(seen.columns)))
-    row = connection.execute(
+    [(first, last)] = connection.execute(
         """
         SELECT min(day), max(day) FROM (
             SELECT day, rows, sum(rows) OVER (ORDER BY day DESC) AS so_far FROM datasets_day
@@ -76,11 +84,11 @@ def _sample(connection, seen):
         ) AS days WHERE so_far <= %s OR so_far = rows
         """,
         [seen.pk, seen.generation, most],
-    ).fetchone()
-    return Sample(*row, most) if row[0] else None
+    ).fetchall()
+    return Sample(first, last, most) if first else None
 
 
-def _rows(connection, seen, sample):
+def _rows(connection: psycopg.Connection, seen: snapshot.Snapshot, sample: Sample) -> Iterator[bytes]:
     """The sample as lines of CSV, up to as many bytes as one job may be given."""
     source = seen.source(_query(seen, sample))
     statement = sql.SQL("COPY (SELECT {} FROM ({}) AS r) TO STDOUT (FORMAT csv)").format(
@@ -88,7 +96,7 @@ def _rows(connection, seen, sample):
     )
     copy, size = CopyOut(connection, statement.as_bytes(connection)), 0
     while batch := copy.batch():
-        lines = b"".join(b"%b\n" % row for row in batch)
+        lines = b"\n".join(batch) + b"\n"
         size += len(lines)
         if size > MAX_BYTES:
             copy.stop()
@@ -96,11 +104,11 @@ def _rows(connection, seen, sample):
         yield lines
 
 
-def _query(seen, sample):
+def _query(seen: snapshot.Snapshot, sample: Sample) -> Query:
     days = (Filter("_day", "date", "gte", sample.first), Filter("_day", "date", "lte", sample.last))
     return Query(filters=days, select=tuple(seen.types), sort=(Sort("_day", descending=True),), limit=sample.most)
 
 
-def _cut(name, kind):
+def _cut(name: str, kind: str) -> Composable:
     column = shown(name, kind)
     return sql.SQL("left({}, {})").format(column, sql.Literal(MAX_CHARACTERS)) if kind == "text" else column

@@ -1,6 +1,9 @@
 """Parameters of how an answer is written that only some formats can keep. Where one would mean nothing it is refused: whoever gives it
 expects it to do something. Which format keeps which is said by the format itself (`options`)."""
 
+from collections.abc import Iterable, Sequence
+
+from datasets.formats.format import Format
 from datasets.formats.index import FORMATS, understanding
 from datasets.problems import BadParameters, shown
 
@@ -13,7 +16,7 @@ SHAPING = {  # each with what it is for
 }
 
 
-def check(pairs, file, *also, fixed=()):
+def check(pairs: Sequence[tuple[str, str]], file: Format, *also: str, fixed: Iterable[tuple[str, str]] = ()) -> None:
     """Raises BadParameters for each parameter that this Format has no use for; `also` are kept besides.
 
     `fixed` are the (name, value) of what the reader's link is fixed to, which hold where `pairs` do not say otherwise.
@@ -38,13 +41,13 @@ def check(pairs, file, *also, fixed=()):
         raise BadParameters(wrong)
 
 
-def formats_of(pairs) -> list[str]:
+def formats_of(pairs: Iterable[tuple[str, str]]) -> list[str]:
     """The names of the formats that keep all of these parameters, in the order of the index."""
     wanted = {name for name, _ in pairs if name in SHAPING}
     return [name for name, file in FORMATS.items() if wanted <= {f"_{option}" for option in file.options}]
 
 
-def check_link(pairs):
+def check_link(pairs: Sequence[tuple[str, str]]) -> None:
     """Raises BadParameters where no file could ever be read with a link that is fixed to these parameters."""
     if formats_of(pairs):
         return

@@ -13,11 +13,13 @@ from connector.accounts import sealing
 from datasets.problems import BadParameters
 
 SIGNER = signing.Signer(salt="datasets.rows.cursors")
-PLACE = ("datasets_dataset", "cursor", "of a walk")
+PLACE = sealing.Location("datasets_dataset", "cursor", "of a walk")
 
 
 @dataclass(frozen=True)
 class Position:
+    """Where a walk through pages is, and the moment that it began in."""
+
     pk: int  # of the dataset
     generation: int
     version: int
@@ -28,12 +30,13 @@ class Position:
     last_id: int
     asked: str  # the query's fingerprint
 
-    def written(self, *, sealed=False):
+    def written(self, *, sealed: bool = False) -> str:
+        """The cursor's text; encrypted where `sealed`."""
         values = list(astuple(self))
         return sealing.seal(json.dumps(values), PLACE) if sealed else SIGNER.sign_object(values)
 
 
-def read(text, pk):
+def read(text: str, pk: int) -> Position:
     """The Position that this text says; raises BadParameters for one that is not ours or of another dataset."""
     try:
         is_sealed = text.startswith(sealing.PREFIX)

@@ -3,8 +3,9 @@
 import csv
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from datasets import calendar
@@ -28,16 +29,16 @@ class Filter:
     column: str
     type: str
     op: str
-    value: object
+    value: Any
 
 
 class Comparisons:
     """Reads the text of comparisons; `zone` says whose day a date means, `now` what today is. Raises ValueError with a sentence."""
 
-    def __init__(self, zone, now):
+    def __init__(self, zone: str, now: datetime) -> None:
         self.zone, self.now = zone, now
 
-    def build(self, column, kind, op, text):
+    def build(self, column: str, kind: str, op: str, text: str) -> Filter:
         """The Filter of a column of this type, one of OPERATORS or eq, and the value's text."""
         if op == "isnull":
             return Filter(column, kind, "isnull", flag(text))
@@ -51,7 +52,8 @@ class Comparisons:
             return self.day_of_instant(column, op, self.day(text))
         return Filter(column, kind, op, self.value(kind, text))
 
-    def one_of(self, column, kind, text):
+    def one_of(self, column: str, kind: str, text: str) -> Filter:
+        """The Filter for a list as a line of CSV."""
         try:
             listed = next(csv.reader([text], strict=True), [])
         except csv.Error:
@@ -66,14 +68,16 @@ class Comparisons:
             return Filter(column, kind, "any", tuple(self.build(column, kind, "eq", item) for item in listed))
         return Filter(column, kind, "in", tuple(self.value(kind, item) for item in listed))
 
-    def day_of_instant(self, column, op, day):
+    def day_of_instant(self, column: str, op: str, day: date) -> Filter:
+        """The Filter of a column of instants compared with a whole day in the zone."""
         start, end = self.bounds(day)
         if op in ("eq", "ne"):
             return Filter(column, "timestamptz", "within" if op == "eq" else "outside", (start, end))
         edge = {"gte": ("gte", start), "gt": ("gte", end), "lt": ("lt", start), "lte": ("lt", end)}
         return Filter(column, "timestamptz", *edge[op])
 
-    def value(self, kind, text):
+    def value(self, kind: str, text: str) -> object:
+        """The text as a value of the column's type."""
         if kind == "text":
             return text
         if not text.strip():
@@ -91,7 +95,8 @@ class Comparisons:
             return self.instant(text)
         return text
 
-    def day(self, text):
+    def day(self, text: str) -> date:
+        """The calendar day that a word means."""
         text = text.strip().lower()
         if not WORD_OF_DAY.fullmatch(text):
             raise ValueError(
@@ -99,13 +104,15 @@ class Comparisons:
             )
         return calendar.resolve(text, calendar.today(self.now, self.zone))
 
-    def bounds(self, day):
+    def bounds(self, day: date) -> tuple[datetime, datetime]:
+        """The day's first instant and the next day's, in UTC."""
         try:
             return calendar.bounds(day, self.zone)
         except OverflowError:
             raise ValueError(f"{day} is at the edge of the calendar.") from None
 
-    def instant(self, text):
+    def instant(self, text: str) -> datetime:
+        """The instant in UTC; one without an offset is of the zone."""
         text = LOST_PLUS.sub(r"\1+\2", text.strip())
         try:
             found = datetime.fromisoformat(text)
@@ -118,14 +125,15 @@ class Comparisons:
             ) from None
 
 
-def flag(text):
+def flag(text: str) -> bool:
+    """Yes or no, in any of the usual words; ValueError with a sentence for another one."""
     found = FLAGS.get(text.strip().lower())
     if found is None:
         raise ValueError(f"'{shown(text)}' is neither yes nor no. Write 1 or 0.")
     return found
 
 
-def _number(text):
+def _number(text: str) -> int | Decimal:
     text = text.strip()
     if not NUMBER.fullmatch(text):
         raise ValueError(f"'{shown(text)}' is not a number.")

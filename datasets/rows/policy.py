@@ -11,8 +11,13 @@ Two things are not hidden: what the ledger knows of days (which are in, which fa
 OData shows as `_row_id`: gaps in them tell that there are other rows, not what is in them.
 """
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
@@ -20,6 +25,10 @@ from datasets.problems import BadParameters, Forbidden
 from datasets.rows import query
 from datasets.rows.filters import Filter
 from datasets.rows.query import Sort
+
+if TYPE_CHECKING:
+    from datasets.models import Change
+
 
 BROKEN = (
     "What you may see of this dataset is said by columns that it does not have as they were. Nothing is shown until its owner"
@@ -31,7 +40,7 @@ SILENCE = "The reason may name values that you may not see. Ask the owner of thi
 class Transformation:
     """What takes the place of a column's values. The new column is text."""
 
-    def expression(self, column):
+    def expression(self, column: sql.Composable) -> sql.Composable:
         """The SQL of the new value; `column` is the SQL of the old one, of whatever type."""
         raise NotImplementedError
 
@@ -42,7 +51,7 @@ class Hashed(Transformation):
 
     key: str = field(repr=False)
 
-    def expression(self, column):
+    def expression(self, column: sql.Composable) -> sql.Composed:
         return sql.SQL("encode(sha256(convert_to({} || ({})::text, 'UTF8')), 'hex')").format(
             sql.Literal(self.key), column
         )
@@ -54,7 +63,7 @@ class Last(Transformation):
 
     count: int
 
-    def expression(self, column):
+    def expression(self, column: sql.Composable) -> sql.Composed:
         return sql.SQL(
             "CASE WHEN length(({0})::text) > {1} THEN '…' || right(({0})::text, {1}) WHEN {0} IS NOT NULL THEN '…' END"
         ).format(column, sql.Literal(self.count))
@@ -79,16 +88,17 @@ class Rule:
     zone: str = ""
 
     @property
-    def hides_rows(self):
+    def hides_rows(self) -> bool:
+        """Whether there may be rows that it does not leave."""
         return self.rows is not None or self.limit is not None
 
-    def shows(self, name):
+    def shows(self, name: str) -> bool:
         """Whether the column is there with its own values."""
         return (
             (self.only is None or name in self.only) and name not in self.hidden and name not in dict(self.transformed)
         )
 
-    def bind(self, columns, *, zone, now):
+    def bind(self, columns: Sequence[dict], *, zone: str, now: datetime) -> Layer:
         """The Layer that this rule is over these columns; raises Forbidden where it names one that is not there any more."""
         shape = [("_select", ",".join(self.only))] if self.only is not None else []
         shape += [("_sort", self.sort)] if self.sort else []
@@ -115,7 +125,7 @@ class Rule:
         )
 
 
-def _any_of(alternatives):
+def _any_of(alternatives: Sequence[tuple[Filter, ...]]) -> tuple[Filter, ...]:
     """The filters that hold where all filters of one alternative do."""
     if len(alternatives) == 1:
         return alternatives[0]
@@ -146,24 +156,25 @@ class Policy:
     who: str
     rules: tuple[Rule, ...] = ()
 
-    def with_rule(self, rule):
+    def with_rule(self, rule: Rule) -> Policy:
         """The same with another rule on top."""
         return replace(self, rules=(*self.rules, rule))
 
     @property
-    def is_open(self):
+    def is_open(self) -> bool:
         """Everything is seen as it is stored."""
         return not self.rules
 
     @property
-    def hides_rows(self):
+    def hides_rows(self) -> bool:
+        """Whether there may be rows that are not to be seen."""
         return any(rule.hides_rows for rule in self.rules)
 
-    def shows(self, name):
+    def shows(self, name: str) -> bool:
         """Whether the column is there with its own values, so that what is computed from them may be told."""
         return all(rule.shows(name) for rule in self.rules)
 
-    def bind(self, columns, *, zone, now):
+    def bind(self, columns: Sequence[dict], *, zone: Callable[[], str], now: datetime) -> tuple[Layer, ...]:
         """The rules as Layers over these columns, the lowest first. `zone` is called where a rule needs the dataset's."""
         layers = []
         for rule in self.rules:
@@ -174,11 +185,11 @@ class Policy:
 
     # What the ledger has written down about the rows
 
-    def count(self, rows):
+    def count(self, rows: int | None) -> int | None:
         """A number of rows, where it may be told: None where some of them are hidden."""
         return None if self.hides_rows else rows
 
-    def cut(self, entry):
+    def cut(self, entry: Any) -> Any:
         """An entry of the ledger (a day, run or request) as it may be shown: a copy, never to be saved, unless all of it may."""
         if self.is_open or entry is None:
             return entry
@@ -189,11 +200,11 @@ class Policy:
         shown.save = None
         return shown
 
-    def words(self, text):
+    def words(self, text: str) -> str:
         """What was written about the rows: it may name values and columns, so only who sees all of them reads it."""
         return text if self.is_open or not text else SILENCE
 
-    def differences(self, change):
+    def differences(self, change: Change) -> list[tuple[str, str | None, str | None]]:
         """[(column, sum before, sum after)] of a Change, as text, as far as these columns and all rows are seen."""
         if self.hides_rows:
             return []

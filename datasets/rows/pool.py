@@ -2,6 +2,7 @@
 
 import os
 import threading
+from typing import Any
 
 from django.conf import settings
 from django.db import connections
@@ -14,11 +15,11 @@ WAIT_SECONDS = 5  # for a free connection; then the answer is 503 and when to co
 PER_PROCESS = 16
 PAGE_SECONDS = 60  # a page that takes longer is given up; an export, whose transaction says so, has no such limit
 
-_made = {}
+_made: dict[tuple[int, str], ConnectionPool] = {}
 _making = threading.Lock()
 
 
-def pool():
+def pool() -> ConnectionPool:
     """This process's pool, made on first use (once: threads wait for each other) and again after a fork."""
     where = _where()
     key = (os.getpid(), repr(where))
@@ -40,12 +41,12 @@ def pool():
     return found
 
 
-def alone():
-    """A connection apart from the pool, for one look; whoever asks for it closes it."""
+def alone() -> Connection:
+    """A connection apart from the pool, for one look; whoever asks for it closes it. Raises psycopg's errors."""
     return Connection.connect(**_where(), autocommit=True)
 
 
-def close():
+def close() -> None:
     """Gives all connections back to the database; the next reader opens new ones."""
     with _making:
         for key, found in list(_made.items()):
@@ -54,13 +55,13 @@ def close():
             del _made[key]
 
 
-def _check(connection):
+def _check(connection: Connection) -> None:
     """Whether the database has hung up since: then its end of the idle connection can be read. Costs no round trip."""
     if not is_quiet(connection):
         ConnectionPool.check_connection(connection)
 
 
-def _where():
+def _where() -> dict[str, Any]:
     """Django's own database, as psycopg wants to hear it."""
     wanted = dict(connections["default"].get_connection_params())
     for own in ("cursor_factory", "context", "prepare_threshold", "pool"):
@@ -68,7 +69,7 @@ def _where():
     return wanted
 
 
-def _configure(connection: Connection):
+def _configure(connection: Connection) -> None:
     """What every reader relies on: UTC, ISO dates, no writing, and rows in the order in which they lie. Nothing here is worth
     compiling: that takes longer than a page may."""
     connection.execute(

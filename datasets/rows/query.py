@@ -10,7 +10,10 @@ rows without a value too: no value is not that value. Unknown names are errors: 
 
 import hashlib
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
@@ -31,12 +34,18 @@ ZONE_NAME = re.compile(r"[A-Za-z0-9_+\-/]{1,64}")
 
 @dataclass(frozen=True)
 class Sort:
+    """An order by one column."""
+
     column: str
     descending: bool = False
 
 
 @dataclass(frozen=True)
 class Query:
+    """What is asked for: rows that all `filters` leave, of these columns, in this order. `limit` None is all rows;
+    `offset` are rows left out in front; `count` is exact, estimated, none or empty; `layout` says how values
+    are written."""
+
     filters: tuple[Filter, ...] = ()
     select: tuple[str, ...] = ()
     sort: tuple[Sort, ...] = ()
@@ -49,17 +58,17 @@ class Query:
     is_capped: bool = False  # the limit is for all pages together, and this page reaches it
 
     @property
-    def is_whole(self):
+    def is_whole(self) -> bool:
         """All rows of the dataset, whichever columns and order."""
         return not self.filters and self.limit is None
 
-    def fingerprint(self, *also):
+    def fingerprint(self, *also: object) -> str:
         """Says whether two queries ask for the same bytes; relative words have become dates by now."""
         asked = repr((replace(self, download=False, cursor="", count=""), also))
         return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def pairs_of(raw):
+def pairs_of(raw: str) -> list[tuple[str, str]]:
     """(name, value) of each parameter of a raw query string, as WSGI hands it over."""
     try:
         text = raw.encode("latin-1").decode("utf-8")
@@ -74,7 +83,14 @@ def pairs_of(raw):
     return pairs
 
 
-def parse(pairs, columns, *, zone, now, controls=CONTROLS):
+def parse(
+    pairs: Iterable[tuple[str, str]],
+    columns: Iterable[Mapping[str, Any]],
+    *,
+    zone: str,
+    now: datetime,
+    controls: Sequence[str] = CONTROLS,
+) -> Query:
     """The Query that the parameters ask for; raises BadParameters naming each one that is wrong.
 
     `columns` are {"name", "type"} of all that is served, in order; `zone` says whose day a date means unless `_tz` does.
@@ -82,19 +98,20 @@ def parse(pairs, columns, *, zone, now, controls=CONTROLS):
     return _Reader(columns, zone, now, controls).read(pairs)
 
 
-def comparing(*, zone, now):
+def comparing(*, zone: str, now: datetime) -> Callable[[str, str, str, str], Filter]:
     """What makes one Filter of (column, type, operator, the value's text), or raises ValueError with a sentence."""
     return Comparisons(zone, now).build
 
 
 class _Reader:
-    def __init__(self, columns, zone, now, controls):
+    def __init__(self, columns: Iterable[Mapping[str, Any]], zone: str, now: datetime, controls: Sequence[str]) -> None:
         self.types = {column["name"]: column["type"] for column in columns}
         self.zone, self.now, self.controls = zone, now, controls
-        self.wrong = []
+        self.wrong: list[tuple[str, str, str]] = []
 
-    def read(self, pairs):
-        settings, asked = {}, []
+    def read(self, pairs: Iterable[tuple[str, str]]) -> Query:
+        settings: dict[str, str] = {}
+        asked: list[tuple[str, str]] = []
         for name, value in pairs:
             if name in self.types or name not in self.controls:
                 asked.append((name, value))
@@ -130,22 +147,23 @@ class _Reader:
             )
         return query
 
-    def complain(self, param, detail, code="bad_parameter"):
+    def complain(self, param: str, detail: str, code: str = "bad_parameter") -> None:
         self.wrong.append((shown(param), detail, code))
 
     # Filters
 
-    def filter(self, name, value):
-        column, op = (name, "eq") if name in self.types else self.split(name)
-        if column is None:
+    def filter(self, name: str, value: str) -> Filter | None:
+        found = (name, "eq") if name in self.types else self.split(name)
+        if found is None:
             return None
+        column, op = found
         try:
             return self.comparisons.build(column, self.types[column], op, value)
         except ValueError as problem:
             self.complain(name, f"{name}: {problem}")
             return None
 
-    def split(self, name):
+    def split(self, name: str) -> tuple[str, str] | None:
         column, mark, op = name.rpartition("__")
         if mark and column in self.types:
             if op in OPERATORS:
@@ -161,11 +179,11 @@ class _Reader:
         else:
             wished = column if mark and op in OPERATORS else name
             self.complain(name, f"There is no column '{shown(wished)}'.{nearest(wished, self.types)}", "unknown_column")
-        return None, None
+        return None
 
     # Controls
 
-    def read_zone(self, name):
+    def read_zone(self, name: str | None) -> None:
         if name is None:
             return
         try:
@@ -177,19 +195,19 @@ class _Reader:
         else:
             self.zone = name
 
-    def select(self, text):
+    def select(self, text: str | None) -> tuple[str, ...]:
         if text is None:
             return tuple(self.types)
         return tuple(self.known("_select", text.split(",")))
 
-    def sort(self, text):
+    def sort(self, text: str | None) -> tuple[Sort, ...]:
         if not text:
             return ()
         words = [word.strip() for word in text.split(",")]
         known = self.known("_sort", [word.removeprefix("-") for word in words])
         return tuple(Sort(name, word.startswith("-")) for name, word in zip(known, words, strict=False))
 
-    def known(self, control, names):
+    def known(self, control: str, names: Iterable[str]) -> list[str]:
         names = [name.strip() for name in names]
         for name in names:
             if name not in self.types:
@@ -202,7 +220,7 @@ class _Reader:
             self.complain(control, f"{control}: {name} is named twice.")
         return names
 
-    def limit(self, text):
+    def limit(self, text: str | None) -> int | None:
         most = MAX_PAGE_ROWS if "_cursor" in self.controls else 10**15
         if text is None:
             return PAGE_ROWS if "_cursor" in self.controls else None
@@ -211,14 +229,14 @@ class _Reader:
             return None
         return int(text)
 
-    def flag(self, settings, name, default):
+    def flag(self, settings: Mapping[str, str], name: str, default: bool) -> bool:
         try:
             return flag(settings[name]) if name in settings else default
         except ValueError as problem:
             self.complain(name, f"{name}: {problem}")
             return default
 
-    def choice(self, settings, name, choices, default):
+    def choice(self, settings: Mapping[str, str], name: str, choices: Sequence[str], default: str) -> str:
         value = settings.get(name, default)
         if value != default and value not in choices:
             self.complain(name, f"{name}: '{shown(value)}' is not one of {', '.join(choices)}.")

@@ -4,10 +4,15 @@ This is the only module that makes statements which read a dataset's table. Whoe
 asks for a Snapshot, which asks for a Policy; its `relation` is the table with what the policy hides taken out.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
+from typing import Any
 
+import psycopg
 from psycopg import errors, sql
 
 from datasets import personal
@@ -16,7 +21,8 @@ from datasets.formats.format import Source
 from datasets.models import Dataset
 from datasets.rows import statement
 from datasets.rows.policy import Layer, Policy
-from datasets.rows.statement import Literals
+from datasets.rows.query import Query, Sort
+from datasets.rows.statement import Literals, Parameters
 from datasets.storage import read
 
 
@@ -38,88 +44,91 @@ class Snapshot:
     has_table: bool = True
 
     @property
-    def pk(self):
+    def pk(self) -> int:
         return self.dataset.pk
 
     @property
-    def slug(self):
+    def slug(self) -> str:
         return self.dataset.slug
 
     @property
-    def mode(self):
+    def mode(self) -> str:
         return self.dataset.mode
 
     @property
-    def label(self):
+    def label(self) -> str:
+        """The version as readers are told it: v12."""
         return f"v{self.version}"
 
     @property
-    def rows(self):
+    def rows(self) -> int | None:
         """How many rows the table has; None where the policy hides some."""
         return self.policy.count(self.stored_rows)
 
     @cached_property
-    def zone(self):
+    def zone(self) -> str:
         """The time zone in which the dataset's days are counted."""
         return facts.zone(self.dataset)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
+        """The policy's rules over the columns there are, the lowest first. Raises Forbidden where a rule names
+        columns that are gone."""
         return self.policy.bind(self.stored_columns, zone=lambda: self.zone, now=self.now)
 
     @cached_property
-    def columns(self):
+    def columns(self) -> tuple[dict, ...]:
         """The columns to be seen, in order: {"name", "title", "type", "personal"}."""
         return self.layers[-1].columns if self.layers else self.stored_columns
 
     @cached_property
-    def types(self):
+    def types(self) -> dict[str, str]:
         """{name: type} of the columns to be seen, and of those that the top rule's own order needs."""
         found = dict(self.layers[-1].types) if self.layers else {}
         kept = {one.column: found[one.column] for one in self.sort}
         return kept | {column["name"]: column["type"] for column in self.columns}
 
     @property
-    def sort(self):
+    def sort(self) -> tuple[Sort, ...]:
         """The order that holds where a reader names none."""
         return self.layers[-1].sort if self.layers else ()
 
     @property
-    def marks(self):
+    def marks(self) -> tuple[Layer, ...]:
         """What tells what one policy shows from what another does, for ETags and cursors; empty where everything is shown."""
         return self.layers
 
     @property
-    def barrier(self):
+    def barrier(self) -> bool:
         """Whether a statement that others write has to be kept from looking at rows before the policy has."""
         return self.policy.hides_rows or any(layer.transformed for layer in self.layers)
 
     # SQL
 
-    def relation(self, values, *, until=None):
+    def relation(self, values: Parameters, *, until: int | None = None) -> sql.Composable:
         """What is read from, to stand behind FROM: the table, or the subqueries that leave what the policy shows of it.
 
         Its columns are `types` and `_id`. `values` takes what stands in the policy's conditions. With `until` rows of a higher
         `_id` had not come yet when a walk began, so that a rule's first rows stay the same.
         """
-        found = read.table(self.pk, self.generation)
+        found: sql.Composable = read.table(self.pk, self.generation)
         last = len(self.layers) - 1
         for place, layer in enumerate(self.layers):
             edge = [] if until is None or place else [sql.SQL("_id <= {}").format(values.add(until, "bigint"))]
             found = _left_by(layer, found, values, edge, keeps_order=place == last)
         return found
 
-    def highest_id(self):
+    def highest_id(self) -> sql.Composed:
         """The `_id` of the last row that has come, seen or not: where a walk ends. For cursors, never to be told."""
         return sql.SQL("(SELECT max(_id) FROM {})").format(read.table(self.pk, self.generation))
 
-    def count_behind(self, last_id, values):
+    def count_behind(self, last_id: int, values: Parameters) -> sql.Composed:
         """How many rows have come behind this `_id`, seen or not: whether a walk is still whole. Never to be told."""
         return sql.SQL("(SELECT count(*) FROM {} WHERE _id > {})").format(
             read.table(self.pk, self.generation), values.add(last_id, "bigint")
         )
 
-    def source(self, query):
+    def source(self, query: Query) -> Source:
         """The rows that the query asks for, for a format to write."""
         types = {name: self.types[name] for name in query.select}
         if not self.has_table:
@@ -128,7 +137,7 @@ class Snapshot:
         unordered = ordered if query.limit is not None else self._select(query, sql.SQL(""))
         return Source(types, ordered, unordered, name=self.slug, changed_at=self.changed_at)
 
-    def _select(self, query, order):
+    def _select(self, query: Query, order: sql.Composable) -> sql.Composed:
         values = Literals()
         return sql.SQL("SELECT {} FROM {}{}{}{}").format(
             sql.SQL(", ").join(map(sql.Identifier, query.select)),
@@ -138,7 +147,7 @@ class Snapshot:
             sql.SQL(" LIMIT {}").format(sql.Literal(query.limit)) if query.limit is not None else sql.SQL(""),
         )
 
-    def view(self):
+    def view(self) -> sql.Composed:
         """A statement that gives all that is to be seen; without a table, no rows."""
         if self.has_table:
             types = {column["name"]: column["type"] for column in self.columns}
@@ -153,18 +162,20 @@ class Snapshot:
         return sql.SQL("SELECT {} WHERE false").format(nothing)
 
 
-def _left_by(layer, below, values, edge, *, keeps_order):
+def _left_by(
+    layer: Layer, below: sql.Composable, values: Parameters, edge: Sequence[sql.Composable], *, keeps_order: bool
+) -> sql.Composed:
     """The subquery of what a layer leaves of what is below it, with `_id` always."""
     changed, types = dict(layer.transformed), dict(layer.types)
     names = [column["name"] for column in layer.columns]
     if keeps_order:
         names += [one.column for one in layer.sort if one.column not in names]
-    chosen = [sql.SQL("_id")]
+    chosen: list[sql.Composable] = [sql.SQL("_id")]
     for name in names:
         column = sql.Identifier(name)
         how = changed.get(name)
         chosen.append(sql.SQL("{} AS {}").format(how.expression(column), column) if how else column)
-    first = sql.SQL("")
+    first: sql.Composable = sql.SQL("")
     if layer.limit is not None:
         first = sql.SQL("{} LIMIT {}").format(statement.order(layer.sort, types), sql.Literal(layer.limit))
     return sql.SQL("(SELECT {} FROM {}{}{}) AS seen").format(
@@ -172,7 +183,7 @@ def _left_by(layer, below, values, edge, *, keeps_order):
     )
 
 
-def stored(dataset, columns=None):
+def stored(dataset: Dataset, columns: Sequence[dict] | None = None) -> tuple[dict, ...]:
     """All columns there are: the table's own, or as long as there is no table the catalogue's; then the system's."""
     columns = columns if columns is not None else dataset.columns
     if not columns:
@@ -182,7 +193,7 @@ def stored(dataset, columns=None):
     return (*columns, *read.SYSTEM_COLUMNS)
 
 
-def glance(dataset, policy, *, now):
+def glance(dataset: Dataset, policy: Policy, *, now: datetime) -> Snapshot:
     """The snapshot as Django's models have just read it: enough for HEAD, 304 and the check of parameters."""
     return Snapshot(
         dataset=dataset,
@@ -199,12 +210,12 @@ def glance(dataset, policy, *, now):
 STATE = f"generation, version, rows, columns, changed_at, ({facts.THROUGH})"  # of datasets_dataset AS d, in SQL
 
 
-def state_values(dataset, now):
+def state_values(dataset: Dataset, now: datetime) -> dict[str, Any]:
     """What a statement with STATE is to be given; `id` says which dataset."""
     return facts.through_values(dataset, now) | {"id": dataset.pk}
 
 
-def take(connection, dataset, policy, *, now):
+def take(connection: psycopg.Connection, dataset: Dataset, policy: Policy, *, now: datetime) -> Snapshot | None:
     """Opens a read-only transaction on the connection and answers what is true in it; None when the dataset is gone.
 
     A statement in it may take as long as it takes. The table is locked (against nothing but being rebuilt) before the
@@ -220,7 +231,7 @@ def take(connection, dataset, policy, *, now):
         wanted = found.generation
 
 
-def _begin(connection, table):
+def _begin(connection: psycopg.Connection, table: sql.Identifier) -> bool:
     """Whether the table is there; the connection is in a snapshot either way."""
     opening = sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout TO 0")
     try:
@@ -232,7 +243,7 @@ def _begin(connection, table):
         return False
 
 
-def _read(connection, seen, has_table):
+def _read(connection: psycopg.Connection, seen: Snapshot, has_table: bool) -> Snapshot | None:
     row = connection.execute(
         f"SELECT {STATE} FROM datasets_dataset AS d WHERE id = %(id)s", state_values(seen.dataset, seen.now)
     ).fetchone()
@@ -251,7 +262,7 @@ def _read(connection, seen, has_table):
     )
 
 
-def columns_of_generation(connection, dataset, generation):
+def columns_of_generation(connection: psycopg.Connection, dataset: Dataset, generation: int) -> tuple[dict, ...]:
     """All columns of the table of this generation, for a walk that began on it."""
     with connection.cursor() as cursor:
         columns = read.describe(cursor, dataset.pk, generation)
@@ -261,14 +272,14 @@ def columns_of_generation(connection, dataset, generation):
 # Several datasets in one transaction
 
 
-def with_table(connection, datasets):
+def with_table(connection: psycopg.Connection, datasets: Iterable[Dataset]) -> set[int]:
     """The keys of those whose table is there, as the ledger was read."""
     names = {f"{read.SCHEMA}.{read.table_name(each.pk, each.generation)}": each.pk for each in datasets}
     there = connection.execute("SELECT n FROM unnest(%s::text[]) AS n WHERE to_regclass(n) IS NOT NULL", [list(names)])
     return {names[name] for (name,) in there.fetchall()}
 
 
-def lock(datasets):
+def lock(datasets: Sequence[Dataset]) -> sql.Composable:
     """The statement that keeps these tables from being rebuilt, for a transaction's beginning; nothing for none."""
     tables = sql.SQL(", ").join(read.table(each.pk, each.generation) for each in datasets)
     return sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(tables) if datasets else sql.SQL("")

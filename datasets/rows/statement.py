@@ -4,9 +4,14 @@ Text is ordered and compared by code point (COLLATE "C"), so that every installa
 come last in either direction; `_id` breaks ties, so that an order is always complete.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from psycopg import sql
+
+from datasets.rows.filters import Filter
+from datasets.rows.query import Sort
 
 ID = sql.Identifier("_id")
 NEVER_NULL = ("_id", "_day", "_batch_id", "_batch_last_run")
@@ -26,21 +31,22 @@ COMPOUND = ("all", "any", "not", "untrue", "always", "never")
 class Parameters:
     """The values of one statement, each under a name of its own."""
 
-    def __init__(self):
-        self.values = {}
+    def __init__(self) -> None:
+        self.values: dict[str, object] = {}
 
-    def add(self, value, kind):
+    def add(self, value: object, kind: str) -> sql.Composed:
         """Takes the value in and gives its place in the statement."""
         is_whole = kind == "bigint" and type(value) is int
         return self._place(value, WHOLE if is_whole else CASTS[kind])
 
-    def add_list(self, values, kind):
+    def add_list(self, values: Iterable[Any], kind: str) -> sql.Composed:
+        """The same for several values, as an array of one type."""
         is_whole = kind == "bigint" and all(type(value) is int for value in values)
         if kind in ("bigint", "numeric") and not is_whole:
             values = map(Decimal, values)  # an array is of one type
         return self._place(list(values), sql.SQL("{}[]").format(WHOLE if is_whole else CASTS[kind]))
 
-    def _place(self, value, cast):
+    def _place(self, value: object, cast: sql.Composable) -> sql.Composed:
         name = f"p{len(self.values)}"
         self.values[name] = value
         return sql.SQL("{}::{}").format(sql.Placeholder(name), cast)
@@ -49,20 +55,20 @@ class Parameters:
 class Literals(Parameters):
     """Takes values as Parameters does and writes them into the statement: COPY and views take no parameters."""
 
-    def _place(self, value, cast):
+    def _place(self, value: object, cast: sql.Composable) -> sql.Composed:
         return sql.SQL("{}::{}").format(sql.Literal(value), cast)
 
 
 # Which rows
 
 
-def where(filters, parameters, *also):
+def where(filters: Iterable[Filter], parameters: Parameters, *also: sql.Composable) -> sql.Composable:
     """WHERE … of the filters and further conditions, or nothing."""
     conditions = [condition(wanted, parameters) for wanted in filters] + list(also)
     return sql.SQL(" WHERE ") + sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("")
 
 
-def condition(wanted, parameters):
+def condition(wanted: Filter, parameters: Parameters) -> sql.Composable:
     """One filter as a condition."""
     column, kind, op, value = sql.Identifier(wanted.column), wanted.type, wanted.op, wanted.value
     if op in COMPOUND:
@@ -89,7 +95,7 @@ def condition(wanted, parameters):
     return sql.SQL("({0} IS NULL OR {0} < {1} OR {0} >= {2})").format(column, first, until)
 
 
-def _compound(op, value, parameters):
+def _compound(op: str, value: Any, parameters: Parameters) -> sql.Composable:
     """Conditions made of conditions. What neither holds nor does not (a comparison with no value) is untrue, but not `not`."""
     if op in ("always", "never"):
         return sql.SQL("TRUE" if op == "always" else "FALSE")
@@ -99,14 +105,14 @@ def _compound(op, value, parameters):
     return sql.SQL("NOT ({})" if op == "not" else "({}) IS NOT TRUE").format(condition(value, parameters))
 
 
-def _ordered(column, kind):
+def _ordered(column: sql.Composable, kind: str) -> sql.Composable:
     return sql.SQL('{} COLLATE "C"').format(column) if kind == "text" else column
 
 
 # In which order, and from where on
 
 
-def order(sort, types, *, always=True):
+def order(sort: Sequence[Sort], types: Mapping[str, str], *, always: bool = True) -> sql.Composable:
     """ORDER BY … with `_id` last; nothing at all for no sort where order does not matter."""
     if not sort and not always:
         return sql.SQL("")
@@ -121,7 +127,9 @@ def order(sort, types, *, always=True):
     return sql.SQL(" ORDER BY ") + sql.SQL(", ").join([*parts, ID])
 
 
-def after(sort, types, position, last_id, parameters):
+def after(
+    sort: Sequence[Sort], types: Mapping[str, str], position: Sequence[str | None], last_id: int, parameters: Parameters
+) -> sql.Composed:
     """The condition for rows behind this position, in the order of `order`. The position's values are text as PostgreSQL writes it.
 
     Row by row: a later first column; or the same and a later second one; and so on down to `_id`. The first
@@ -136,7 +144,7 @@ def after(sort, types, position, last_id, parameters):
             for one, value in zip(sort[:place], position[:place], strict=True)
         ]
         if place == len(sort):
-            later = sql.SQL("{} > {}").format(ID, parameters.add(last_id, "bigint"))
+            later: sql.Composed | None = sql.SQL("{} > {}").format(ID, parameters.add(last_id, "bigint"))
         else:
             later = _later(sort[place], types, position[place], parameters)
         if later is not None:
@@ -151,7 +159,7 @@ def after(sort, types, position, last_id, parameters):
     return found
 
 
-def _later(one, types, value, parameters):
+def _later(one: Sort, types: Mapping[str, str], value: str | None, parameters: Parameters) -> sql.Composed | None:
     """The column comes later than the value; None where nothing can (behind no value there is nothing)."""
     if value is None:
         return None
@@ -163,5 +171,5 @@ def _later(one, types, value, parameters):
     return sql.SQL("({0} {1} {2} OR {0} IS NULL)").format(key, sign, place)
 
 
-def _key(one, types):
+def _key(one: Sort, types: Mapping[str, str]) -> sql.Composable:
     return _ordered(sql.Identifier(one.column), types[one.column])

@@ -1,1 +1,1 @@
-"""Hands datasets out: tokens, exports, pages of rows, and the management API. Changes no row and no state itself."""
+"""Serves datasets: exports, pages of rows, and the management API. Changes no row and no state itself."""

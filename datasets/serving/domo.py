@@ -5,19 +5,26 @@ Nothing of their own lies behind them: access tokens stand in for client secrets
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
 
 from django.db.models.functions import Lower
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from psycopg import sql
 
 from datasets.access import tokens
 from datasets.access.lookup import SEALED, find_dataset
 from datasets.access.policies import policy_of
+from datasets.access.tokens import Caller
 from datasets.formats.cells import shown as written
+from datasets.formats.format import Layout, Source
 from datasets.formats.index import FORMATS
 from datasets.formats.text import AS_IT_IS
+from datasets.models import AccessToken, Dataset
 from datasets.problems import BadParameters, BadRequest, nearest, shown
 from datasets.rows import query, snapshot
 from datasets.serving.export import answer
@@ -29,13 +36,13 @@ from datasets.serving.sql.answers import answer as answer_sql
 
 TYPES = {"bigint": "LONG", "numeric": "DECIMAL", "date": "DATE", "timestamptz": "DATETIME"}  # others: STRING
 QUERY_TYPES = TYPES | {"numeric": "DOUBLE"}
-SORTS = {"name": Lower("name"), "lastUpdated": "changed_at"}
+SORTS: Mapping[str, str | Lower] = {"name": Lower("name"), "lastUpdated": "changed_at"}
 MAX_LISTED = 50
 WITHOUT_END = 365 * 86400  # seconds: what we say of a token that never expires
 
 
 @endpoint("GET", "POST")
-def token(request):
+def token(request: HttpRequest) -> HttpResponse:
     """/oauth/token: the access token that came as the client's secret is handed back; every other call takes it as Bearer."""
     given = request.POST if request.method == "POST" else request.GET
     grant = given.get("grant_type") or request.GET.get("grant_type")
@@ -43,13 +50,14 @@ def token(request):
         raise BadRequest("Only grant_type=client_credentials is offered.", code="unsupported_grant_type")
     secret = request.POST.get("client_secret")  # never from the address: that ends up in logs and histories
     caller, text = tokens.presented_caller(request, secret)
-    expires = caller.token.expires_at
+    held = cast(AccessToken, caller.token)  # a session has no secret
+    expires = held.expires_at
     left = int((expires - timezone.now()).total_seconds()) if expires else WITHOUT_END
     found = {
         "access_token": text,
         "token_type": "bearer",
         "expires_in": left,
-        "scope": " ".join(caller.token.scopes),
+        "scope": " ".join(held.scopes),
     }
     response = _json(found)
     response["Cache-Control"] = "no-store"
@@ -57,7 +65,7 @@ def token(request):
 
 
 @endpoint("GET")
-def listing(request):
+def listing(request: HttpRequest) -> HttpResponse:
     """/v1/datasets: at most 50 at a time, by `offset`, `limit`, `sort` and `nameLike`."""
     caller, given = _asked(request, "limit", "offset", "sort", "nameLike")
     found = caller.datasets().select_related("account", "owner").defer(*SEALED)
@@ -74,14 +82,14 @@ def listing(request):
 
 
 @endpoint("GET")
-def described(request, name):
+def described(request: HttpRequest, name: str) -> HttpResponse:
     """/v1/datasets/{id}: one dataset with its schema."""
     caller, _ = _asked(request)
     return _json(_described(caller, find_dataset(caller, name), with_schema=True))
 
 
 @endpoint("GET")
-def data(request, name):
+def data(request: HttpRequest, name: str) -> HttpResponseBase:
     """/v1/datasets/{id}/data: the whole result as CSV; without a header line unless includeHeader says so, as Domo does."""
     caller, pairs = tokens.reader(request)
     given = _once([pair for pair in pairs if pair[0] in ("includeHeader", "fileName")])
@@ -97,7 +105,7 @@ def data(request, name):
 
 
 @endpoint("POST")
-def execute(request, name):
+def execute(request: HttpRequest, name: str) -> HttpResponseBase:
     """/v1/datasets/query/execute/{id}: one SELECT over the dataset, which it calls `table`; {"sql": …} in the body."""
     caller, given = _asked(request, *SHAPE)
     dataset = find_dataset(caller, name)
@@ -107,7 +115,7 @@ def execute(request, name):
     )
 
 
-def _statement(request):
+def _statement(request: HttpRequest) -> str:
     found = _member(read_json(request.body))
     if isinstance(found, dict):
         found = _member(found)  # pydomo wraps the object of its own example into another one
@@ -116,7 +124,7 @@ def _statement(request):
     return found
 
 
-def _member(body):
+def _member(body: object) -> Any:
     """The one member that a body may have."""
     if not isinstance(body, dict):
         return None
@@ -133,14 +141,14 @@ class Rows(Table):
     sizes: list = field(default_factory=list)  # rows of each batch that went out
     width: list = field(default_factory=list)  # the one number of columns, once it is known
 
-    def start(self, source, layout):
+    def start(self, source: Source, layout: Layout) -> bytes:
         always = {"dataSourceId": self.source, "maxLength": -1, "minLength": -1, "periodIndex": 0}
         metadata = [{"type": QUERY_TYPES.get(kind, "STRING")} | always for kind in source.types.values()]
         head = {"datasource": self.source, "columns": source.names, "metadata": metadata}
         self.width.append(len(source.types))
         return f'{json.dumps(head)[:-1]}, "rows": [\n'.encode()
 
-    def statement(self, source, layout):
+    def statement(self, source: Source, layout: Layout) -> sql.Composed:
         values = sql.SQL(", ").join(
             sql.SQL("to_json({})").format(written(name, kind, json=True)) for name, kind in source.types.items()
         )
@@ -148,16 +156,16 @@ class Rows(Table):
             values, source.select, AS_IT_IS
         )
 
-    def join(self, rows, first):
+    def join(self, rows: Sequence[bytes | memoryview], first: bool) -> bytes:
         self.sizes.append(len(rows))
         return super().join(rows, first)
 
-    def end(self, is_empty):
+    def end(self, is_empty: bool) -> bytes:
         tail = {"numRows": sum(self.sizes), "numColumns": sum(self.width), "fromcache": False}
         return f"\n], {json.dumps(tail)[1:]}".encode()
 
 
-def _asked(request, *known):
+def _asked(request: HttpRequest, *known: str) -> tuple[Caller, dict[str, str]]:
     """The Caller and {parameter: value}; raises BadParameters for one that the call does not know."""
     caller = tokens.caller(request, "data:read")
     accepted.check(request, "application/json")
@@ -172,14 +180,14 @@ def _asked(request, *known):
     return caller, given
 
 
-def _once(pairs):
+def _once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     names = [name for name, _ in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadParameters([(shown(name), f"{shown(name)} is given more than once.") for name in twice])
     return dict(pairs)
 
 
-def _whole(given, name, default, most):
+def _whole(given: Mapping[str, str], name: str, default: int, most: int) -> int:
     text = given.get(name, "")
     if not text:
         return default
@@ -190,7 +198,7 @@ def _whole(given, name, default, most):
     return int(text)
 
 
-def _described(caller, dataset, *, with_schema):
+def _described(caller: Caller, dataset: Dataset, *, with_schema: bool) -> dict[str, Any]:
     seen = snapshot.glance(dataset, policy_of(caller, dataset), now=timezone.now())
     columns = seen.columns
     found = {
@@ -212,11 +220,11 @@ def _described(caller, dataset, *, with_schema):
     return found
 
 
-def _instant(at):
+def _instant(at: datetime | None) -> str | None:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else None
 
 
-def _json(content):
+def _json(content: object) -> HttpResponse:
     response = HttpResponse(json.dumps(content), content_type="application/json")
     response["Cache-Control"] = "private, no-cache"
     return response

@@ -1,9 +1,15 @@
 """The whole result as a file, streamed from COPY in one repeatable-read snapshot: no cap, no buffering, first bytes at once."""
 
-import logging
-from dataclasses import replace
+from __future__ import annotations
 
-from django.http import StreamingHttpResponse
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import psycopg
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from psycopg import errors
 
@@ -11,22 +17,28 @@ from datasets.access import access_log, tokens
 from datasets.access.export_slots import EXPORT_SLOTS, take_everywhere
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
+from datasets.access.tokens import Caller
 from datasets.backfill import facts
 from datasets.formats.copy_to_stdout import ReaderLeft
+from datasets.formats.format import Format
 from datasets.formats.index import FORMATS
+from datasets.models import Dataset
 from datasets.problems import BadRequest, NotFound, Unavailable, nearest, shown
 from datasets.rows import controls, row_request, snapshot
+from datasets.rows.policy import Policy
 from datasets.rows.pool import pool
+from datasets.rows.query import Query
+from datasets.rows.snapshot import Snapshot
 from datasets.serving.http import accepted, encodings
 from datasets.serving.http.problems import endpoint
 from datasets.serving.http.stream import Stream
-from datasets.serving.http.validators import is_known, tagged, with_validators, without_body
+from datasets.serving.http.validators import Response, is_known, tagged, with_validators, without_body
 
 log = logging.getLogger(__name__)
 
 
 @endpoint("GET")
-def export(request, slug, suffix):
+def export(request: HttpRequest, slug: str, suffix: str) -> HttpResponseBase:
     """GET or HEAD /api/v1/datasets/{slug}/export.{name of a format}"""
     caller, pairs = tokens.reader(request)
     dataset = find_dataset(caller, slug)
@@ -38,7 +50,9 @@ def export(request, slug, suffix):
     return answer(request, caller, dataset, file, pairs)
 
 
-def answer(request, caller, dataset, file, pairs):
+def answer(
+    request: HttpRequest, caller: Caller, dataset: Dataset, file: Format, pairs: Sequence[tuple[str, str]]
+) -> HttpResponseBase:
     """The file of what the parameters ask for, or that the reader has it already."""
     now = timezone.now()
     accepted.check(request, file.media_type)
@@ -46,7 +60,7 @@ def answer(request, caller, dataset, file, pairs):
     seen = snapshot.glance(dataset, policy, now=now)
     asked = row_request.read(seen, pairs, defaults=caller.defaults)
     controls.check(pairs, file, fixed=caller.defaults)
-    encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
+    encoding = encodings.required(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     etag = _etag(seen, asked, file, encoding)
     if is_known(request, etag):
         return with_validators(without_body(304), seen, etag)
@@ -67,18 +81,17 @@ def answer(request, caller, dataset, file, pairs):
 class Export(Stream):
     """The rows of one dataset, in the snapshot that the stream's connection holds."""
 
-    snapshot = query = None
+    snapshot: Snapshot
+    query: Query
 
-    @property
-    def name(self):
-        return self.snapshot.slug
-
-    def open(self, caller, dataset, policy, pairs, now):
+    def open(
+        self, caller: Caller, dataset: Dataset, policy: Policy, pairs: Sequence[tuple[str, str]], now: datetime
+    ) -> None:
         """Everything that can go wrong goes wrong here, while an error can still be said."""
         self._give_back = EXPORT_SLOTS.take(caller.key)
         try:
             self._connection = pool().getconn()
-            self._begin(caller, dataset, policy, pairs, now)
+            self._begin(self._connection, caller, dataset, policy, pairs, now)
         except ReaderLeft:
             self.close()
             raise BadRequest("The reader has left.") from None  # said to nobody
@@ -86,14 +99,23 @@ class Export(Stream):
             self.close()
             raise
 
-    def _begin(self, caller, dataset, policy, pairs, now):
-        self.snapshot = snapshot.take(self._connection, dataset, policy, now=now)
-        if self.snapshot is None:
+    def _begin(
+        self,
+        connection: psycopg.Connection,
+        caller: Caller,
+        dataset: Dataset,
+        policy: Policy,
+        pairs: Sequence[tuple[str, str]],
+        now: datetime,
+    ) -> None:
+        found = snapshot.take(connection, dataset, policy, now=now)
+        if found is None:
             raise NotFound("This dataset has just been deleted.")
-        take_everywhere(self._connection, caller.key)
+        self.snapshot, self.name = found, found.slug
+        take_everywhere(connection, caller.key)
         self.query = row_request.read(self.snapshot, pairs, defaults=caller.defaults)
         try:
-            self._run(self.snapshot.source(self.query))
+            self._run(connection, self.snapshot.source(self.query))
         except (errors.UndefinedTable, errors.UndefinedColumn) as problem:
             log.warning("export of dataset %s: its table changed on the way (%s)", dataset.pk, type(problem).__name__)
             raise Unavailable("The dataset's table changed just now. Try again.") from None
@@ -102,13 +124,21 @@ class Export(Stream):
 # Headers
 
 
-def _etag(seen, asked, file, encoding):
+def _etag(seen: Snapshot, asked: Query, file: Format, encoding: type[encodings.Coding]) -> str:
     names = [column["name"] for column in seen.columns]
     asked_for = asked.fingerprint(seen.pk, seen.generation, file.name, names, *seen.marks)
     return tagged(f"{seen.label}-{asked_for}", encoding)
 
 
-def _with_headers(response, seen, asked, file, encoding, etag, now):
+def _with_headers(
+    response: Response,
+    seen: Snapshot,
+    asked: Query,
+    file: Format,
+    encoding: type[encodings.Coding],
+    etag: str,
+    now: datetime,
+) -> Response:
     response["Content-Type"] = file.content_type(asked.layout)
     kind = "attachment" if asked.download else "inline"
     response["Content-Disposition"] = f'{kind}; filename="{seen.slug}_{now:%Y-%m-%d}.{file.name}"'

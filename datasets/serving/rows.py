@@ -1,10 +1,12 @@
 """One page of rows over HTTP, as JSON, JSON lines or CSV, and the address of the next."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlencode
 
 import orjson
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from psycopg import errors
 
@@ -13,18 +15,21 @@ from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
 from datasets.backfill import facts
 from datasets.formats.index import FORMATS, OF_PAGES
+from datasets.models import Dataset
 from datasets.problems import BadRequest, NotFound, nearest, shown
 from datasets.rows import controls, cursors, query, row_request, snapshot
 from datasets.rows.page import Page
 from datasets.rows.pool import PAGE_SECONDS, pool
+from datasets.rows.query import Query
+from datasets.rows.snapshot import Snapshot
 from datasets.serving.http import accepted, encodings
 from datasets.serving.http.problems import endpoint
 from datasets.serving.http.response_format import absolute, instant
-from datasets.serving.http.validators import is_known, tagged, with_validators, without_body
+from datasets.serving.http.validators import Response, is_known, tagged, with_validators, without_body
 
 
 @endpoint("GET")
-def rows(request, slug, suffix):
+def rows(request: HttpRequest, slug: str, suffix: str) -> HttpResponseBase:
     """GET or HEAD /api/v1/datasets/{slug}/rows.{json,ndjson,csv}"""
     caller, pairs = tokens.reader(request)
     dataset = find_dataset(caller, slug)
@@ -37,7 +42,7 @@ def rows(request, slug, suffix):
     controls.check(pairs, OF_PAGES[suffix], *also, fixed=caller.defaults)
     now = timezone.now()
     policy = policy_of(caller, dataset)
-    encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""))
+    encoding = encodings.required(request.headers.get("Accept-Encoding", ""))
     position = _position(pairs, dataset)
     if position is None and (request.method == "HEAD" or "If-None-Match" in request.headers):
         seen = snapshot.glance(dataset, policy, now=now)
@@ -76,12 +81,12 @@ def rows(request, slug, suffix):
     return response
 
 
-def _position(pairs, dataset):
+def _position(pairs: Sequence[tuple[str, str]], dataset: Dataset) -> cursors.Position | None:
     given = [value for name, value in pairs if name == "_cursor"]
     return cursors.read(given[0], dataset.pk) if len(given) == 1 and given[0] else None
 
 
-def _next(request, page):
+def _next(request: HttpRequest, page: Page) -> str | None:
     if page.cursor is None:
         return None
     given = query.pairs_of(request.META.get("QUERY_STRING", ""))  # with a link's token: the next page needs it as well
@@ -92,7 +97,7 @@ def _next(request, page):
 # Bodies
 
 
-def _json(page):
+def _json(page: Page) -> bytes:
     seen = page.snapshot
     head = {
         "dataset": seen.slug,
@@ -106,11 +111,11 @@ def _json(page):
     return b'%b, "rows": [%b], %b' % (orjson.dumps(head)[:-1], text.encode(), orjson.dumps(tail)[1:])
 
 
-def _ndjson(page):
+def _ndjson(page: Page) -> bytes:
     return "".join(f"{row[1]}\n" for row in page.rows).encode()
 
 
-def _csv(page):
+def _csv(page: Page) -> bytes:
     asked = page.query
     lines = [",".join(asked.select)] if asked.layout.header else []
     lines += [",".join(map(_cell, row[1:])) or '""' for row in page.rows]
@@ -118,7 +123,7 @@ def _csv(page):
     return (mark + "".join(f"{line}\r\n" for line in lines)).encode()
 
 
-def _cell(value):
+def _cell(value: str | None) -> str:
     """As COPY writes it: nothing for no value, quotes only where needed."""
     if value is None:
         return ""
@@ -130,18 +135,18 @@ def _cell(value):
 BODIES = {"json": _json, "ndjson": _ndjson, "csv": _csv}
 
 
-def _media_type(suffix):
+def _media_type(suffix: str) -> str:
     media_type = FORMATS[suffix].media_type
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
 
-def _etag(seen, asked, suffix, encoding):
+def _etag(seen: Snapshot, asked: Query, suffix: str, encoding: type[encodings.Coding]) -> str:
     names = [column["name"] for column in seen.columns]
     also = (seen.pk, seen.generation, suffix, asked.cursor, asked.count, names, *seen.marks)
     return tagged(f"{seen.label}-{asked.fingerprint(*also)}", encoding)
 
 
-def _headed(response, seen, asked, suffix, etag):
+def _headed(response: Response, seen: Snapshot, asked: Query, suffix: str, etag: str) -> Response:
     response["Content-Type"] = _media_type(suffix)
     if asked.download:
         response["Content-Disposition"] = f'attachment; filename="{seen.slug}.{suffix}"'

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from datasets.serving import domo
-from datasets.serving.api import connections, definitions, queries, runs
+from datasets.serving.api import accounts, datasets, queries, reports, runs, tokens
 from datasets.serving.api.core import api
 from datasets.serving.api.docs import docs
 from datasets.serving.export import export
@@ -11,7 +11,7 @@ from datasets.serving.odata import views as odata
 from datasets.serving.rows import rows
 from datasets.serving.sql.answers import ask, saved_query
 
-for router in (connections.router, definitions.router, queries.router, runs.router):
+for router in (each.router for each in (reports, accounts, tokens, datasets, queries, runs)):
     api.add_router("", router)
     for path_view in router.path_operations.values():
         for operation in path_view.operations:

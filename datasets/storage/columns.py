@@ -1,11 +1,18 @@
 """Column types: which there are, and how a value that does not fit widens its column."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 
 from datasets.storage import read
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
+
 
 TYPES = ("text", "bigint", "numeric", "boolean", "date", "timestamptz")
 
@@ -27,20 +34,21 @@ MISFITS = (
 NAMED = re.compile(r"COPY \S+, \w+ \d+, \w+ (\S+?)(?::|$)", re.MULTILINE)  # in whatever language
 
 
-def rule(name):
+def rule(name: str) -> str:
     """The name of the constraint that keeps a column readable."""
     return f"{name}_ok"
 
 
-def misfit(error):
-    """The column that a COPY stumbled over, from PostgreSQL's own words; None where it names none."""
+def misfit(error: psycopg.Error) -> str | None:
+    """The column that a COPY stumbled over, from PostgreSQL's own words; None where it names none. `error` is one
+    of MISFITS."""
     if isinstance(error, psycopg.errors.CheckViolation):
-        return error.diag.constraint_name.removesuffix("_ok")
+        return (error.diag.constraint_name or "").removesuffix("_ok") or None
     found = NAMED.search(error.diag.context or "")
     return found[1].strip('"') if found else None
 
 
-def widen(cursor, dataset_id, generation, name):
+def widen(cursor: CursorWrapper, dataset_id: int, generation: int, name: str) -> None:
     """Makes the column text, in place; values keep their meaning (instants as ISO 8601 in UTC)."""
     column = sql.Identifier(name)
     cursor.execute("SET LOCAL TimeZone TO 'UTC'")

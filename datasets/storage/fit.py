@@ -5,6 +5,7 @@ five digits. Values are judged here as they come; what a table itself refuses is
 """
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 
 _MOMENT = r"(?!0000)\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)? ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?)?)?"
 # A date may carry the midnight that JSON writers put behind it.
@@ -21,12 +22,13 @@ FITS = {
 class Fit:
     """Looks at rows of these columns and gathers in `unfit` the names of those that a value does not fit."""
 
-    def __init__(self, names, types):
-        self.unfit = set()
+    def __init__(self, names: Iterable[str], types: Mapping[str, str]) -> None:
+        self.unfit: set[str] = set()
         self.moments = [place for place, name in enumerate(names) if types.get(name) in ("date", "timestamptz")]
         self._checks = [(place, name, FITS[types[name]]) for place, name in enumerate(names) if types.get(name) in FITS]
 
-    def look(self, values):
+    def look(self, values: Sequence[object]) -> None:
+        """Looks at one row, in the order of the names; None and an empty text fit everywhere."""
         for check in self._checks:
             place, name, fits = check
             value = values[place]

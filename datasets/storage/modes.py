@@ -5,11 +5,18 @@ fence may still undo. Each promises that landing the same day twice is the same 
 A day's rows come as the bytes of a COPY in text format; an empty file is a day without rows.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from datasets.storage import read
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
 
 
 @dataclass(frozen=True)
@@ -20,8 +27,21 @@ class Landed:
     change: int
 
 
-def append(cursor, dataset_id, generation, names, key, version, chunks, null):
-    """The day is replaced whole: what was there of it goes, what Amazon sent comes. No other day is touched."""
+def append(
+    cursor: CursorWrapper,
+    dataset_id: int,
+    generation: int,
+    names: Sequence[str],
+    key: Sequence[str],
+    version: str | None,
+    chunks: Iterable[bytes],
+    null: str,
+) -> Landed:
+    """The day is replaced whole: what was there of it goes, what Amazon sent comes. No other day is touched.
+
+    `chunks` are the bytes of a COPY in text format in which `null` stands for no value. Raises one of
+    `columns.MISFITS` where a value does not fit.
+    """
     table = read.table(dataset_id, generation)
     cursor.execute(sql.SQL("DELETE FROM {} WHERE _day = current_setting('backhaul.day')::date").format(table))
     gone = cursor.rowcount
@@ -29,7 +49,16 @@ def append(cursor, dataset_id, generation, names, key, version, chunks, null):
     return Landed(rows=came, change=came - gone)
 
 
-def replace(cursor, dataset_id, generation, names, key, version, chunks, null):
+def replace(
+    cursor: CursorWrapper,
+    dataset_id: int,
+    generation: int,
+    names: Sequence[str],
+    key: Sequence[str],
+    version: str | None,
+    chunks: Iterable[bytes],
+    null: str,
+) -> Landed:
     """The day comes into the generation that is built aside; what makes it a replace is the pointer that flips at the end.
 
     Only for a day that is not in yet: the table has no index to find older rows of it by, and there are none.
@@ -38,7 +67,16 @@ def replace(cursor, dataset_id, generation, names, key, version, chunks, null):
     return Landed(rows=came, change=came)
 
 
-def merge(cursor, dataset_id, generation, names, key, version, chunks, null):
+def merge(
+    cursor: CursorWrapper,
+    dataset_id: int,
+    generation: int,
+    names: Sequence[str],
+    key: Sequence[str],
+    version: str | None,
+    chunks: Iterable[bytes],
+    null: str,
+) -> Landed:
     """Upsert on the key: a row is written when it is new or really differs, and an older version never wins.
 
     Twins of one key inside the batch are resolved by version, then by order of arrival. Rows that are there already to the
@@ -96,14 +134,16 @@ def merge(cursor, dataset_id, generation, names, key, version, chunks, null):
 class KeyNotUnique(Exception):
     """Two different rows bear the same key, and no version tells which is the newer one: a merge would lose one of them."""
 
-    def __init__(self, key, value):
+    def __init__(self, key: Sequence[str], value: str) -> None:
         super().__init__(
             f"Two different rows of Amazon's answer have the same {' and '.join(key)} ({value}), so a merge would lose one of "
             "them. Nothing of this day was changed. Choose append for this report, which keeps every row."
         )
 
 
-def _refuse_ambiguous(cursor, stage, names, key, version):
+def _refuse_ambiguous(
+    cursor: CursorWrapper, stage: sql.Identifier, names: Sequence[str], key: Sequence[str], version: str | None
+) -> None:
     """Stops before a row is lost: twins of one key and version must be equal to the last column."""
     identity = sql.SQL(", ").join(map(sql.Identifier, [*key, version] if version else key))
     shown = sql.SQL(", ").join(map(sql.Identifier, key))
@@ -119,7 +159,9 @@ def _refuse_ambiguous(cursor, stage, names, key, version):
         raise KeyNotUnique(key, found[0])
 
 
-def _copy(cursor, table, names, chunks, null):
+def _copy(
+    cursor: CursorWrapper, table: sql.Identifier, names: Sequence[str], chunks: Iterable[bytes], null: str
+) -> int:
     if not names:  # Amazon sent nothing, not even a header
         return 0
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT text, NULL {})").format(

@@ -1,6 +1,16 @@
 """Where rows lie: names of tables and what columns they have."""
 
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, TypedDict
+
+import psycopg
 from psycopg import sql
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
+
 
 SCHEMA = "data"
 SYSTEM_COLUMNS = (  # served after the report's own, in this order
@@ -11,23 +21,32 @@ SYSTEM_COLUMNS = (  # served after the report's own, in this order
 OWN = ("_id", "_day", "_batch_id", "_batch_last_run", "_extra")  # columns that are ours, not the report's
 
 
-def table_name(dataset_id, generation):
+class TableColumn(TypedDict):
+    """A column of a report's table: its name in SQL, its title for people, its type (one of `columns.TYPES`)."""
+
+    name: str
+    title: str
+    type: str
+
+
+def table_name(dataset_id: int, generation: int) -> str:
     """The bare name of a dataset's table: ds_7, from its second generation on ds_7_g2."""
     return f"ds_{int(dataset_id)}" if generation == 1 else f"ds_{int(dataset_id)}_g{int(generation)}"
 
 
-def table(dataset_id, generation):
+def table(dataset_id: int, generation: int) -> sql.Identifier:
     """The table as an SQL identifier with its schema."""
     return sql.Identifier(SCHEMA, table_name(dataset_id, generation))
 
 
-def exists(cursor, dataset_id, generation):
+def exists(cursor: CursorWrapper, dataset_id: int, generation: int) -> bool:
+    """Whether the dataset has a table of this generation."""
     cursor.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.{table_name(dataset_id, generation)}"])
     return cursor.fetchone()[0] is not None
 
 
-def describe(cursor, dataset_id, generation):
-    """The report's columns as the table has them, in order: [{"name", "title", "type"}]."""
+def describe(cursor: CursorWrapper | psycopg.Cursor, dataset_id: int, generation: int) -> list[TableColumn]:
+    """The report's columns as the table has them, in order; empty where there is no table."""
     cursor.execute(
         """
         SELECT a.attname, coalesce(col_description(a.attrelid, a.attnum), a.attname), format_type(a.atttypid, a.atttypmod)
@@ -44,7 +63,7 @@ def describe(cursor, dataset_id, generation):
     ]
 
 
-def totals(cursor, dataset_id, generation, day):
+def totals(cursor: CursorWrapper, dataset_id: int, generation: int, day: date) -> dict[str, str]:
     """{column: sum as text} of one day's numbers, to tell one state of the day from another."""
     numbers = [c["name"] for c in describe(cursor, dataset_id, generation) if c["type"] in ("numeric", "bigint")]
     if not numbers:

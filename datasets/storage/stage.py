@@ -1,10 +1,15 @@
 """Rows on their way in: split by day into files that COPY takes as they are."""
 
+from __future__ import annotations
+
 import hashlib
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -34,24 +39,28 @@ class DayFiles:
     table; `unfit` gathers the columns that a value does not fit, `cut` counts the cells that were too long.
     """
 
-    def __init__(self, folder, names, *, null=NULL, types=None):
+    def __init__(
+        self, folder: str | Path, names: Iterable[str], *, null: str = NULL, types: Mapping[str, str] | None = None
+    ) -> None:
         self.folder, self.names, self.null = Path(folder), list(names), null
         self._fit, self.cut = Fit(self.names, types or {}), 0
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._days = {}
+        self._days: dict[date, _DayFile] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="staging")  # hashing and writing need no Python lock
         self._room = threading.BoundedSemaphore(MOST_PENDING)
 
     @property
-    def unfit(self):
+    def unfit(self) -> set[str]:
+        """The names of the columns that a value did not fit."""
         return self._fit.unfit
 
     @property
-    def moments(self):
+    def moments(self) -> list[int]:
         """Places of the columns that hold dates and instants."""
         return self._fit.moments
 
-    def add(self, day, values):
+    def add(self, day: date, values: Sequence[Any]) -> None:
+        """A row of that day, its values in the order of the names."""
         self._fit.look(values)
         row = text_line(values) if self.null == "" else line(values, self.null)
         if len(row) > MOST_CELL and any(len(value) > MOST_CELL for value in values if type(value) is str):
@@ -59,13 +68,13 @@ class DayFiles:
             row = text_line(values) if self.null == "" else line(values, self.null)
         self.add_line(day, row.encode())
 
-    def _short(self, value):
+    def _short(self, value: Any) -> Any:
         if type(value) is not str or len(value) <= MOST_CELL:
             return value
         self.cut += 1
         return value[:MOST_CELL]
 
-    def add_line(self, day, row):
+    def add_line(self, day: date, row: bytes) -> None:
         """A row that is in COPY's text format already, as bytes without a line feed."""
         file = self._days.get(day)
         if file is None:
@@ -74,24 +83,24 @@ class DayFiles:
         if len(file.lines) >= FLUSH_LINES:
             self._flush(file)
 
-    def _flush(self, file):
+    def _flush(self, file: _DayFile) -> None:
         block = file.take()
         self._room.acquire()
         self._writer.submit(file.write, block).add_done_callback(self._written)
 
-    def _written(self, done):
+    def _written(self, done: Future[None]) -> None:
         self._room.release()
         self._problem = self._problem or done.exception()
 
-    _problem = None
+    _problem: BaseException | None = None
 
-    def discard(self):
+    def discard(self) -> None:
         """Ends the writing; what was staged is of no use. Others may stage in the same folder afterwards."""
         self._writer.shutdown(wait=True, cancel_futures=True)
         for file in self._days.values():
             file.close()
 
-    def close(self):
+    def close(self) -> dict[date, Staged]:
         """{day: Staged} of the days that have rows."""
         for file in self._days.values():
             if file.lines:
@@ -102,12 +111,12 @@ class DayFiles:
         return {day: file.close() for day, file in self._days.items()}
 
 
-def line(values, null=NULL):
+def line(values: Iterable[object], null: str = NULL) -> str:
     """One row of values in COPY's text format."""
     return "\t".join([null if value is None else escaped(value) for value in values])
 
 
-def escaped(value):
+def escaped(value: object) -> str:
     """A value as one cell."""
     cell = value if type(value) is str else text(value)
     if "\\" in cell or "\t" in cell or "\n" in cell or "\r" in cell or "\x00" in cell:
@@ -115,7 +124,7 @@ def escaped(value):
     return cell
 
 
-def text_line(cells):
+def text_line(cells: Sequence[str]) -> str:
     """One row of text in COPY's text format; quick for the ordinary row, which holds nothing to escape."""
     plain = "\t".join(cells)
     if "\\" in plain or "\n" in plain or "\r" in plain or "\x00" in plain or plain.count("\t") != len(cells) - 1:
@@ -123,7 +132,7 @@ def text_line(cells):
     return plain
 
 
-def text(value):
+def text(value: object) -> str:
     """A value as PostgreSQL reads it."""
     if value is True:
         return "true"  # as the database writes it, should the column become text
@@ -135,12 +144,13 @@ def text(value):
 
 
 class _DayFile:
-    def __init__(self, path, names):
-        self.path, self.rows, self.lines = path, 0, []
+    def __init__(self, path: Path, names: Iterable[str]) -> None:
+        self.path, self.rows = path, 0
+        self.lines: list[bytes] = []
         self._file = path.open("wb")
         self._hash = hashlib.sha256("\t".join(names).encode())
 
-    def take(self):
+    def take(self) -> bytes:
         """The lines so far as one block."""
         self.rows += len(self.lines)
         self.lines.append(b"")
@@ -148,16 +158,16 @@ class _DayFile:
         self.lines.clear()
         return block
 
-    def write(self, block):
+    def write(self, block: bytes) -> None:
         self._hash.update(block)
         self._file.write(block)
 
-    def close(self):
+    def close(self) -> Staged:
         self._file.close()
         return Staged(self.path, self.rows, self._hash.hexdigest())
 
 
-def chunks(path, size=1 << 18):
+def chunks(path: str | Path, size: int = 1 << 18) -> Iterator[bytes]:
     """The file's bytes, a quarter of a megabyte at a time."""
     with Path(path).open("rb") as file:
         while block := file.read(size):

@@ -1,9 +1,19 @@
 """Makes, grows and drops the physical tables: one per dataset and generation, in the schema `data`."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
 from psycopg import sql
 
 from datasets.storage import read
 from datasets.storage.columns import READABLE, TYPES, rule
+from datasets.storage.read import TableColumn
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
+
 
 MOST_COLUMNS = 400  # of a report; PostgreSQL holds 1,600, but not in rows of 8 kB
 ROW_ROOM = 8_000  # bytes of a row for the report's own values
@@ -11,10 +21,17 @@ WIDEST_CELL = 24  # bytes that a value takes of it at the most: PostgreSQL keeps
 SURE_COLUMNS = ROW_ROOM // WIDEST_CELL  # so many find room in a row whatever is in them
 
 
-def create(cursor, dataset_id, generation, columns, key=(), indexed=True):
+def create(
+    cursor: CursorWrapper,
+    dataset_id: int,
+    generation: int,
+    columns: Iterable[TableColumn],
+    key: Sequence[str] = (),
+    indexed: bool = True,
+) -> None:
     """Makes the table where it is missing and adds the columns it lacks.
 
-    `columns` are {"name", "title", "type"}; `key` names the columns that are unique in a merge. A table that is
+    `key` names the columns that are unique in a merge. A table that is
     built aside is indexed last, which is half again as quick, and takes its numbers by the thousand until then.
     The defaults of the system columns are what the landing transaction says of itself, so that a file of
     rows passes into COPY without being touched.
@@ -39,7 +56,7 @@ def create(cursor, dataset_id, generation, columns, key=(), indexed=True):
         index(cursor, dataset_id, generation, key)
 
 
-def _create_schema(cursor):
+def _create_schema(cursor: CursorWrapper) -> None:
     """IF NOT EXISTS alone fails for one of two who make the installation's first tables at the same time."""
     cursor.execute("SELECT to_regnamespace(%s) IS NULL", [read.SCHEMA])
     if cursor.fetchone()[0]:
@@ -47,7 +64,7 @@ def _create_schema(cursor):
         cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(read.SCHEMA)))
 
 
-def index(cursor, dataset_id, generation, key=()):
+def index(cursor: CursorWrapper, dataset_id: int, generation: int, key: Sequence[str] = ()) -> None:
     """Gives the table the indexes that it lacks: readers page by `_id`, landings replace by `_day`, merges find by key."""
     table, name = read.table(dataset_id, generation), read.table_name(dataset_id, generation)
     cursor.execute(
@@ -67,7 +84,7 @@ def index(cursor, dataset_id, generation, key=()):
         )
 
 
-def _number_anew(cursor, table):
+def _number_anew(cursor: CursorWrapper, table: sql.Identifier) -> None:
     """Further rows are numbered one by one, behind all there are: readers tell by `_id` what came after they had begun. Another
     sequence it has to be, since sessions keep what they have taken from the old one."""
     cursor.execute(sql.SQL("SELECT coalesce(max(_id), 0) + 1 FROM {}").format(table))
@@ -76,7 +93,7 @@ def _number_anew(cursor, table):
     cursor.execute(sql.SQL("ALTER TABLE {} ALTER _id ADD GENERATED ALWAYS AS IDENTITY (START {})").format(table, start))
 
 
-def grow(cursor, dataset_id, generation, columns):
+def grow(cursor: CursorWrapper, dataset_id: int, generation: int, columns: Iterable[TableColumn]) -> None:
     """Adds the columns that the table lacks, as long as there is room; old rows have null there. Nothing is ever dropped."""
     have = {column["name"] for column in read.describe(cursor, dataset_id, generation)}
     for column in columns:
@@ -103,5 +120,6 @@ def grow(cursor, dataset_id, generation, columns):
             )
 
 
-def drop(cursor, dataset_id, generation):
+def drop(cursor: CursorWrapper, dataset_id: int, generation: int) -> None:
+    """The table is no more; nothing where there was none."""
     cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(read.table(dataset_id, generation)))

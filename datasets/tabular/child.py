@@ -15,16 +15,18 @@ JOBS = {
     "profile": "profile.profile",
     "read": "spreadsheet.read",
     "count": "spreadsheet.count",
+    "misfit": "spreadsheet.misfit",
     "as_tsv": "spreadsheet.as_tsv",
 }
 
 
-def main(job, options):
+def main(job: str, options: str) -> int:
     limit()
     module, _, function = JOBS[job].partition(".")
     try:
         work = getattr(import_module(f"datasets.tabular.{module}"), function)
-        result, content, code = *work(sys.stdin.buffer, **json.loads(options)), 0
+        result, content = work(sys.stdin.buffer, **json.loads(options))
+        code = 0
     except Refused as problem:
         result, content, code = {"refused": str(problem)}, b"", REFUSED
     except MemoryError:
@@ -36,7 +38,7 @@ def main(job, options):
     return code
 
 
-def limit():
+def limit() -> None:
     """Memory, processor time, and no file written: whatever is in the bytes that are read."""
     for name, most in (
         (resource.RLIMIT_AS, MAX_MEMORY),

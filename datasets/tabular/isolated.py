@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 MAX_SECONDS = 60  # for one job
@@ -27,7 +28,7 @@ class Answer:
     content: bytes
 
 
-def run(job: str, chunks: Iterable[bytes], **options) -> Answer:
+def run(job: str, chunks: Iterable[bytes], **options: Any) -> Answer:
     """Runs one job of `child.JOBS` on the bytes of `chunks`; `options` are the job's own, as JSON can hold them.
 
     Raises Refused with a sentence for people: the child's own, or one about the limit that the job ran into.
@@ -59,3 +60,8 @@ def run(job: str, chunks: Iterable[bytes], **options) -> Answer:
     if done.returncode:
         raise RuntimeError(f"{job} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
     return Answer(json.loads(head), content)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first ten of the names, for a sentence."""
+    return ", ".join(sorted(names)[:10])

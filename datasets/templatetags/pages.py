@@ -1,9 +1,15 @@
 """Small words for templates: states for people, where the reader is, lengths of time."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils import timezone
 from django.utils.html import format_html
+
+from datasets.models import Dataset, Run
 
 register = template.Library()
 
@@ -35,18 +41,18 @@ STATE_WORDS = {
 
 
 @register.inclusion_tag("ui/badge.html")
-def badge(state, words=""):
+def badge(state: object, words: str = "") -> dict[str, Any]:
     """The state as a coloured word."""
     return {"state": state, "words": words or state_words(state)}
 
 
 @register.filter
-def state_words(state):
+def state_words(state: object) -> str:
     return STATE_WORDS.get(str(state), str(state).replace("_", " ").capitalize())
 
 
 @register.simple_tag(takes_context=True)
-def current(context, *prefixes, home=False):
+def current(context: Mapping[str, Any], *prefixes: str, home: bool = False) -> str:
     """Marks the navigation's link to the room that the reader is in."""
     request = context.get("request")
     path = request.path if request else ""
@@ -57,12 +63,12 @@ def current(context, *prefixes, home=False):
 
 
 @register.inclusion_tag("ui/moment.html")
-def ago(at):
+def ago(at: datetime) -> dict[str, Any]:
     """A moment as people say it, the exact one on hover."""
     return {"at": at, "words": relative(at, timezone.now())}
 
 
-def relative(at, now):
+def relative(at: datetime, now: datetime) -> str:
     """5 min ago, in 3 h, 12 days ago."""
     seconds = (at - now).total_seconds()
     size = abs(seconds)
@@ -78,25 +84,25 @@ def relative(at, now):
 
 
 @register.filter
-def counted(rows):
+def counted(rows: int | None) -> str:
     """A number of rows; a dash for None, where it may not be told."""
     return "–" if rows is None else intcomma(rows)
 
 
 @register.filter
-def marketplaces(dataset):
+def marketplaces(dataset: Dataset) -> list[str]:
     """The country codes that the dataset covers: its own choice, else all of the account's."""
     return dataset.options.get("marketplaces") or dataset.account.marketplaces
 
 
 @register.filter
-def beside(values, heads):
+def beside(values: Sequence[Any], heads: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     """Each value with the head of its column."""
     return zip(values, heads, strict=True)
 
 
 @register.filter
-def took(run, now):
+def took(run: Run, now: datetime) -> str:
     """How long a run took, or has taken so far, in words."""
     if run.started_at is None:
         return ""
@@ -108,7 +114,7 @@ def took(run, now):
 
 
 @register.simple_tag
-def share(part, whole):
+def share(part: float, whole: float) -> str:
     """A part in per cent; never 0 % of something nor 100 % of less than all."""
     if not part or part == whole:
         return "0 %" if not part else "100 %"

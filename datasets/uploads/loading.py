@@ -5,18 +5,34 @@ a file are often cut off in the middle.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any, cast
 
 from django.db import transaction
 
+from connector.accounts.models import User
+from connector.catalogue.moments import moment
+from connector.catalogue.number_date_format import PLAIN
+from connector.catalogue.report import Document, Report
 from datasets import calendar
+from datasets.access.policies import unrestricted
 from datasets.backfill import runs, tasks, window
 from datasets.backfill.answers.placing import day_finder
 from datasets.backfill.sources.file import CannotLoad
 from datasets.backfill.span import span_of
 from datasets.models import Dataset, Day, Request, Run, UploadedFile
+from datasets.rows import snapshot
 from datasets.tabular import isolated
+
+LIKE = {  # what a column of each type holds, for people; text holds everything
+    "bigint": "whole numbers, such as 12",
+    "numeric": "numbers, such as 1234.56",
+    "boolean": "true or false",
+    "date": "dates, such as 2026-11-25",
+    "timestamptz": "dates with a time, such as 2026-11-25T18:00:00+00:00",
+}
 
 
 @dataclass(frozen=True)
@@ -28,12 +44,12 @@ class Loading:
     days_kept: int
 
 
-def takes_files(dataset) -> bool:
+def takes_files(dataset: Dataset) -> bool:
     """Whether rows of a file can become rows of this dataset: its report is a flat file with a date, and days stay when they are in."""
     return not _why_not(dataset)
 
 
-def _why_not(dataset) -> str:
+def _why_not(dataset: Dataset) -> str:
     """Why it takes no files, as the end of a sentence, and what to do; "" where it does."""
     report = dataset.effective_report
     if report is None:
@@ -49,11 +65,12 @@ def _why_not(dataset) -> str:
     return ""
 
 
-def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
+def load(dataset: Dataset, upload: UploadedFile, by: User | None = None, *, now: datetime) -> Loading:
     """Starts the run. Raises CannotLoad, or runs.AlreadyRunning."""
     if reason := _why_not(dataset):
-        raise CannotLoad(f"{dataset.name} takes no files: {reason}")
+        raise CannotLoad(f"{dataset.name} does not accept files: {reason}")
     counts = _rows_by_day(dataset, upload)
+    _refuse_misfits(dataset, upload, now)
     first, last = min(counts), max(counts)
     with transaction.atomic():
         run = runs.start(dataset, Run.Trigger.FILE, by, now=now)
@@ -67,7 +84,7 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
                 f"All {len(counts)} days of {upload.name} ({first} to {last}) are in {dataset.name} already, or it loads them from "
                 "Amazon by itself. To have a file's rows instead of Amazon's, make another dataset for them."
             )
-        zone = window.zone_of(dataset.effective_report, dataset.account)
+        zone = window.zone_of(cast(Report, dataset.effective_report), dataset.account)
         request = Request.objects.create(
             dataset=dataset,
             generation=run.generation,
@@ -92,33 +109,29 @@ def load(dataset, upload: UploadedFile, by=None, *, now) -> Loading:
     return Loading(run, days=len(wanted), days_kept=len(kept))
 
 
-def _amazons(dataset, days, now):
+def _amazons(dataset: Dataset, days: Iterable[date], now: datetime) -> set[date]:
     """Those of the days that the dataset's own runs load."""
     held = span_of(dataset, dataset.effective_report, now)
     return {day for day in days if held.first <= day <= held.last}
 
 
-def _rows_by_day(dataset, upload) -> Counter[date]:
+def _rows_by_day(dataset: Dataset, upload: UploadedFile) -> Counter[date]:
     """How many rows the file has of each day. Every row has to have one."""
-    report = dataset.effective_report
+    report = cast(Report, dataset.effective_report)  # `takes_files` has seen that there is one, and that it has days
+    day_column = cast(str, report.day_column)
     titles = [column["title"] for column in upload.columns]
     names = report.names_of(titles)
-    if report.day_column not in names:
-        meant = next(
-            (c.title or c.source or c.name for c in report.columns if c.name == report.day_column), report.day_column
-        )
+    if day_column not in names:
+        meant = next((c.title or c.source or c.name for c in report.columns if c.name == day_column), day_column)
         raise CannotLoad(
             f"{upload.name} has no column {meant}, which says to which day a row belongs. Its columns: {', '.join(titles[:8])}"
             f"{' …' if len(titles) > 8 else ''}. Upload the report as Amazon gave it, or rename the column."
         )
-    title = titles[names.index(report.day_column)]
-    try:
-        values = isolated.run("count", [bytes(upload.content)], column=title).result["values"]
-    except isolated.Refused as problem:
-        raise CannotLoad(f"{upload.name}: {problem}") from None
-    dates = any(column.name == report.day_column and column.type == "date" for column in report.columns)
+    title = titles[names.index(day_column)]
+    values = _told(upload, "count", column=title)["values"]
+    dates = any(column.name == day_column and column.type == "date" for column in report.columns)
     find = day_finder(date.max, date.min, window.zone_of(report, dataset.account), dates=dates)
-    counts = Counter()
+    counts: Counter[date] = Counter()
     for value, count in values:
         day = find(value)
         if day is None:
@@ -126,5 +139,38 @@ def _rows_by_day(dataset, upload) -> Counter[date]:
                 f"{upload.name} has rows whose {title} is '{value[:60]}', which is no date this report uses (such as "
                 "2026-11-25 or 2026-11-25T18:00:00+00:00). Mend them and upload the file again."
             )
+        at = moment(value)
+        if not dates and ":" in value and at is not None and at.tzinfo is None:
+            raise CannotLoad(
+                f"{upload.name} has rows whose {title} is '{value[:60]}', a time without its zone, which may be of another day than "
+                "it names. Write such times as Amazon does, 2026-11-25T18:00:00+00:00; of an export of ours take the CSV, whose "
+                "times have their zone."
+            )
         counts[day] += count
     return counts
+
+
+def _refuse_misfits(dataset: Dataset, upload: UploadedFile, now: datetime) -> None:
+    """A value that does not fit its column would make the column text for good, and with it the rows that Amazon gave. Amazon's own
+    files are taken even so, because nobody here can mend them."""
+    report = cast(Report, dataset.effective_report)
+    source = cast(Document, report.source)  # `takes_files` has seen that it is one
+    if source.format_in(dataset.account.home.country) != PLAIN:
+        return  # how this report writes its numbers and dates is known to its reader only
+    types = snapshot.glance(dataset, unrestricted("types of columns"), now=now).types
+    titles = [column["title"] for column in upload.columns]
+    names = report.names_of(titles)
+    looked_at = {title: types[name] for title, name in zip(titles, names, strict=True) if types.get(name) in LIKE}
+    wrong = _told(upload, "misfit", types=looked_at)["misfit"] if looked_at else None
+    if wrong:
+        raise CannotLoad(
+            f"Row {wrong['row']:,} of {upload.name} has '{wrong['value'][:60]}' in {wrong['title']}, where the dataset holds "
+            f"{LIKE[looked_at[wrong['title']]]}. Mend such values and upload the file again."
+        )
+
+
+def _told(upload: UploadedFile, job: str, **options: Any) -> dict[str, Any]:
+    try:
+        return isolated.run(job, [bytes(upload.content)], **options).result
+    except isolated.Refused as problem:
+        raise CannotLoad(f"{upload.name}: {problem}") from None

@@ -32,10 +32,10 @@ def columns(request, slug):
     dataset = find_dataset(request, slug)
     if request.method == "POST":
         if tell(tasks.profile, "interactive", dataset_id=dataset.pk):
-            messages.success(request, "The profile is being made anew. Load this page again in a few seconds.")
+            messages.success(request, "The profile is being refreshed. Reload this page in a few seconds.")
         else:
             messages.error(
-                request, "No worker could be told just now, so the profile stays as it is. Try again in a minute."
+                request, "No worker can be reached right now, so the profile was not refreshed. Try again in a minute."
             )
         return redirect("dataset-columns", dataset.slug)
     context = page_of(request, dataset, "dataset-columns")

@@ -279,7 +279,13 @@ def _answers(dataset, report):
         option = labels.get(name)
         choices = dict(option.choices or ()) if option else {}
         values = value if isinstance(value, list) else [value]
-        said = ", ".join(str(choices.get(one, one)) for one in values if one not in (None, ""))
+        said = ", ".join(_said(choices, one) for one in values if one not in (None, ""))
         if said:
             found.append((option.label if option else name, said))
     return found
+
+
+def _said(choices, answer):
+    if isinstance(answer, bool):
+        return "yes" if answer else "no"
+    return str(choices.get(answer, answer))

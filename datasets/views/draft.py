@@ -1,17 +1,26 @@
 """A definition in the making: what the page Connect data shows of the answers so far, whole or not."""
 
+from collections.abc import Iterator, Mapping
+from datetime import datetime, time
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
-from django.core.exceptions import ValidationError
+from django.forms import BoundField
+from django.http import QueryDict
 from django.urls import reverse
 from django.utils.functional import cached_property
 
+from connector.accounts.models import Account, User
 from connector.catalogue import index
+from connector.catalogue.report import Report
 from connector.spapi.marketplaces import MARKETPLACES
 from datasets import schedule
 from datasets.backfill import forecast, window
-from datasets.definition.form import MODE_WORDS, DatasetForm
+from datasets.definition import checks, formdata
+from datasets.definition.definition import MODES, Definition
+from datasets.definition.form import DatasetForm
+from datasets.definition.preview import preview
+from datasets.models import Dataset
+from datasets.views import draft_lines
 
 DEFAULTS = {"start": "today-90", "end": "yesterday", "schedule_kind": "daily", "schedule_at": "06:00"}
 DAY_WORDS = (
@@ -22,6 +31,11 @@ DAY_WORDS = (
     ("today-90", "three months back"),
     ("today-365", "a year back"),
 )
+MODE_WORDS = {
+    "append": "Each day is added once and kept. A day that is loaded again replaces itself, so nothing is doubled.",
+    "replace": "Each run loads the whole range anew. Readers see the old rows until the new ones are complete.",
+    "merge": "Each row has a key: a newer version takes the place of an older one.",
+}
 STEPS = (
     ("credentials", "Credentials", ("account",)),
     ("details", "Details", None),  # the report, its dates and whatever it asks
@@ -29,219 +43,148 @@ STEPS = (
     ("describe", "Name & Describe", ("name", "description")),
 )
 PLACES = {"account": "credentials", "mode": "modes", "schedule_kind": "scheduling"}  # of errors whose field has no id
-LISTS = ("choices", "marketplaces")
 LONGEST_ADDRESS = 1800  # it travels inside another address, escaped twice, and servers take about 4000 characters
 
 
-def answers_of(given, report):
-    """What a query or a posted form says, as initial values. `report` is asked where none is named.
-
-    What was not asked is left to its default.
-    """
-    said = {name: given[name] for name in DatasetForm.base_fields if name in given}
-    try:
-        report = index.get(given.get("report", report)).varied(given)  # an answer may bring further questions
-    except KeyError:
-        return said
-    for option in report.options:
-        boxes = option.kind == "flag" or option.kind in LISTS
-        if option.name not in given and not (boxes and given.get("shown")):  # a box without a tick is not sent at all
-            continue
-        if option.kind == "flag":
-            said[option.name] = given.get(option.name) in ("on", "true")
-        elif option.kind in LISTS:
-            said[option.name] = [value for value in given.getlist(option.name) if value]
-        else:
-            said[option.name] = given[option.name]
-    return said
-
-
-def _without_other_mode(answers, shown):
-    """The answers, less a mode that stood there for the report shown before: it forced or suggested it, or this one cannot be kept so."""
-    was, mode = shown.partition(" ")[0], answers.get("mode")
-    try:
-        report = index.get(answers.get("report"))
-        before = index.get(was)
-    except KeyError:
-        return answers
-    if mode and before != report and (mode not in report.modes or mode == before.modes[0]):
-        answers = answers.copy()
-        del answers["mode"]
-    return answers
-
-
 class Draft:
-    """The form and all that is said around it."""
+    """The answers so far, what the checks say of them, the form that shows them, and all that is said around it.
 
-    def __init__(self, user, *, dataset=None, said=None, posted=None, shown="", now):
-        self.dataset, self.now = dataset, now
-        if posted is None:
-            said = _without_other_mode(said or {}, shown)
-            initial = said if dataset else DEFAULTS | {"report": first_report().key} | said
-            self.form = DatasetForm(user=user, instance=dataset, initial=initial, now=now)
-            if self.form.initial.get("mode") not in self.form.modes:
-                self.form.initial.pop("mode", None)
-            if not self.form.initial.get("name"):
-                self.form.initial["name"] = self.suggested
-        else:
-            self.form = DatasetForm(
-                _without_other_mode(posted, posted.get("shown", "")), user=user, instance=dataset, now=now
-            )
-
-    # What is chosen
-
-    @cached_property
-    def account(self):
-        return self.form.chosen_account()
-
-    @cached_property
-    def accounts(self):
-        return list(self.form.fields["account"].queryset.select_related("application"))
-
-    @property
-    def report(self):
-        return self.form.report
-
-    @property
-    def locked(self):
-        """Rows are in: they are of this report and this account for good."""
-        return bool(self.dataset and self.dataset.version)
-
-    @property
-    def shown(self):
-        """Whose questions the page shows; comes back with the answers."""
-        words = [self.report.key if self.report else "", str(self.account.pk) if self.account else ""]
-        if self.report and self.report.options != index.get(self.report.key).options:
-            words.append(",".join(option.name for option in self.report.options))
-        return " ".join(words)
-
-    @property
-    def unknown_report(self):
-        """What is wrong with the report's name in the address."""
-        key = self.form.initial.get("report")
-        if self.form.is_bound or self.report or not key:
-            return ""
-        try:
-            index.get(key)
-        except KeyError as problem:
-            return problem.args[0]
-
-    def groups(self):
-        """(group, [(report, who may not have it)]) of the picker."""
-        kind = self.account.kind if self.account else None
-        groups = {}
-        for report in index.REPORTS:
-            if report.offered or report == self.report:
-                barred = "" if kind is None or kind in report.audience else f"{report.audience[0]}s only"
-                groups.setdefault(report.group, []).append((report, barred))
-        return groups.items()
-
-    def questions(self):
-        """The report's own questions; a single marketplace is no question."""
-        several = self.account is not None and len(self.account.marketplaces) > 1
-        kinds = {option.name: option.kind for option in self.report.options} if self.report else {}
-        return [field for field in self.form.option_fields() if several or kinds[field.name] != "marketplaces"]
+    Account and report are looked up once, when it is made; the form is built once, when it is shown.
+    """
 
     day_words = DAY_WORDS
     zones = sorted({place.zone for place in MARKETPLACES} | {"UTC"})
 
+    def __init__(
+        self, user: User, given: QueryDict, *, dataset: Dataset | None = None, is_sent: bool = False, now: datetime
+    ):
+        """`given` is what the address or the posted form says; `is_sent` where that is to be saved."""
+        self.dataset, self.now = dataset, now
+        self.accounts = list(Account.objects.of(user).select_related("application").order_by("name"))
+        kept = dataset.options if dataset else {}
+        self.usual = (
+            formdata.values_of(Definition.of(dataset)) if dataset else DEFAULTS | {"report": first_report().key}
+        )
+        if is_sent:
+            self.answers = formdata.read_sent(given, self.accounts, kept=kept)
+        else:
+            self.answers = formdata.read_look(given, self.accounts, usual=self.usual, kept=kept)
+        self.account, self.report = self.answers.account, self.answers.proposal.effective_report
+        self.refused: Mapping[str, list[str]] | None = None
+
+    @cached_property
+    def review(self) -> checks.Review:
+        """What the checks say of it as it stands."""
+        return checks.review(self.answers.proposal, dataset=self.dataset, now=self.now)
+
+    def refuse(self, errors: Mapping[str, list[str]]) -> None:
+        """It was sent and not taken: the form shows these errors, those of an InvalidDefinition. Before the form is shown."""
+        self.refused = errors
+
+    @cached_property
+    def form(self) -> DatasetForm:
+        return DatasetForm(self.answers, self.refused)
+
+    # What is chosen
+
+    @property
+    def locked(self) -> bool:
+        """Rows are in: they are of this report and this account for good."""
+        return bool(self.dataset and self.dataset.version)
+
+    @property
+    def shown(self) -> str:
+        """Whose questions the page shows; comes back with the answers."""
+        words = [self.report.key if self.report else "", str(self.account.pk) if self.account else ""]
+        if self.report and self.report.options != self.answers.proposal.answered.entry.options:
+            words.append(",".join(option.name for option in self.report.options))
+        return " ".join(words)
+
+    @property
+    def unknown_report(self) -> str:
+        """What is wrong with the report's name in the address."""
+        return self.answers.proposal.unread.get("report", "") if self.refused is None else ""
+
+    def groups(self):
+        """(group, [(report, who may not have it)]) of the picker."""
+        kind = self.account.kind if self.account else None
+        groups: dict[str, list[tuple[Report, str]]] = {}
+        for report in index.REPORTS:
+            if report.offered or (self.report and report.key == self.report.key):
+                barred = "" if kind is None or kind in report.audience else f"{report.audience[0]}s only"
+                groups.setdefault(report.group, []).append((report, barred))
+        return groups.items()
+
+    def questions(self) -> list[BoundField]:
+        """The report's own questions; a single marketplace is no question."""
+        options = self.report.options if self.report else ()
+        return [self.form[option.name] for option in options if formdata.asks(option, self.account)]
+
     # What it comes to
 
     @cached_property
-    def trial(self):
-        """The form as if it had been sent, for what it would complain of."""
-        if self.form.is_bound:
-            return self.form
-        return DatasetForm(dict(self.form.initial), user=self.form.user, instance=self.dataset, now=self.now)
-
-    @cached_property
-    def problems(self):
+    def problems(self) -> list[str]:
         """Why it cannot be said yet what will be loaded."""
         if self.account is None:
             return ["Choose an account above to see what will be loaded."]
         if self.report is None:
             return ["Choose a report to see what will be loaded."]
-        return [sentence for name in ("report", "start", "end") for sentence in self.trial.errors.get(name, [])]
+        return [sentence for name in ("report", "start", "end") for sentence in self.review.errors.get(name, ())]
 
     @cached_property
-    def forecast(self):
-        return None if self.problems else self.form.forecast()
+    def forecast(self) -> forecast.Forecast | None:
+        if self.problems:
+            return None
+        return preview(self.answers.proposal, self.account, self.review.span, now=self.now)
 
-    def how_long(self):
+    def how_long(self) -> str:
         return forecast.words(self.forecast.seconds) if self.forecast else ""
 
     @cached_property
-    def days_line(self):
-        """The days in a few words: last 90 days, 1 Oct – 5 Nov 2026, as of now."""
-        if not self.report or not self.report.has_dates:
-            return "as of now" if self.report else ""
-        found = self.forecast
-        if not found:
-            return ""
-        if not found.days:
-            return "nothing yet"
-        start, end = (str(self.said(name) or "").strip().lower() for name in ("start", "end"))
-        if end in ("", "yesterday", "today") and not start[:4].isdigit():
-            return f"last {found.days} days" if found.days != 1 else end or "yesterday"
-        if start[:4].isdigit() and end in ("", "yesterday", "today"):
-            return f"since {day_words(found.first)}"
-        return f"{day_words(found.first)} – {day_words(found.last)}"
+    def days_line(self) -> str:
+        start, end = (str(self.said(name) or "") for name in ("start", "end"))
+        return draft_lines.days_line(self.report, self.forecast, start, end)
 
     @property
-    def days_zone(self):
+    def days_zone(self) -> str:
         """The clock of the report's days."""
         return window.zone_of(self.report, self.account)
 
     @property
-    def zone(self):
+    def zone(self) -> str:
         """The clock of the schedule."""
-        said = (self.said("schedule_zone") or "").strip()
-        return said or (self.account.zone if self.account else "UTC")
+        return self.answers.proposal.schedule.zone or (self.account.zone if self.account else "UTC")
 
     @property
-    def is_daily(self):
+    def is_daily(self) -> bool:
         return self.said("schedule_kind") == "daily"
 
-    @cached_property
-    def at(self):
+    @property
+    def at(self) -> time | None:
         """The time of day, or None where what was typed is none."""
-        said = self.said("schedule_at")
-        try:
-            return self.form.fields["schedule_at"].clean(said) or schedule.DEFAULT_AT
-        except ValidationError:
-            return None
+        proposal = self.answers.proposal
+        return None if "schedule_at" in proposal.unread else proposal.schedule.at or schedule.DEFAULT_AT
 
-    def next_runs(self, most=5):
-        """(moment, its words) of the next runs, in the schedule's own zone."""
+    def next_runs(self) -> list[tuple[str, str]]:
+        """(instant, its words) of the next runs, in the schedule's own zone."""
         if not self.is_daily or self.at is None:
             return []
-        try:
-            zone = ZoneInfo(self.zone)
-        except (ValueError, OSError, KeyError):
-            return []
-        runs, after = [], self.now
-        while len(runs) < most:
-            after = schedule.next_run("daily", self.at, self.zone, after)
-            local = after.astimezone(zone)
-            runs.append((local.isoformat(), f"{local:%a} {local.day} {local:%b %H:%M} {local.tzname()}"))
-        return runs
+        return list(draft_lines.next_runs(self.at, self.zone, self.now))
 
     @property
-    def schedule_line(self):
-        if not self.is_daily:
-            return "manual"
-        at = self.at.strftime("%H:%M") if self.at else "?"
-        return f"daily {at} {self.zone.rpartition('/')[2].replace('_', ' ')}"
+    def schedule_line(self) -> str:
+        return draft_lines.schedule_line(self.is_daily, self.at, self.zone)
 
     @property
-    def mode(self):
-        mode = self.said("mode") or self.form.modes[0]
-        return mode if mode in MODE_WORDS else self.form.modes[0]
+    def mode(self) -> str:
+        mode = self.said("mode")
+        return mode if mode in MODES else self.report.modes[0] if self.report else MODES[0]
 
-    def mode_cards(self):
+    def mode_cards(self) -> Iterator[tuple[str, str, str, str]]:
         """(value, title, explanation, why it cannot be chosen) of each mode."""
-        for value, title, words, allowed in self.form.mode_cards():
-            yield value, title, words, "" if allowed else self._why_not(value)
+        for value in MODES:
+            allowed = self.report is None or value in self.report.modes
+            yield value, Dataset.Mode(value).label, MODE_WORDS[value], "" if allowed else self._why_not(value)
 
     def _why_not(self, mode):
         if self.report.forced_mode:
@@ -251,7 +194,7 @@ class Draft:
         return f"{self.report.title} cannot be kept this way."
 
     @property
-    def line(self):
+    def line(self) -> str:
         """The whole dataset in one line."""
         parts = [
             self.report.title if self.report else "",
@@ -262,26 +205,22 @@ class Draft:
         ]
         return " · ".join(part for part in parts if part)
 
-    def countries(self):
+    def countries(self) -> list[str]:
         chosen = self.said("marketplaces") if self.report else None
         return (chosen if isinstance(chosen, list) and chosen else None) or (
             self.account.marketplaces if self.account else []
         )
 
     @property
-    def name(self):
+    def name(self) -> str:
         return (self.said("name") or "").strip()
 
     @property
-    def suggested(self):
-        """A name for it, from report and account."""
-        if self.report is None:
-            return ""
-        return ", ".join(
-            part.title if part is self.report else part.name for part in (self.report, self.account) if part
-        )
+    def suggested(self) -> str:
+        """A name for it."""
+        return formdata.suggested_name(self.report, self.account)
 
-    def steps(self):
+    def steps(self) -> Iterator[tuple[str, str, str, str]]:
         """(id, title, its answer in a few words, state) of each pane."""
         said = {
             "credentials": self.account.name if self.account else "Choose an account",
@@ -290,7 +229,7 @@ class Draft:
             "describe": self.name or "Give it a name",
         }
         elsewhere = {name for _, _, fields in STEPS if fields for name in fields}
-        wrong = set(self.form.errors) if self.form.is_bound else set()
+        wrong = set(self.form.errors)
         for key, title, fields in STEPS:
             here = wrong & set(fields) if fields else wrong - elsewhere
             ready = {"credentials": self.account, "details": self.forecast, "describe": self.account and self.name}.get(
@@ -298,7 +237,7 @@ class Draft:
             )
             yield key, title, said[key] or "Choose a report", "failed" if here else "done" if ready else "new"
 
-    def error_links(self):
+    def error_links(self) -> Iterator[tuple[str, str, str]]:
         """(where, label, sentence) of each error, in the order of the page."""
         questions = [option.name for option in self.report.options] if self.report else []
         order = ["account", "report", "start", "end", *questions, *STEPS[2][2], *STEPS[3][2]]
@@ -309,33 +248,24 @@ class Draft:
 
     # Where it is kept while it is not saved
 
-    def said(self, name):
+    def said(self, name: str) -> object:
         """The answer as it stands."""
         return self.form[name].value() if name in self.form.fields else None
 
     @property
-    def path(self):
+    def path(self) -> str:
         return reverse("dataset-edit", args=[self.dataset.slug]) if self.dataset else reverse("dataset-new")
 
-    def address(self):
-        """This page with every answer that is not the usual one, to come back to or to load again."""
-        usual = (
-            DatasetForm(user=self.form.user, instance=self.dataset, now=self.now).initial if self.dataset else DEFAULTS
-        )
+    def address(self, *, without: str = "") -> str:
+        """This page with every answer that is not the usual one, but for this field, to come back to or to load again."""
         defaults = {option.name: option.default for option in self.report.options} if self.report else {}
-        usual = {"mode": self.form.modes[0], "name": self.suggested} | defaults | usual
-        pairs = []
-        for name, value in self.form.initial.items():
-            always = name in ("report", "account") and not self.dataset
-            if always or str(value or "") != str(usual.get(name) or ""):
-                values = value if isinstance(value, list) and value else [value or ""]
-                pairs += [(name, str(each).lower() if isinstance(each, bool) else each) for each in values]
+        mode = self.report.modes[0] if self.report else MODES[0]
+        usual = {"mode": mode, "name": self.suggested} | defaults | self.usual
+        values = {name: value for name, value in self.answers.values.items() if name != without}
+        pairs = list(formdata.pairs_of(values, usual, always=() if self.dataset else ("report", "account")))
         return f"{self.path}?{urlencode(pairs)}" if pairs else self.path
 
 
-def day_words(day):
-    return f"{day.day} {day:%b %Y}"
-
-
-def first_report():
+def first_report() -> Report:
+    """The one that the page begins with."""
     return next(report for report in index.REPORTS if report.offered)

@@ -21,13 +21,13 @@ ENDINGS = ".xlsx,.xlsm,.xls,.ods,.csv,.tsv,.txt"
 class UploadForm(forms.Form):
     file = forms.FileField(
         label="Spreadsheet",
-        help_text="XLSX, XLS, ODS, CSV or text with tabs, at most 20 MB, with the titles in its first row.",
+        help_text="XLSX, XLS, ODS, CSV or text with tabs, at most 20 MB, with column titles in the first row.",
         widget=forms.FileInput(attrs={"accept": ENDINGS}),
     )
     sheet = forms.CharField(
         required=False,
         max_length=200,
-        help_text="Only where a workbook has several sheets with values: the name of one.",
+        help_text="Only for a workbook with several sheets that have values: the name of the sheet to load.",
     )
 
 
@@ -35,7 +35,7 @@ class UploadForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 @login_required
 def files(request):
-    """GET /files – one's own; POST takes one in."""
+    """GET /files – the user's files; POST uploads one."""
     form = UploadForm(request.POST or None, request.FILES or None, label_suffix="")
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
@@ -80,7 +80,9 @@ def load(request, file_id):
     else:
         many = f"{started.days:,} days are being loaded" if started.days > 1 else "1 day is being loaded"
         in_already = (
-            f" {started.days_kept:,} are in already or come from Amazon, and stay so." if started.days_kept else ""
+            f" {started.days_kept:,} are already loaded or come from Amazon, and do not change."
+            if started.days_kept
+            else ""
         )
         messages.success(request, f"{many} from {kept.name}.{in_already}")
         return redirect("dataset", dataset.slug)
@@ -92,7 +94,7 @@ def load(request, file_id):
 def delete(request, file_id):
     kept = _of(request, file_id)
     kept.delete()
-    messages.success(request, f"{kept.name} is deleted. Rows that were loaded from it stay.")
+    messages.success(request, f"{kept.name} was deleted. Rows loaded from it are kept.")
     return redirect("files")
 
 

@@ -1,4 +1,4 @@
-"""From the address to what it means, within what this person may see: a stranger's is as if it did not exist."""
+"""Resolves a URL to an object, among those this user may see: a stranger's is as if it did not exist."""
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -18,5 +18,5 @@ def find_run(request, run_id):
 
 
 def look(request, dataset):
-    """The Snapshot of a dataset for who is signed in, as it was looked up."""
+    """The Snapshot of a dataset for the signed-in user, as it was looked up."""
     return policies.look(Caller(request.user), dataset, now=timezone.now())

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -43,7 +44,7 @@ def query(request, slug):
             if "keep" in request.POST:
                 kept = saved.keep(caller, name=context["query_name"], sql=context["sql"], dataset=dataset)
                 messages.success(request, f"{kept.name} is saved. Its files have addresses of their own now.")
-                return redirect("dataset-query", slug)
+                return redirect(reverse("dataset-query", args=[slug]) + f"?saved={kept.slug}")
             context["answer"] = _answer(caller, context["sql"], dataset)
         except Problem as problem:
             context["problem"] = problem

@@ -45,7 +45,7 @@ def _told(change, titles, policy):
         Sum(titles.get(name) or name, _number(before), _number(after))
         for name, before, after in policy.differences(change)
     ]
-    words = "It is not told how many rows, since you may see only some of them."
+    words = "The number of rows is not shown because you may see only some of them."
     if not policy.hides_rows:
         words = _words(change.rows_before, change.rows_after, sums)
     return Restated(change.seen_at, change.run_id, words, sums)
@@ -54,7 +54,7 @@ def _told(change, titles, policy):
 def _words(before, after, sums):
     if before == after:
         rows = f"Still {before:,} {'row' if before == 1 else 'rows'}"
-        return f"{rows}, with other sums." if sums else f"{rows}, and the same sums: only words in them changed."
+        return f"{rows}, with different sums." if sums else f"{rows}, with the same sums: only text values changed."
     more = after - before
     return f"{before:,} {'row' if before == 1 else 'rows'} became {after:,}: {abs(more):,} {'more' if more > 0 else 'fewer'}."
 

@@ -44,6 +44,7 @@ def run(request, run_id):
         "failed": failed,
         "phases": _phases(run, requests, report),
         "requests": [(policy.cut(one), _where(one)) for one in requests.order_by("-last_day", "-pk")[:MOST_REQUESTS]],
+        "requests_hidden": max(0, requests.count() - MOST_REQUESTS),
         "days": calendar.listed(touched[:MOST_DAYS], dataset, zone, policy, now),
         "days_hidden": max(0, touched.count() - MOST_DAYS),
         "trouble": trouble(run, failed) if run.state in (Run.State.FAILED, Run.State.PARTIAL) else None,
@@ -62,9 +63,7 @@ def _requests(run):
 
 def _phases(run, requests, report):
     """(key, words, how many requests are there now) along the way of a request."""
-    kind = report.source.kind if report else ""
-    if run.trigger == Run.Trigger.FILE:
-        kind = Request.FILE
+    kind = Request.FILE if run.trigger == Run.Trigger.FILE else report.source.kind if report else ""
     counts = dict(requests.order_by().values_list("state").annotate(Count("pk")))
     found = [(phase.state, phase.words, counts.get(phase.state, 0)) for phase in index.phases(kind)]
     given_up = counts.get(Request.State.FAILED, 0)  # else all of a run that failed would be nowhere

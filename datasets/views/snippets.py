@@ -1,4 +1,4 @@
-"""The lines to copy on the API tab: for each program lines that bring every value as it is.
+"""The lines to copy on the API tab: for each program lines that keep every value unchanged.
 
 Programs that read CSV guess: `NA` becomes no value, a postal code a number, `1/2` a date. So files with types come first, and
 where CSV is read the lines say each column's type, from the columns that the reader sees. tests/serving/test_snippets.py takes the lines from
@@ -185,29 +185,29 @@ PROGRAMS = (
         "curl",
         "curl",
         f'The whole dataset as a file. {SET_TOKEN} In CSV an empty field is no value and "" an empty text; a program that'
-        " opens it by itself may guess types, and then takes 01234 for a number and NA for no value.",
+        " opens it may guess types, and then reads 01234 as a number and NA as no value.",
         _curl,
     ),
     Program(
         "pandas",
         "Python, pandas",
-        f"{SET_TOKEN} Parquet brings the types along, with every digit and with no value apart from an empty text; pyarrow has"
-        " to be installed.",
+        f"{SET_TOKEN} Parquet includes column types, keeps every digit and distinguishes a missing value from an "
+        "empty text; pyarrow must be installed.",
         _pandas,
     ),
     Program(
         "pandas-csv",
         "pandas, from CSV",
-        "Without pyarrow. pandas guesses types unless it is told each: these are the columns of this dataset as they are now."
-        " What is lost is the difference between an empty text and no value: both arrive as empty text.",
+        "Without pyarrow. pandas guesses types unless every type is given: these are the current columns of this "
+        "dataset. The difference between an empty text and no value is lost: both arrive as empty text.",
         _pandas_csv,
     ),
-    Program("polars", "Python, Polars", f"{SET_TOKEN} The types come along.", _polars),
+    Program("polars", "Python, Polars", f"{SET_TOKEN} Column types are included.", _polars),
     Program(
         "duckdb",
         "DuckDB",
-        "Put the token where bh_… stands. The types are those of this dataset's columns as they are now; decimals arrive as text,"
-        " with every digit: CAST makes numbers of them.",
+        "Replace bh_… with the token. The types are those of this dataset's columns as they are now; decimals arrive "
+        "as text, with every digit: CAST makes numbers of them.",
         _duckdb,
     ),
     Program(
@@ -229,17 +229,17 @@ PROGRAMS = (
     Program(
         "sheets",
         "Google Sheets",
-        "Beware: Sheets guesses types itself and no formula switches that off. 01234 becomes 1234, 1/2 a date, 1e5 a number, and"
-        " numbers keep 15 digits. To keep such values, download the Excel file and open it with File, Import: its cells have"
-        " types. The formula needs a link, since Sheets sends no header: create one above and put its end where bh_link_… stands."
-        " Google's servers have to be able to reach this address.",
+        "Note: Sheets guesses types, and no formula can switch that off. 01234 becomes 1234, 1/2 a date, 1e5 a "
+        "number, and numbers keep 15 digits. To keep such values, download the Excel file and open it with File, "
+        "Import: its cells have types. The formula needs a link, because Sheets sends no header: create one above and "
+        "put its last part in place of bh_link_…. Google's servers must be able to reach this address.",
         _sheets,
     ),
     Program(
         "r",
         "R",
-        f"{SET_TOKEN} Every column arrives as text, as it is; type.convert or as.numeric makes numbers of those you choose. An"
-        " empty text and no value are the same there.",
+        f"{SET_TOKEN} Every column arrives as text, as it is; type.convert or as.numeric converts the columns you "
+        "choose to numbers. An empty text and no value cannot be told apart there.",
         _r,
     ),
 )

@@ -24,7 +24,7 @@ class TokenForm(forms.Form):
         choices=[(scope, words.capitalize()) for scope, words in access.SCOPES.items()],
         widget=forms.CheckboxSelectMultiple,
         initial=[READ],
-        error_messages={"required": "Choose at least one thing that the token may do."},
+        error_messages={"required": "Choose at least one permission for the token."},
     )
     dataset = forms.ModelChoiceField(
         label="For",
@@ -62,7 +62,7 @@ def tokens(request):
 def revoke(request, token_id):
     token = get_object_or_404(AccessToken, owner=request.user, token_id=token_id)
     access.revoke(token)
-    messages.success(request, f"{token.name} is revoked: from now on it opens nothing. Other tokens go on working.")
+    messages.success(request, f"{token.name} was revoked: it no longer gives access. Other tokens keep working.")
     return redirect("tokens")
 
 

@@ -9,7 +9,7 @@ list_urls = [
     path("datasets", listing.datasets),
 ]
 
-wizard_urls = [  # before the datasets: nothing may be named new
+wizard_urls = [  # before the datasets, so no dataset can be named new
     path("datasets/new", wizard.new, name="dataset-new"),
     path("datasets/<slug:slug>/edit", wizard.edit, name="dataset-edit"),
 ]

@@ -8,7 +8,8 @@ import uuid
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import IntegrityError, transaction
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,15 +20,16 @@ from django.views.decorators.vary import vary_on_headers
 from connector.accounts.models import Account
 from datasets.backfill import tasks
 from datasets.backfill.runs import AlreadyRunning
-from datasets.definition.form import payload_of
+from datasets.definition import save
+from datasets.definition.definition import InvalidDefinition
 from datasets.models import Dataset, Run
-from datasets.views.draft import LONGEST_ADDRESS, Draft, answers_of, first_report
+from datasets.views.draft import LONGEST_ADDRESS, Draft
 
 
 @vary_on_headers("HX-Request")
 @require_http_methods(["GET", "POST"])
 @login_required
-def new(request):
+def new(request: HttpRequest) -> HttpResponse:
     """GET, POST /datasets/new"""
     return _answer(request, None)
 
@@ -35,7 +37,7 @@ def new(request):
 @vary_on_headers("HX-Request")
 @require_http_methods(["GET", "POST"])
 @login_required
-def edit(request, slug):
+def edit(request: HttpRequest, slug: str) -> HttpResponse:
     """GET, POST /datasets/<slug>/edit"""
     found = Dataset.objects.of(request.user).select_related("account")
     return _answer(request, get_object_or_404(found, slug=slug))
@@ -47,14 +49,11 @@ def _answer(request, dataset):
         return _leave(request, dataset, wish)
     if wish == "look":
         return _look(request, dataset)
-    draft = Draft(request.user, dataset=dataset, posted=request.POST, now=timezone.now())
-    if not draft.form.is_valid():
-        return _page(request, draft, status=422)
-    return _change(request, draft) if dataset else _create(request, draft, wish)
+    return _save(request, dataset, wish)
 
 
 def _look(request, dataset):
-    draft = _draft_of(request, dataset, request.GET)
+    draft = Draft(request.user, request.GET, dataset=dataset, now=timezone.now())
     if not request.htmx or request.htmx.history_restore_request:
         return _page(request, draft)
     is_other = request.GET.get("shown") != draft.shown  # another report or account asks other questions
@@ -67,13 +66,12 @@ def _look(request, dataset):
 
 def _leave(request, dataset, wish):
     """Away from here, or to this page again, with everything typed."""
-    draft = _draft_of(request, dataset, request.POST)
+    draft = Draft(request.user, request.POST, dataset=dataset, now=timezone.now())
     address = draft.address()
     if wish == "preview":
         return redirect(address) if len(address) <= LONGEST_ADDRESS else _page(request, draft)
     if len(address) > LONGEST_ADDRESS:
-        del draft.form.initial["description"]
-        address = draft.address()
+        address = draft.address(without="description")
         messages.warning(request, "The description was too long to take along: please give it again.")
     target = reverse("account-connect")
     if wish != "connect":
@@ -82,40 +80,35 @@ def _leave(request, dataset, wish):
     return redirect(f"{target}?{urlencode({'return_to': address})}")
 
 
-def _draft_of(request, dataset, given):
-    said = answers_of(given, dataset.report if dataset else first_report().key)
-    if said.get("name") and said["name"] == given.get("suggested"):
-        del said["name"]  # ours, so it follows report and account
-    return Draft(request.user, dataset=dataset, said=said, shown=given.get("shown", ""), now=timezone.now())
+def _save(request, dataset, wish):
+    draft = Draft(request.user, request.POST, dataset=dataset, is_sent=True, now=timezone.now())
+    try:
+        definition = draft.review.checked()
+        return _change(request, draft, definition, wish) if dataset else _create(request, draft, definition, wish)
+    except InvalidDefinition as invalid:
+        draft.refuse(invalid.errors)
+        return _page(request, draft, status=422)
 
 
-def _create(request, draft, wish):
+def _create(request, draft, definition, wish):
     """The dataset, made and perhaps begun; a form that is sent twice in a row makes one."""
-    wanted = payload_of(draft.form.fill(Dataset()))
-    for is_last_try in (False, False, True):
-        key = _uuid(request.POST.get("key"))
-        twin = Dataset.objects.of(request.user).filter(uuid=key).first()
-        if twin and payload_of(twin) == wanted:
-            return redirect("dataset", twin.slug)
-        try:
-            with transaction.atomic():
-                dataset = draft.form.save(key=None if Dataset.objects.filter(uuid=key).exists() else key)
-                if wish != "create":
-                    tasks.start(dataset, Run.Trigger.CREATED, request.user)
-        except IntegrityError:  # the same form, or another of this name, a moment ago
-            if is_last_try:
-                raise
-        else:
-            break
-    begun = "Run now loads its first days." if wish == "create" else "Its first run has begun, newest day first."
-    messages.success(request, f"{dataset.name} is made. {begun}")
-    return redirect("dataset", dataset.slug)
+    with transaction.atomic():
+        made = save.define(request.user, definition, key=_uuid(request.POST.get("key")), now=draft.now)
+        if made.is_new and wish != "create":
+            tasks.start(made.dataset, Run.Trigger.CREATED, request.user)
+    if made.is_new:
+        begun = "Run now loads its first days." if wish == "create" else "Its first run has begun, newest day first."
+        messages.success(request, f"{made.dataset.name} is made. {begun}")
+    return redirect("dataset", made.dataset.slug)
 
 
-def _change(request, draft):
-    dataset = draft.form.save()
+def _change(request, draft, definition, wish):
+    try:
+        dataset = save.change(draft.dataset, definition, now=draft.now)
+    except Dataset.DoesNotExist:
+        raise Http404 from None
     begun = "The next run follows it."
-    if request.POST.get("go") == "save_and_run":
+    if wish == "save_and_run":
         try:
             tasks.start(dataset, Run.Trigger.MANUAL, request.user)
             begun = "A run has begun."
@@ -131,7 +124,7 @@ def _page(request, draft, status=200):
 
 def _context(request, draft):
     key = _uuid(request.POST.get("key")) if request.method == "POST" else None
-    suggested = request.POST.get("suggested", "") if draft.form.is_bound else draft.suggested
+    suggested = request.POST.get("suggested", "") if draft.refused is not None else draft.suggested
     return {
         "draft": draft,
         "form": draft.form,

@@ -12,7 +12,9 @@ from django.db import connections, transaction
 
 from connector.database.clock import database_now
 from datasets.backfill import dispatch, engine, land, lease, lifecycle, runs
-from datasets.definition.form import DatasetForm
+from datasets.definition import checks, save
+from datasets.definition.definition import Definition
+from datasets.definition.payload import read_payload
 from datasets.models import Dataset, Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.checker import Checker
@@ -106,7 +108,7 @@ def test_a_second_run_on_the_same_day_asks_for_nothing(make_dataset, fill, simul
     run = fill(dataset)
 
     assert run.state == "succeeded"
-    assert "nothing to load" in run.message
+    assert "nothing to do" in run.message
     assert calls(simulator, "searchOrders") == before
 
 
@@ -512,13 +514,13 @@ def test_a_cleared_dataset_can_become_a_merge_as_the_refusal_says(make_dataset, 
     """Clearing was what the refusal told one to do, and it was refused all the same."""
     dataset = make_dataset()
     fill(dataset)
-    assert not DatasetForm.from_payload(alice, {"mode": "merge"}, instance=dataset).is_valid()
+    merge, now = read_payload(alice, {"mode": "merge"}, Definition.of(dataset)), database_now()
+    assert "mode" in checks.review(merge, dataset=dataset, now=now).errors
 
     lifecycle.clear(dataset)
-    form = DatasetForm.from_payload(alice, {"mode": "merge"}, instance=dataset)
+    merged = save.change(dataset, checks.check(merge, dataset=dataset, now=now), now=now)
 
-    assert form.is_valid(), form.errors
-    assert fill(form.save()).state == "succeeded"
+    assert fill(merged).state == "succeeded"
     check(dataset).assert_orders_equal_truth(day_before(4), day_before(1))
 
 
@@ -546,7 +548,7 @@ def test_a_replace_with_a_failed_day_keeps_the_old_rows(make_dataset, fill, simu
 
     failed = fill(dataset)
     assert (failed.state, dataset.generation, dataset.rows) == ("partial", before, rows)
-    assert "old ones" in failed.message
+    assert "old rows" in failed.message
 
     assert fill(dataset).state == "succeeded"
     assert (dataset.generation, dataset.rows) == (failed.generation, rows)
@@ -902,7 +904,7 @@ def test_a_table_that_somebody_holds_is_waited_for_and_nothing_is_lost(
     run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
     with psycopg.connect(database_url()) as holder:
         holder.execute(f"LOCK TABLE data.ds_{dataset.pk} IN SHARE ROW EXCLUSIVE MODE")
-        while not Request.objects.filter(dataset=dataset, message__contains="somebody reads the table").exists():
+        while not Request.objects.filter(dataset=dataset, message__contains="the table is being read").exists():
             engine.advance(run.pk)
 
     assert finish(run).state == "succeeded"

@@ -115,6 +115,15 @@ def test_days_that_are_in_are_read_again_when_they_begin_at_other_instants(accou
         check(dataset).assert_orders_equal_truth(day_before(4), day_before(1), zone=LONDON)
 
 
+def test_a_report_that_shows_the_present_has_no_days_to_read_again(account, make_dataset, fill):
+    dataset = make_dataset("marketplace_participations", start="", end="")
+    fill(dataset)
+    at_home_in_london(account)
+
+    assert fill(dataset).state == "succeeded"
+    assert not Day.objects.filter(dataset=dataset, again=True).exists()
+
+
 def test_a_request_that_was_only_planned_asks_as_the_account_is_now(account, make_dataset, check):
     dataset = make_dataset(start="today-2", end="yesterday")
     run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())

@@ -4,7 +4,9 @@ import pytest
 
 from connector.database.clock import database_now
 from datasets.backfill import engine, lease, lifecycle, runs, turn
-from datasets.definition.form import DatasetForm
+from datasets.definition import checks, save
+from datasets.definition.definition import Definition
+from datasets.definition.payload import read_payload
 from datasets.models import Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
@@ -24,9 +26,8 @@ def change(alice):
 
     def change(dataset, **changed):
         dataset.refresh_from_db()
-        form = DatasetForm.from_payload(alice, changed, instance=dataset)
-        assert form.is_valid(), form.errors
-        form.save()
+        now, proposal = database_now(), read_payload(alice, changed, Definition.of(dataset))
+        save.change(dataset, checks.check(proposal, dataset=dataset, now=now), now=now)
 
     return change
 

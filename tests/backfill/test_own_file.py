@@ -8,10 +8,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from connector.spapi import documents
-from datasets.backfill import lifecycle
+from datasets.backfill import land, lifecycle
 from datasets.backfill.sources.file import CannotLoad
 from datasets.backfill.span import asked_for
+from datasets.definition import checks
+from datasets.definition.definition import Definition, InvalidDefinition
+from datasets.definition.payload import read_payload
 from datasets.models import Day, Run
+from datasets.storage import columns
 from datasets.uploads import keeping, loading
 from tests.backfill.conftest import finish
 from tests.days import day_before
@@ -156,7 +160,7 @@ def test_a_replace_takes_no_file(alice, make_dataset):
     dataset = make_dataset("create_and_download_report", options=FLAT_FILE, mode="replace")
 
     assert not loading.takes_files(dataset)
-    with pytest.raises(CannotLoad, match=r"Made takes no files: it is a replace.* in the mode append, and load"):
+    with pytest.raises(CannotLoad, match=r"Made does not accept files: it is a replace.* in the mode append, and load"):
         loading.load(dataset, upload(alice, b"purchase-date\n2024-05-05\n"), alice, now=NOW())
 
 
@@ -165,7 +169,7 @@ def test_a_report_of_pages_takes_no_file(alice, make_dataset):
 
     assert not loading.takes_files(dataset)
     with pytest.raises(
-        CannotLoad, match="Made takes no files: only flat-file reports .*, and Order Details.* is none."
+        CannotLoad, match="Made does not accept files: only flat-file reports .*, and Order Details.* is none."
     ):
         loading.load(dataset, upload(alice, b"purchase-date\n2024-05-05\n"), alice, now=NOW())
 
@@ -212,6 +216,17 @@ def test_a_failed_day_of_a_file_promises_no_next_try(alice, recent, fill):
     assert (failed.state, failed.attempts, failed.run_id) == ("failed", 1, run.pk)
 
 
+def test_a_dataset_with_days_of_files_cannot_become_a_replace(alice, older, recent):
+    """The next replace dropped them, and called that a success."""
+    _, run = load(recent, upload(alice, raw_file(older)), alice)
+    assert run.state == "succeeded", run.message
+
+    with pytest.raises(InvalidDefinition) as refused:
+        checks.check(read_payload(alice, {"mode": "replace"}, Definition.of(recent)), dataset=recent, now=NOW())
+
+    assert refused.value.errors == {"mode": [checks.ROWS_OF_FILES]}
+
+
 def test_a_failed_day_of_a_file_is_amazons_once_the_datasets_dates_reach_it(alice, recent, fill):
     spoiled(alice, recent)
     recent.start = "today-41"
@@ -245,4 +260,62 @@ def test_what_is_odd_about_a_file_is_said_of_the_file(alice, recent):
     assert run.state == "succeeded", run.message
     told = recent.days.get(day=day_before(40)).message
     assert "The uploaded file has no " in told and "Amazon's file" not in told
-    assert "of days that are in already or that Amazon gives" in told and "was not asked for" not in told
+    assert "of days that are already loaded or that Amazon provides" in told and "outside this request" not in told
+
+
+def test_a_value_that_would_make_a_column_text_is_refused_and_nothing_is_loaded(alice, recent):
+    day = day_before(40)
+    content = f"amazon-order-id;purchase-date;item-price\n1;{day}T20:00:00+00:00;9.99\n2;{day}T21:00:00+00:00;12,50\n"
+
+    with pytest.raises(
+        CannotLoad,
+        match=r"Row 2 of mine.csv has '12,50' in item-price, where the dataset holds numbers, such as 1234.56",
+    ):
+        loading.load(recent, upload(alice, content.encode(), "mine.csv"), alice, now=NOW())
+
+    assert not recent.days.filter(day=day).exists()
+    assert not recent.runs.open().exists()
+
+
+def test_what_fits_a_column_that_is_text_by_now_is_loaded(alice, recent, simulator, check):
+    day = day_before(40)
+    with land.cursor() as c:
+        columns.widen(c, recent.pk, recent.generation, "item_price")
+    recent.columns = [each | {"type": "text"} if each["name"] == "item_price" else each for each in recent.columns]
+    recent.save(update_fields=["columns"])
+
+    content = f"amazon-order-id;purchase-date;item-price\n2;{day}T21:00:00+00:00;12,50\n"
+    _, run = load(recent, upload(alice, content.encode(), "mine.csv"), alice)
+
+    assert run.state == "succeeded", run.message
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_an_export_of_ours_comes_back_as_it_was(alice, older, make_dataset, check, client, suffix):
+    client.force_login(alice)
+    exported = client.get(f"/api/v1/datasets/{older.slug}/export.{suffix}")
+    dataset = make_dataset("create_and_download_report", options=FLAT_FILE, start="today-2", slug="second")
+
+    _, run = load(dataset, upload(alice, b"".join(exported.streaming_content), f"mine.{suffix}"), alice)
+
+    assert run.state == "succeeded", run.message
+    assert [column["name"] for column in dataset.columns] == [column["name"] for column in older.columns]
+    days = day_before(4), day_before(3)
+    assert rows(check(dataset), *days) == rows(check(older), *days)
+
+
+def test_times_without_a_zone_are_refused_since_they_may_be_of_another_day(alice, older, recent, client):
+    client.force_login(alice)
+    exported = client.get(f"/api/v1/datasets/{older.slug}/export.xlsx")  # whose times are dates of Excel, in UTC
+
+    with pytest.raises(CannotLoad, match="a time without its zone, which may be of another day than it names"):
+        loading.load(recent, upload(alice, b"".join(exported.streaming_content), "mine.xlsx"), alice, now=NOW())
+
+
+def test_a_title_that_is_a_name_of_the_databases_own_is_a_column_like_others(alice, recent):
+    content = f"amazon-order-id\tpurchase-date\tctid\ttableoid\n1\t{day_before(40)}T20:00:00+00:00\tx\ty\n"
+
+    _, run = load(recent, upload(alice, content.encode()), alice)
+
+    assert run.state == "succeeded", run.message
+    assert {"c_ctid", "c_tableoid"} <= {column["name"] for column in recent.columns}

@@ -43,7 +43,7 @@ def test_a_row_without_a_day_leaves_a_doubt_whatever_else_came(place):
     assert "2 rows of Amazon's answer have no readable purchase_date (the first is '11/22/2026 10" in placing.doubt(
         0, True
     )
-    assert "belong to no day" in placing.notes()[0]
+    assert "cannot be assigned to a day" in placing.notes()[0]
 
 
 def test_rows_that_were_set_aside_leave_a_doubt(place):

@@ -97,7 +97,7 @@ def until_another_day_is_in(server, dataset, so_far):
 
 
 def finish(nursery, dataset):
-    """The run goes on by itself, or the next one does."""
+    """The run continues automatically, or the next one does."""
     nursery.finish(90)
     if dataset.runs.latest("pk").state != Run.State.SUCCEEDED:
         runs.start(dataset, Run.Trigger.MANUAL, now=database_now())

@@ -206,7 +206,7 @@ def test_values_that_find_no_room_in_a_wide_row_are_kept_beside_it(make_file, mo
     for number in (0, 300, 364):
         kept = f"coalesce(column_{number}, _extra->>'column-{number}')"
         assert file.column(kept) == [value] * rows
-    assert f"{sum(beside)} values found no room in rows so wide" in file.notes()
+    assert f"{sum(beside)} values did not fit into the wide rows" in file.notes()
 
 
 def test_a_column_that_finds_no_room_today_goes_beside_the_table_too(file):

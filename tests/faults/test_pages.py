@@ -143,7 +143,7 @@ def test_page_tokens_that_always_die_fail_the_days_and_the_next_run_mends_it(cha
     run = chain.drive()
 
     assert run.state in ("failed", "partial")
-    assert "page tokens died" in run.message
+    assert "page tokens expired" in run.message
     assert chain.amazon.calls("searchOrders") <= 24
     chain.amazon.heal()
     assert_goes_on(chain, "next run", chain.drive())
@@ -315,7 +315,7 @@ def test_fields_of_tomorrow_are_kept_and_disturb_nothing(chain):
 
 
 def test_a_redirect_is_not_followed(chain, simulator):
-    """E36: not even to an address of this very machine."""
+    """E36: not even to an address of this machine itself."""
     for place, number in chain.places():
         chain.again()
         chain.amazon.fault("searchOrders", "redirect", nth=number, location=f"{simulator.url}/trap")

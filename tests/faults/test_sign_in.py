@@ -122,7 +122,7 @@ def test_one_bad_answer_is_not_the_last_word(make_dataset, amazon, account, with
 
     assert (run.state, account.works) == ("waiting", True), run.message
     assert 30 < run.waits[0][1] <= 60
-    assert "once more in a minute" in run.message and "nothing is lost" in run.message
+    assert "again in a minute" in run.message and "nothing is lost" in run.message
     calls = amazon.calls(operation)
     run.turn()  # somebody comes by within the minute
     assert (run.state, amazon.calls(operation)) == ("waiting", calls)

@@ -68,8 +68,8 @@ def test_a_day_without_rows_is_not_called_empty_while_rows_without_a_day_are_the
     assert by_day(file) == {file.first: "failed", file.last: "landed"}
     messages = dict(Day.objects.filter(dataset=file.dataset).values_list("day", "message"))
     said = f"1 row of Amazon's answer has no readable purchase_date (the first is '{US_FORM}')"
-    assert said in messages[file.first] and "not called empty" in messages[file.first]
-    assert said in messages[file.last] and "belongs to no day" in messages[file.last]
+    assert said in messages[file.first] and "not marked empty" in messages[file.first]
+    assert said in messages[file.last] and "cannot be assigned to a day" in messages[file.last]
     assert file.dataset.rows == sum(so["rows"] for so in file.truth().values()) - 1
 
 
@@ -99,7 +99,7 @@ def test_a_header_that_comes_again_is_no_row_without_a_day(file):
 
     assert run.state == "succeeded", run.message
     assert by_day(file) == {file.first: "empty", file.last: "landed"} and file.dataset.rows == 2
-    assert "1 line repeats the header of Amazon's file and was passed over; the first is line 3." in file.notes()
+    assert "1 line repeats the header of Amazon's file and was skipped; the first is line 3." in file.notes()
 
 
 def test_a_day_that_amazon_has_no_rows_for_is_empty(file):

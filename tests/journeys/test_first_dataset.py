@@ -129,7 +129,7 @@ def test_the_same_without_javascript(alice, installation, open_tab, simulator):
     connect_on_the_way(page, simulator)
 
     page.get_by_label("Report", exact=True).select_option("order_items")
-    page.get_by_role("button", name="Show its questions").click()
+    page.get_by_role("button", name="Show its options").click()
     assert page.get_by_label("Report", exact=True).input_value() == "order_items"
     page.get_by_label("Report", exact=True).select_option("order_details")
     fill_the_panes(page)

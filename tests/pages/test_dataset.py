@@ -203,6 +203,17 @@ def test_a_days_page_says_where_it_stands(page, dataset, back, sentence):
     assert sentence in text(page.get(f"/datasets/{dataset.slug}/days/{day_back(back)}"))
 
 
+def test_amazon_was_not_asked_for_a_day_of_a_file(page, dataset):
+    day = day_back(3)
+    address = f"/datasets/{dataset.slug}/days/{day}"
+    dataset.days.filter(day=day).update(read_until=datetime(2026, 9, 10, tzinfo=UTC))
+    assert "Amazon was asked up to" in text(page.get(address))
+
+    dataset.days.filter(day=day).update(from_file=True)
+
+    assert "Amazon was asked up to" not in text(page.get(address))
+
+
 def test_days_that_wait_for_their_next_try_say_when_it_is(page, alice, account):
     dataset, _ = scenes.partial(alice, account)
     at = datetime(2036, 9, 10, 12, tzinfo=UTC)
@@ -294,7 +305,7 @@ class TestWhatAmazonRestated:
 
     @pytest.mark.parametrize(
         ("sums", "sentence"),
-        [({"item_price": "2"}, "Still 1 row, with other sums."), ({"item_price": "1"}, "only words in them changed.")],
+        [({"item_price": "2"}, "Still 1 row, with other sums."), ({"item_price": "1"}, "only text values changed.")],
     )
     def test_a_change_without_more_or_fewer_rows_says_what_changed(self, page, dataset, sums, sentence):
         self.restate(dataset, day_back(3), (1, 1), {"item_price": "1"}, sums)
@@ -414,6 +425,14 @@ def test_clear_and_delete_ask_first(page, dataset):
 
     assert seen.count("This cannot be undone.") == 2
     assert "All orders by order date" in seen
+
+
+@pytest.mark.parametrize("answer, word", [(True, "yes"), (False, "no")])
+def test_the_settings_answer_a_yes_or_no_question_in_words(page, dataset, answer, word):
+    dataset.options["regional"] = answer
+    dataset.save()
+
+    assert f"<dd>{word}</dd>" in page.get(f"/datasets/{dataset.slug}/settings").content.decode()
 
 
 # Rows

@@ -61,7 +61,7 @@ def test_the_answer_is_downloaded_by_the_same_statement(page, address):
 
 
 def test_a_query_is_saved_opened_and_deleted(page, address, orders):
-    page.post(address, {"sql": SQL, "name": "Orders by day", "keep": ""})
+    saved = page.post(address, {"sql": SQL, "name": "Orders by day", "keep": ""})
     kept = SavedQuery.objects.get()
     listed = page.get(address)
     opened = page.get(f"{address}?saved=orders_by_day")
@@ -69,6 +69,7 @@ def test_a_query_is_saved_opened_and_deleted(page, address, orders):
     assert (kept.name, kept.dataset, kept.sql) == ("Orders by day", orders, SQL)
     assert "/api/v1/queries/orders_by_day/export.csv?_dl=1" in text(listed)
     assert "FROM table GROUP BY _day ORDER BY _day" in text(opened)
+    assert saved.url == f"{address}?saved=orders_by_day", "what was written stays in the form"
 
     page.post(f"{address}/orders_by_day/delete")
 

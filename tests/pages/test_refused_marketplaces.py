@@ -89,4 +89,4 @@ def test_a_refusal_that_waits_for_its_second_look_is_told(page, account):
 
     html = shown(page, "account", account.pk)
 
-    assert "Amazon no longer lets us." in html and "Nothing is paused unless Amazon says so a second time" in html
+    assert "Amazon no longer lets us." in html and "Nothing is paused unless Amazon repeats it" in html

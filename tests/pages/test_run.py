@@ -41,8 +41,8 @@ def test_an_open_run_says_how_far_it_is_and_where_its_requests_are(page, run):
     assert '<progress max="730" value="136"' in seen
     phases = [(words, count) for _, words, count in response.context["phases"]]
     assert phases == [
-        ("To be asked for", 0),
-        ("Amazon builds it", 2),
+        ("Not yet requested", 0),
+        ("Amazon is building it", 2),
         ("Downloading", 0),
         ("Saving", 0),
         ("Saved", 5),
@@ -53,6 +53,15 @@ def test_days_that_failed_come_first(page, run):
     states = [row.state for row in page.get(f"/runs/{run.pk}").context["days"]]
 
     assert states[:4] == ["failed", "failed", "failed", "open"]
+
+
+def test_requests_that_are_not_listed_are_counted(page, run, monkeypatch):
+    assert page.get(f"/runs/{run.pk}").context["requests_hidden"] == 0
+    monkeypatch.setattr("datasets.views.run.MOST_REQUESTS", 5)
+
+    seen = text(page.get(f"/runs/{run.pk}"))
+
+    assert "<p>and 2 more</p>" in seen
 
 
 def test_it_asks_again_only_while_it_is_open(page, run):

@@ -53,7 +53,7 @@ def test_a_token_does_what_was_ticked_for_as_long_as_was_said(page, dataset):
 @pytest.mark.parametrize(
     "wish, sentence",
     [
-        ({"scopes": []}, "Choose at least one thing that the token may do."),
+        ({"scopes": []}, "Choose at least one permission for the token."),
         ({"scopes": ["all"]}, "all is not one of the available choices."),
         ({"name": ""}, "This field is required."),
         ({"dataset": "nobodys"}, "not one of the available choices"),
@@ -109,5 +109,13 @@ def test_the_list_says_how_each_is_used(page, alice, account):
 
     seen = text(page.get("/tokens"))
 
-    for words in ("Old one", "Expired", "Sheet", "be read from its address alone", "In use", "Excel 16", "just now"):
+    for words in (
+        "Old one",
+        "Expired",
+        "Sheet",
+        "be read by anyone who has its address",
+        "In use",
+        "Excel 16",
+        "just now",
+    ):
         assert words in seen

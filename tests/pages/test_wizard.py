@@ -202,6 +202,12 @@ def test_preview_says_what_will_be_loaded(page, answers):
     assert "30 days with" in shown and "Reckoned with 50 orders a day" in shown
 
 
+def test_the_page_says_why_nothing_can_be_loaded_while_the_only_account_is_not_named_yet(page):
+    shown = text(page.get(NEW, {"start": "next week"}))
+
+    assert "'next week' is not a day." in shown.partition('id="plan"')[2]
+
+
 def test_a_description_too_long_for_an_address_is_kept_all_the_same(page, answers):
     shown = text(page.post(NEW, answers | {"go": "preview", "description": "long " * 900}, follow=True))
 
@@ -262,7 +268,7 @@ class TestAReportTypeWithItsOwnQuestions:
 
         shown = text(page.get(NEW, answers | self.TERMS | dates | {"report_period": "QUARTER"}))
 
-        assert "0 days with 0 requests" in shown and "None lies within these dates yet" in shown
+        assert "0 days with 0 requests" in shown and "These dates do not contain one yet" in shown
         assert "First day" not in shown and "nothing yet" in shown
 
     def test_its_answers_are_saved(self, page, answers):

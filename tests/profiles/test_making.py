@@ -4,8 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from datasets.models import ColumnProfile, Run
+from datasets.backfill import lifecycle
+from datasets.models import ColumnProfile, Dataset, Run
 from datasets.profiles import making, tasks
+from datasets.tabular import isolated
 from tests.serving import shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,3 +103,16 @@ def test_a_sweep_has_due_profiles_made(dataset, monkeypatch):
     assert sent == []
     assert ColumnProfile.objects.get(dataset=dataset).made_at == made_at
     assert ColumnProfile.objects.get(dataset=dataset).rows == 20
+
+
+def test_a_dataset_that_is_deleted_while_its_profile_is_made_has_none(dataset, monkeypatch):
+    run = isolated.run
+
+    def run_while_it_is_deleted(*job, **options):
+        lifecycle.remove(dataset)
+        return run(*job, **options)
+
+    monkeypatch.setattr(isolated, "run", run_while_it_is_deleted)
+
+    assert making.make(Dataset.objects.get(pk=dataset.pk), NOW) is None
+    assert not ColumnProfile.objects.exists()

@@ -72,10 +72,10 @@ def test_a_worker_at_a_long_task_is_ready(client, db):
 def test_a_later_report_without_news_keeps_what_was_known(worker):
     liveness.report("worker@here", busy=0, took=None, ticked=None)
 
-    seen, took, ticked, _ = liveness.ages()
-    assert seen < 1
-    assert 1 <= took < 5
-    assert 1 <= ticked < 5
+    found = liveness.ages()
+    assert found.seen < 1
+    assert 1 <= found.took < 5
+    assert 1 <= found.ticked < 5
 
 
 def test_not_ready_without_the_broker_and_without_its_password_in_the_answer(client, worker, monkeypatch):

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from datasets.models import SavedQuery
+from datasets.serving.sql import saved
 from tests.serving import shop
 
 pytestmark = pytest.mark.django_db
@@ -144,3 +146,30 @@ def test_a_dataset_that_goes_leaves_a_query_that_says_so(api, make):
 
     assert doomed.slug == "doomed"
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_sql")
+
+
+def test_two_who_change_one_query_at_once_keep_what_the_other_said(api, kept, monkeypatch):
+    check = saved.check
+
+    def checked_while_another_renames(*given):
+        SavedQuery.objects.filter(slug=kept["slug"]).update(name="Renamed meanwhile")
+        check(*given)
+
+    monkeypatch.setattr(saved, "check", checked_while_another_renames)
+
+    changed = api("patch", f"/{kept['slug']}", {"sql": "SELECT 1 AS one", "dataset": None}).json()
+
+    assert (changed["name"], changed["sql"]) == ("Renamed meanwhile", "SELECT 1 AS one")
+
+
+def test_a_query_that_is_deleted_while_it_is_changed_stays_deleted(api, kept, monkeypatch):
+    check = saved.check
+
+    def checked_while_another_deletes(*given):
+        SavedQuery.objects.filter(slug=kept["slug"]).delete()
+        check(*given)
+
+    monkeypatch.setattr(saved, "check", checked_while_another_deletes)
+
+    assert api("patch", f"/{kept['slug']}", {"name": "Other"}).status_code == 404
+    assert not SavedQuery.objects.filter(slug=kept["slug"]).exists()

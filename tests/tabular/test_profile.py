@@ -58,3 +58,9 @@ def test_thirty_digits_are_kept():
     _, columns = profile(b"123456789012345678901234567890.12\n", ("n", "numeric"))
 
     assert columns["n"]["smallest"] == "123456789012345678901234567890.12"
+
+
+def test_instants_are_ordered_in_time_with_a_fraction_and_without():
+    _, columns = profile(b"2026-11-25T18:00:00.5Z\n2026-11-25T18:00:00Z\n", ("at", "timestamptz"))
+
+    assert (columns["at"]["smallest"], columns["at"]["largest"]) == ("2026-11-25T18:00:00Z", "2026-11-25T18:00:00.5Z")

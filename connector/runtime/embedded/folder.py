@@ -16,7 +16,7 @@ SOCKET_NAMES = ("/.s.PGSQL.5432.lock", "/valkey.sock")
 PLAIN = re.compile(r"[A-Za-z0-9/._-]+")  # PostgreSQL splits its list of socket folders at commas, URLs at more
 
 
-def socket_folder(data_dir):
+def socket_folder(data_dir: str | Path) -> Path:
     """Beside the data where that is short and plain and the servers run as ourselves; else a private folder under /tmp.
 
     Every process works it out for itself, so nothing but DATA_DIR and who we are may decide.
@@ -32,14 +32,14 @@ def socket_folder(data_dir):
 class Hold:
     """The one process that runs the folder's servers. The kernel lets go of it when that process ends, however it ends."""
 
-    def __init__(self, data_dir):
+    def __init__(self, data_dir: str | Path) -> None:
         self.path = Path(data_dir) / "held.lock"
         self.users = Path(data_dir) / "users.lock"
-        self.file = None
-        self.using = None
+        self.file: int | None = None
+        self.using: int | None = None
 
-    def take(self, holder):
-        """True if we now hold the folder."""
+    def take(self, holder: str) -> bool:
+        """True if we now hold the folder, False if another process does; Trouble where it cannot be written."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -58,20 +58,21 @@ class Hold:
         self.file = file
         return True
 
-    def holder(self):
+    def holder(self) -> str:
         """Who holds it, in words."""
         with contextlib.suppress(OSError, ValueError):
             pid, _, name = self.path.read_text().strip().partition(" ")
             return f"{name} (process {int(pid)})"
         return "another process"
 
-    def refuse(self):
+    def refuse(self) -> Held:
+        """The error to raise where another process holds the folder."""
         return Held(
             f"{self.path.parent} is already in use by {self.holder()}. "
             "Stop that one first, or give this one a folder and a port of its own: DATA_DIR=… PORT=…"
         )
 
-    def use(self):
+    def use(self) -> bool:
         """Says that we use servers that somebody else runs; False while those are being stopped."""
         self.using = os.open(self.users, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -81,12 +82,13 @@ class Hold:
             return False
         return True
 
-    def leave(self):
+    def leave(self) -> None:
+        """We no longer use servers that somebody else runs."""
         if self.using is not None:
             os.close(self.using)
             self.using = None
 
-    def wait_for_users(self):
+    def wait_for_users(self) -> None:
         """Until no other command uses our servers; from then on none can begin to."""
         self.using = os.open(self.users, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -95,7 +97,8 @@ class Hold:
             print("Another command still uses this database; waiting for it to finish.", file=sys.stderr, flush=True)
             fcntl.flock(self.using, fcntl.LOCK_EX)
 
-    def give_back(self):
+    def give_back(self) -> None:
+        """Another process may hold the folder."""
         self.leave()
         if self.file is not None:
             os.close(self.file)

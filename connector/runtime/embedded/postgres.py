@@ -13,7 +13,8 @@ import psycopg
 from psycopg import sql
 
 from connector.runtime.embedded import binaries, children
-from connector.runtime.embedded.identity import private_folder
+from connector.runtime.embedded.binaries import Postgres as Server
+from connector.runtime.embedded.identity import Identity, private_folder
 from connector.runtime.embedded.trouble import Trouble
 
 NAME = "backhaul"  # of the database and of its owner
@@ -40,36 +41,37 @@ class Postgres:
     name = "postgres"
     stop_steps = STOP
 
-    def __init__(self, data_dir, sockets, log, identity):
+    def __init__(self, data_dir: str | Path, sockets: str | Path, log: Path, identity: Identity) -> None:
         self.folder = Path(data_dir) / "postgres"
         self.sockets = Path(sockets)
         self.log = log
         self.identity = identity
-        self.server = None
+        self.server: Server | None = None
 
     @property
-    def url(self):
+    def url(self) -> str:
         return f"postgresql://{NAME}@/{NAME}?host={quote(str(self.sockets), safe='')}"
 
-    def launch(self):
-        """Starts the server and returns its process; it may still be reading its journal."""
+    def launch(self) -> subprocess.Popen:
+        """Starts the server and returns its process; it may still be reading its journal. Raises Trouble."""
         self._check_owner()
-        self.server = self.server or self._find()
+        server = self.server = self.server or self._find()
         self._end_leftovers()
         if not (self.folder / "PG_VERSION").exists():
-            self._make()
+            self._make(server)
         private_folder(self.sockets, self.identity)
         settings = SETTINGS | {"unix_socket_directories": str(self.sockets)}
         with self.identity.handle_on(self.folder) as (folder, handles):
-            command = [self._program("postgres"), "-D", folder]
+            command = [self._program(server, "postgres"), "-D", folder]
             for key, value in settings.items():
                 command += ["-c", f"{key}={value}"]
             return children.spawn(
                 command, log=self.log, last_word=signal.SIGINT, identity=self.identity, pass_fds=handles, cwd="/"
             )
 
-    def wait_until_ready(self, process):
-        """Until it answers and our database is there."""
+    def wait_until_ready(self, process: subprocess.Popen) -> None:
+        """Until it answers and our database is there; Trouble where it ends instead, or takes longer than five
+        minutes."""
         deadline = time.monotonic() + RECOVERY
         while True:
             if process.poll() is not None:
@@ -82,21 +84,22 @@ class Postgres:
                 raise Trouble(f"PostgreSQL does not answer after {RECOVERY} seconds. Its log is {self.log}.")
             time.sleep(0.03)
 
-    def mend(self):
+    def mend(self) -> bool:
         """Nothing is tried on data that PostgreSQL itself cannot bring back."""
         return False
 
-    def answers(self):
+    def answers(self) -> bool:
+        """Whether our database takes a connection now."""
         try:
             with self._connect(NAME):
                 return True
         except psycopg.OperationalError:
             return False
 
-    def _connect(self, database):
+    def _connect(self, database: str) -> psycopg.Connection:
         return psycopg.connect(host=str(self.sockets), dbname=database, user=NAME, connect_timeout=5, autocommit=True)
 
-    def _check_owner(self):
+    def _check_owner(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             owner = self.folder.stat().st_uid
             if owner != self.identity.uid:
@@ -105,7 +108,7 @@ class Postgres:
                     f"here it would run as {self.identity.uid}. Start as the user who began, or choose another DATA_DIR."
                 )
 
-    def _find(self):
+    def _find(self) -> Server:
         """The server that fits the data: another major version cannot read it."""
         made_by = None
         with contextlib.suppress(OSError, ValueError):
@@ -119,20 +122,20 @@ class Postgres:
                 "or choose another DATA_DIR to begin anew."
             ) from None
 
-    def _program(self, name):
-        return binaries.within_reach(self.server.bin / "postgres", self.server.root, self.identity).with_name(name)
+    def _program(self, server: Server, name: str) -> Path:
+        return binaries.within_reach(server.bin / "postgres", server.root, self.identity).with_name(name)
 
-    def _make(self):
+    def _make(self, server: Server) -> None:
         """Makes the data folder aside and renames it, so that a killed start leaves no half of one."""
         aside = self.folder.with_name("postgres.new")
         shutil.rmtree(aside, ignore_errors=True)
         private_folder(aside, self.identity)
         locale = ["--locale=C"]
-        if self.server.major >= 17:
+        if server.major >= 17:
             locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         with self.identity.handle_on(aside) as (folder, handles):
             done = subprocess.run(
-                [self._program("initdb"), "-D", folder, "-U", NAME, "-A", "trust", "-E", "UTF8", *locale],
+                [self._program(server, "initdb"), "-D", folder, "-U", NAME, "-A", "trust", "-E", "UTF8", *locale],
                 capture_output=True,
                 text=True,
                 cwd="/",
@@ -143,7 +146,7 @@ class Postgres:
             raise Trouble(f"PostgreSQL could not make its data folder {self.folder}:\n{done.stderr.strip()[-2000:]}")
         os.rename(aside, self.folder)
 
-    def _end_leftovers(self):
+    def _end_leftovers(self) -> None:
         """A killed start may have left its server behind, or only the paper that says so."""
         if not children.reclaim(lambda: children.working_in(self.folder), STOP):
             raise Trouble(
@@ -153,7 +156,7 @@ class Postgres:
             _discard(paper)
 
 
-def _discard(paper):
+def _discard(paper: Path) -> None:
     """A lock file whose process is gone: PostgreSQL would not start for a zombie, nor for a stranger who got the number."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         pid = int(paper.read_text().splitlines()[0])

@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from connector.runtime import keys
 from connector.runtime.embedded import children
@@ -15,7 +18,7 @@ from connector.runtime.embedded.valkey import Valkey
 LOG_SIZE = 10_000_000
 
 
-def log_file(data_dir, name):
+def log_file(data_dir: str | Path, name: str) -> Path:
     """The part's log; one older file is kept when it has grown large."""
     log = Path(data_dir) / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -24,10 +27,10 @@ def log_file(data_dir, name):
     return log
 
 
-def left_to_us(data_dir, environment=os.environ) -> "Services":
+def left_to_us(data_dir: str | Path, environment: Mapping[str, str] = os.environ) -> "Services":
     """The servers this environment leaves to us: those without a URL."""
 
-    def unset(name):
+    def unset(name: str) -> bool:
         return not (environment.get(name) or environment.get(f"{name}_FILE"))
 
     return Services(data_dir, database=unset("DATABASE_URL"), broker=unset("BROKER_URL"))
@@ -36,25 +39,25 @@ def left_to_us(data_dir, environment=os.environ) -> "Services":
 class Services:
     """Embedded servers of one data folder: PostgreSQL where `database` is true, Valkey where `broker` is."""
 
-    def __init__(self, data_dir, *, database, broker):
+    def __init__(self, data_dir: str | Path, *, database: bool, broker: bool) -> None:
         self.data_dir = Path(data_dir).resolve()
         self.hold = Hold(self.data_dir)
         self.sockets = socket_folder(self.data_dir)
         self.identity = current()
-        wanted = {Postgres: database, Valkey: broker}
-        self.servers = [
+        wanted: dict[type[Postgres | Valkey], bool] = {Postgres: database, Valkey: broker}
+        self.servers: list[Postgres | Valkey] = [
             server(self.data_dir, self.sockets, self.data_dir / "logs" / f"{server.name}.log", self.identity)
             for server, asked in wanted.items()
             if asked
         ]
-        self.processes = {}
+        self.processes: dict[str, subprocess.Popen] = {}
 
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         """What a process of ours needs to know to use these servers."""
         names = {"postgres": "DATABASE_URL", "valkey": "BROKER_URL"}
         return {names[server.name]: server.url for server in self.servers}
 
-    def start(self, holder):
+    def start(self, holder: str) -> Self:
         """Starts them all and waits until they answer; raises Held where another process has the folder."""
         if not self.hold.take(holder):
             raise self.hold.refuse()
@@ -72,7 +75,7 @@ class Services:
             raise
         return self
 
-    def _wait(self, server):
+    def _wait(self, server: Postgres | Valkey) -> None:
         try:
             server.wait_until_ready(self.processes[server.name])
         except Trouble:
@@ -83,14 +86,16 @@ class Services:
             server.wait_until_ready(self.processes[server.name])
 
     @property
-    def are_ours(self):
+    def are_ours(self) -> bool:
         """Whether we hold the folder; if not, nothing in it is ours to stop."""
         return self.hold.file is not None
 
-    def answer(self):
+    def answer(self) -> bool:
+        """Whether all of them answer now."""
         return all(server.answers() for server in self.servers)
 
-    def stop(self):
+    def stop(self) -> None:
+        """Ends those that this process has started, the last one first, and gives the folder back."""
         for server in reversed(self.servers):
             if process := self.processes.pop(server.name, None):
                 children.stop(process, server.stop_steps)

@@ -1,4 +1,4 @@
-"""What can go wrong when something of ours is to be started."""
+"""Errors when a part cannot be started."""
 
 
 class Trouble(Exception):
@@ -6,4 +6,4 @@ class Trouble(Exception):
 
 
 class Held(Trouble):
-    """Another process of ours already runs on this folder."""
+    """Another Backhaul process already runs on this folder."""

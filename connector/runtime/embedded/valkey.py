@@ -4,12 +4,13 @@ import contextlib
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 from urllib.parse import quote
 
 from connector.runtime.embedded import binaries, children
-from connector.runtime.embedded.identity import private_folder
+from connector.runtime.embedded.identity import Identity, private_folder
 from connector.runtime.embedded.trouble import Trouble
 
 STOP = ((signal.SIGTERM, 10), (signal.SIGKILL, 5))
@@ -19,7 +20,7 @@ class Valkey:
     name = "valkey"
     stop_steps = STOP
 
-    def __init__(self, data_dir, sockets, log, identity):
+    def __init__(self, data_dir: str | Path, sockets: str | Path, log: Path, identity: Identity) -> None:
         self.folder = Path(data_dir) / "valkey"
         self.sockets = Path(sockets)
         self.socket = self.sockets / "valkey.sock"
@@ -27,10 +28,11 @@ class Valkey:
         self.identity = identity
 
     @property
-    def url(self):
+    def url(self) -> str:
         return f"redis+socket://{quote(str(self.socket))}?virtual_host=0"
 
-    def launch(self):
+    def launch(self) -> subprocess.Popen:
+        """Starts the server and returns its process; it may still be reading its journal. Raises Trouble."""
         if not children.reclaim(lambda: children.working_in(self.folder), STOP):
             raise Trouble(f"An earlier Valkey still works in {self.folder} and will not end. End it, then start again.")
         private_folder(self.folder, self.identity)
@@ -50,12 +52,12 @@ class Valkey:
                 "daemonize": "no",
                 "logfile": "",
             }
-            command = [program]
+            command: list[str | Path] = [program]
             for key, value in settings.items():
                 command += [f"--{key}", value]
             return children.spawn(command, log=self.log, identity=self.identity, pass_fds=handles, cwd="/")
 
-    def mend(self):
+    def mend(self) -> bool:
         """Lays a journal aside that cannot be read: it held hints, and the database knows what has to be done."""
         journal = self.folder / "appendonlydir"
         if not journal.exists():
@@ -64,7 +66,8 @@ class Valkey:
         journal.rename(self.folder / "broken-journal")
         return True
 
-    def wait_until_ready(self, process):
+    def wait_until_ready(self, process: subprocess.Popen) -> None:
+        """Until it takes commands; Trouble where it ends instead, or takes longer than a minute."""
         deadline = time.monotonic() + 60
         while not self.answers():
             if process.poll() is not None:
@@ -73,7 +76,7 @@ class Valkey:
                 raise Trouble(f"Valkey does not answer after a minute. Its log is {self.log}.")
             time.sleep(0.03)
 
-    def answers(self):
+    def answers(self) -> bool:
         """Whether it takes commands; while it reads its journal it says LOADING."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
             line.settimeout(2)

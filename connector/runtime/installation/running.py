@@ -3,6 +3,8 @@
 import hashlib
 import os
 import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
@@ -12,10 +14,11 @@ from kombu.utils.url import maybe_sanitize_url
 
 from connector.database.clock import database_now
 from connector.runtime import readiness
-from connector.runtime.embedded.services import left_to_us
+from connector.runtime.embedded.services import Services, left_to_us
 from connector.runtime.embedded.trouble import Trouble
 from connector.runtime.installation.supervisor import (
     Group,
+    Program,
     Stopped,
     answers,
     check_port,
@@ -24,7 +27,14 @@ from connector.runtime.installation.supervisor import (
 )
 
 
-def run(holder, *, simulator_port=None, web_workers=2, prepare=None, welcome):
+def run(
+    holder: str,
+    *,
+    simulator_port: int | None = None,
+    web_workers: int = 2,
+    prepare: Callable[[], object] | None = None,
+    welcome: Callable[[], str],
+) -> int:
     """Starts everything, says `welcome()` when it serves, and watches until it is asked to stop. Returns the exit code.
 
     `prepare` is called when the tables are there and Amazon (or its simulator) can be reached.
@@ -68,11 +78,11 @@ def run(holder, *, simulator_port=None, web_workers=2, prepare=None, welcome):
             services.stop()
 
 
-def _say(text):
+def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def _environment(services):
+def _environment(services: Services) -> dict[str, str]:
     """What our programs are told: the servers' addresses, and to keep compiled modules, which halves the next start."""
     environment = dict(os.environ) | services.environment()
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -84,7 +94,7 @@ def _environment(services):
     }
 
 
-def _programs(group, environment, launched_at):
+def _programs(group: Group, environment: dict[str, str], launched_at: datetime) -> Iterator[Program]:
     """Worker and beat leave Django's checks out: they would import every page, and the web server has them anyway."""
     port = str(settings.PORT)
     yield group.program(
@@ -126,14 +136,14 @@ def _programs(group, environment, launched_at):
     )
 
 
-def _noted(column, since):
+def _noted(column: str, since: datetime) -> bool:
     """A worker reported, or took a tick that beat sent, after we launched them."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM connector_worker WHERE {column} > %s", [since])
         return cursor.fetchone()[0] > 0
 
 
-def _simulator(group, port, environment):
+def _simulator(group: Group, port: int, environment: dict[str, str]) -> Program:
     folder = settings.DATA_DIR / "simulator"
     folder.mkdir(exist_ok=True)
     return group.program(
@@ -153,14 +163,14 @@ def _simulator(group, port, environment):
     )
 
 
-def _check_given_servers():
+def _check_given_servers() -> None:
     if problem := readiness.database_problem():
         raise Trouble(f"DATABASE_URL: {problem}" if settings.DATABASE_IS_GIVEN else problem)
     if problem := readiness.broker_problem():
         raise Trouble(f"BROKER_URL ({maybe_sanitize_url(settings.BROKER_URL)}): {problem}")
 
 
-def _migrate():
+def _migrate() -> None:
     """Only when something is missing: looking costs a third of a second, asking Django to migrate nothing a whole one."""
     if readiness.migrations_problem() is None:
         return
@@ -171,7 +181,7 @@ def _migrate():
         raise Trouble(f"The database could not be brought up to date: {problem}") from problem
 
 
-def _collect_static():
+def _collect_static() -> None:
     """Only when a file changed since the last start."""
     fingerprint = hashlib.sha256(settings.STORAGES["staticfiles"]["BACKEND"].encode())
     for finder in get_finders():

@@ -1,16 +1,21 @@
 """Runs an installation's parts as one group: starts them, watches them, starts again what fell over, stops them in order."""
 
+from __future__ import annotations
+
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn, Protocol
 
 from connector.runtime.embedded import children
-from connector.runtime.embedded.services import log_file
+from connector.runtime.embedded.services import Services, log_file
 from connector.runtime.embedded.trouble import Trouble
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -29,55 +34,81 @@ class Program:
 
     stop_steps = STOP
 
-    def __init__(self, name, command, *, log, environment, serves=None):
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        serves: Callable[[], bool] | None = None,
+    ) -> None:
         self.name = name
         self.command = command
         self.log = log
         self.environment = environment
         self.serves = serves or (lambda: True)
 
-    def launch(self):
+    def launch(self) -> subprocess.Popen:
         return children.spawn(self.command, log=self.log, environment=self.environment, cwd=PROJECT)
 
 
-class Group:
-    """The parts of one data folder, servers first. Embedded servers answer to the same three names as programs:
-    launch(), stop_steps and log."""
+class Part(Protocol):
+    """What a group starts, watches and stops: a program of ours, or an embedded server."""
 
-    def __init__(self, data_dir, say=print):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def stop_steps(self) -> children.Steps: ...
+
+    @property
+    def log(self) -> Path: ...
+
+    def launch(self) -> subprocess.Popen: ...
+
+
+class Group:
+    """The parts of one data folder, servers first."""
+
+    def __init__(self, data_dir: str | Path, say: Callable[[str], object] = print) -> None:
         self.data_dir = Path(data_dir)
         self.say = say
-        self.parts = {}
-        self.processes = {}
-        self.falls = {}  # name → (how often in a row, when it may be started again)
-        self.started_at = {}
+        self.parts: dict[str, Part] = {}
+        self.processes: dict[str, subprocess.Popen] = {}
+        self.falls: dict[
+            str, tuple[int, float | None]
+        ] = {}  # name → (how often in a row, when it may be started again)
+        self.started_at: dict[str, float] = {}
 
-    def program(self, name, *command, environment, serves=None):
+    def program(
+        self, name: str, *command: str, environment: dict[str, str], serves: Callable[[], bool] | None = None
+    ) -> Program:
         """A program as a part, written with our interpreter's `-m`."""
         log = log_file(self.data_dir, name)
         marked = environment | {children.MARK: str(self.data_dir)}
         return Program(name, [sys.executable, "-m", *command], log=log, environment=marked, serves=serves)
 
-    def adopt(self, services):
+    def adopt(self, services: Services) -> None:
         """Takes over the watch on servers that were started already."""
         for server in services.servers:
             self.parts[server.name] = server
             self.processes[server.name] = services.processes.pop(server.name)
             self.started_at[server.name] = time.monotonic()
 
-    def end_leftovers(self):
+    def end_leftovers(self) -> None:
         """What a killed group left running, its web server on our port included."""
         children.reclaim(lambda: children.marked(self.data_dir), STOP)
 
-    def launch(self, *programs):
+    def launch(self, *programs: Program) -> None:
         for program in programs:
             self.parts[program.name] = program
             self.processes[program.name] = program.launch()
             self.started_at[program.name] = time.monotonic()
 
-    def wait_until_serving(self, *names):
+    def wait_until_serving(self, *names: str) -> None:
         """Until these parts serve; raises Trouble with the end of its log for one that ends instead."""
-        waiting = [self.parts[name] for name in names]
+        waiting = [part for name in names if isinstance(part := self.parts[name], Program)]
         deadline = time.monotonic() + PATIENCE
         while waiting:
             for name, process in self.processes.items():
@@ -90,7 +121,7 @@ class Group:
                 raise Trouble(f"Not ready after {PATIENCE} seconds: {late}.")
             time.sleep(0.05)
 
-    def watch(self):
+    def watch(self) -> NoReturn:
         """Starts again whatever ends, for as long as nobody stops the group."""
         while True:
             now = time.monotonic()
@@ -99,7 +130,7 @@ class Group:
                     self._after_a_fall(name, process, now)
             time.sleep(0.2)
 
-    def _after_a_fall(self, name, process, now):
+    def _after_a_fall(self, name: str, process: subprocess.Popen, now: float) -> None:
         falls, again_at = self.falls.get(name, (0, None))
         if again_at is None:
             falls = 1 if now - self.started_at[name] > STEADY else falls + 1
@@ -116,7 +147,7 @@ class Group:
             except (Trouble, OSError) as problem:
                 self.say(f"{name} could not be started: {problem}")
 
-    def stop(self):
+    def stop(self) -> None:
         """Those who do the work first, then what they spoke to, the servers last."""
         for step in (("beat", "worker", "web"), tuple(self.parts)):
             names = [name for name in step if name in self.processes and isinstance(self.parts[name], Program)]
@@ -125,7 +156,7 @@ class Group:
         for name in reversed(list(self.processes)):
             children.stop(self.processes.pop(name), self.parts[name].stop_steps)
 
-    def _stop_together(self, names):
+    def _stop_together(self, names: Sequence[str]) -> None:
         asked, patience = STOP[0]
         for name in names:
             if self.processes[name].poll() is None:
@@ -141,17 +172,17 @@ class Group:
             children.stop(self.processes.pop(name), STOP[1:])
 
 
-def _how(code):
+def _how(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def end_on_signals():
+def end_on_signals() -> None:
     """Ctrl-C, SIGTERM and a closed terminal raise Stopped, once: asked twice, the group still ends in order."""
 
-    def stop(*_):
+    def stop(*_: object) -> NoReturn:
         ignore_signals()
         raise Stopped
 
@@ -159,12 +190,13 @@ def end_on_signals():
         signal.signal(each, stop)
 
 
-def ignore_signals():
+def ignore_signals() -> None:
+    """From now on nothing that is asked of the group interrupts its end."""
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
 
 
-def check_port(port, name="PORT"):
+def check_port(port: int, name: str = "PORT") -> None:
     """Refuses a port that somebody uses, before anything is started."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -172,15 +204,15 @@ def check_port(port, name="PORT"):
             probe.bind(("127.0.0.1", port))
         except OSError as problem:
             raise Trouble(
-                f"{name}: 127.0.0.1:{port} cannot be used ({os.strerror(problem.errno)}). "
+                f"{name}: 127.0.0.1:{port} cannot be used ({os.strerror(problem.errno or 0)}). "
                 f"End what listens there, or choose another: {name}={port + 1}"
             ) from None
 
 
-def answers(url):
+def answers(url: str) -> Callable[[], bool]:
     """A check for `serves`: something at this address answers with success."""
 
-    def serves():
+    def serves() -> bool:
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
                 return answer.status == 200

@@ -1,4 +1,5 @@
-"""Reads a flat file into a file a day: an ordinary one quickly, on its bytes, and whatever is odd about one thoroughly."""
+"""Reads a flat file into a file a day: an ordinary one on the fast path, directly on its bytes, and an unusual one
+with the full parser."""
 
 from dataclasses import replace
 
@@ -46,17 +47,17 @@ def _thoroughly(reading: Reading, content_type: str) -> Split:
     if ragged:
         if not found.staged and not reading.has_placeable():
             raise errors.DocumentRefused(
-                f"No line of {raw.whose} has as many values as its header has titles, so nothing of it was loaded. {raw.again}"
+                f"No line of {raw.whose} has as many values as its header has titles, so nothing was loaded from it. {raw.again}"
             )
         reading.notes.append(
-            f"{len(ragged)} lines of {raw.whose} had another number of columns than its header and were set aside; "
-            f"the first is line {ragged[0]}."
+            f"{len(ragged)} lines of {raw.whose} do not have as many columns as its header and were set aside; the "
+            f"first is line {ragged[0]}."
         )
     if replaced:
         reading.note_replaced(len(replaced))
     if repeated:
         some = "1 line repeats" if len(repeated) == 1 else f"{len(repeated):,} lines repeat"
-        reading.notes.append(f"{some} the header of {raw.whose} and was passed over; the first is line {repeated[0]}.")
+        reading.notes.append(f"{some} the header of {raw.whose} and was skipped; the first is line {repeated[0]}.")
     return replace(found, note=" ".join(reading.notes))
 
 

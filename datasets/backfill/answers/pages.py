@@ -54,7 +54,7 @@ class Newest:
     """Of rows with one key, the newest version counts, and counts once: an order that changes while pages are read comes on
     two of them. Two rows of one key and version that differ are both kept; a merge refuses them.
 
-    All rows are looked at; where there are twins, they are gone through once more.
+    All rows are looked at; if there are duplicate keys, they are read a second time.
     """
 
     def __init__(self, names, report):

@@ -1,6 +1,6 @@
-"""Gives each row of an answer to its day, and says why a day without rows cannot be called empty.
+"""Assigns each row of an answer to its day, and says why a day without rows cannot be called empty.
 
-"Empty" is Amazon's word only. Where rows came that belong to no day, any day without rows may be theirs.
+Only Amazon can say that a day is empty. If rows cannot be assigned to a day, they may belong to any day without rows.
 """
 
 from collections.abc import Callable
@@ -59,14 +59,18 @@ class Placing:
             first = f" (the first is of {self._first_stray})" if self._first_stray else ""
             some = "1 row is" if self.strays == 1 else f"{self.strays:,} rows are"
             if self.is_of_file:
-                found.append(f"{some} of days that are in already or that Amazon gives{first}, and left out.")
+                found.append(
+                    f"{some} of days that are already loaded or that Amazon provides{first}, and were left out."
+                )
             else:
                 found.append(
-                    f"{some} of days that Amazon was not asked for here{first}, and left out: those days bring their own."
+                    f"{some} of days outside this request{first} and left out: those days are loaded by their own requests."
                 )
         if self.homeless:
-            belong = "belongs to no day; it is" if self.homeless == 1 else "belong to no day; they are"
-            found.append(f"{self._unreadable()} and {belong} in the raw file only.")
+            belong = (
+                "cannot be assigned to a day; it is" if self.homeless == 1 else "cannot be assigned to a day; they are"
+            )
+            found.append(f"{self._unreadable()} and {belong} only in the raw file.")
         return found
 
     def doubt(self, set_aside: int, has_rows: bool) -> str:
@@ -81,7 +85,7 @@ class Placing:
             some = "1 row" if set_aside == 1 else f"{set_aside:,} rows"
             reasons.append(f"{some} of Amazon's answer could not be read and had to be set aside.")
         if reasons:
-            return f"{' '.join(reasons)} Such a row may be of this day, {_NOT_EMPTY}"
+            return f"{' '.join(reasons)} Such a row may belong to this day, {_NOT_EMPTY}"
         if self.strays > self.on_edge and not has_rows and not self.others_came:
             all_rows = "The only row" if self.strays == 1 else f"All {self.strays:,} rows"
             verb = "is" if self.strays == 1 else "are"
@@ -103,8 +107,8 @@ class Placing:
 
 
 _NOT_EMPTY = (
-    f"so it is not called empty: what it had before stays. It is {LATER}. If the same comes back, compare this "
-    "day with Amazon's own site, and report the value that is shown here to those who look after this installation."
+    f"so it is not marked empty, and its earlier rows are kept. It is {LATER}. If the result is the same, compare "
+    "this day with Amazon's own site, and report the value shown here to the people who run this installation."
 )
 
 
@@ -132,11 +136,11 @@ def hours(first: date, last: date, zone: str) -> dict[str, date]:
 def day_finder(first: date, last: date, zone: str, *, dates: bool = False) -> Callable[[object], date | None]:
     """A function from a moment's text to the local day it falls on, fast for instants near first..last.
 
-    It reads what `connector.catalogue.moments` reads, and answers None for all else. A moment without a zone is of the day
-    that it names. With `dates` the text is that of a column that counts dates: the day is the one written, whatever time
-    and zone stand behind it (2025-04-10T00:00:00Z is 10 April everywhere).
+    It reads what `connector.catalogue.moments` reads, and answers None for all else. A timestamp without a zone
+    belongs to the day it names. With `dates` the text is that of a column that counts dates: the day is the one
+    written, whatever time and zone follow it (2025-04-10T00:00:00Z is 10 April everywhere).
 
-    Amazon writes UTC as +00:00 or Z; of such text the hour is looked up as it stands, which is ten times as quick as
+    Amazon writes UTC as +00:00 or Z; of such text the hour is looked up as it stands, which is ten times as fast as
     parsing it.
     """
     tz = ZoneInfo(zone)

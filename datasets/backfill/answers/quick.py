@@ -2,7 +2,7 @@
 
 The result is that of `connector.catalogue.readers.flat_file` and `storage.stage.DayFiles`, to the byte; a test
 holds the two together. What is not ordinary (another charset than UTF-8, a value that runs over lines, a ragged
-line) raises NotOrdinary, and the file is read the thorough way.
+line) raises NotOrdinary, and the file is read by the full parser.
 """
 
 import queue
@@ -19,12 +19,12 @@ MARKS = {"double": b'"', "single": b"'", "null": None}
 
 
 def may_try(content_type):
-    """Whether the label leaves it open that the file is UTF-8. Under any other label that would have to be told."""
+    """Whether the label leaves it open that the file is UTF-8. Under any other label the day would need a note."""
     return label_of(content_type).lower().replace("_", "-") in ("", "utf-8", "utf8")
 
 
 class NotOrdinary(Exception):
-    """The file wants the thorough reader."""
+    """The file needs the full parser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Places:
 
 
 def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=False, foreign=frozenset()):
-    """Puts each line of the document into its day's file; answers whether lines of days came that are not wanted.
+    """Puts each line of the document into its day's file; answers whether the file has lines of days that are not
+    wanted.
 
     `pieces` are the document's bytes. `header(titles)` is told the titles and answers Places. Lines of a `foreign` channel are
     passed over.
@@ -89,7 +90,7 @@ def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=
                 if not said and not line.strip():
                     continue  # no value at all
                 if said and not fits(said):
-                    raise NotOrdinary  # its column becomes text, which the thorough reader sees beforehand
+                    raise NotOrdinary  # its column becomes text, which the full parser detects in advance
                 day = elsewhere(said)
             if day:
                 add(day, line)
@@ -101,7 +102,7 @@ def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=
 
 
 def _ordinary(line, mark, tabs):
-    """The line as COPY takes it: fences gone, backslashes doubled, without its carriage return."""
+    """The line in COPY format: quotes removed, backslashes doubled, no carriage return."""
     line = line.removesuffix(b"\r")
     if b"\r" in line:
         raise NotOrdinary

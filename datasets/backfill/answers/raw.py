@@ -47,8 +47,8 @@ class Raw:
     def again(self) -> str:
         """What comes after a document of which nothing could be loaded, in a sentence."""
         if self.is_of_file:
-            return "Mend the file, and load it again."
-        return f"It is fetched again; if that does not help, its days are {LATER}."
+            return "Correct the file and load it again."
+        return f"It is downloaded again; if that does not help, its days are {LATER}."
 
 
 @dataclass(frozen=True, slots=True)

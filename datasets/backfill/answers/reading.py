@@ -1,4 +1,4 @@
-"""What all readers of raw answers share: each row goes into its day's file, and what is odd is counted and noted.
+"""What all readers of raw answers share: each row goes into its day's file, and anything unusual is counted and noted.
 
 Which reader takes an answer is its source's to say: pages (`pages.py`), a flat file (`flat_file.py`), or records of JSON and
 XML (`records.py`).
@@ -54,8 +54,8 @@ class Reading:
         names = self.report.names_of(titles)
         if not titles or (self.report.day_column is not None and self.report.day_column not in names):
             raise errors.DocumentRefused(
-                f"{_beginning(self.raw.whose)} has no column {self.report.day_column or 'at all'}, so no row of it can be given "
-                f"to its day. {_instead(titles)} Nothing of it was loaded. {self.raw.again}"
+                f"{_beginning(self.raw.whose)} has no column {self.report.day_column or 'at all'}, so its rows cannot be assigned to "
+                f"days. {_instead(titles)} Nothing was loaded from it. {self.raw.again}"
             )
         types = {column.name: column.type for column in self.report.columns}
         found = [
@@ -76,7 +76,7 @@ class Reading:
         names = [names[place] for place in self.kept]
         if self.spare:
             self.notes.append(
-                f"{len(self.spare)} columns more than a table holds; their values are in its column _extra, as JSON."
+                f"{len(self.spare)} columns more than a table can have; their values are in the column _extra, as JSON."
             )
         if self.needs_extra:
             names.append("_extra")
@@ -148,11 +148,12 @@ class Reading:
         staged = files.close()
         if self.beside:
             self.notes.append(
-                f"{self.beside} values found no room in rows so wide; they are in the table's column _extra, as JSON."
+                f"{self.beside} values did not fit into the wide rows; they are in the column _extra, as JSON."
             )
         if files.cut:
             self.notes.append(
-                f"{files.cut} values of more than {stage.MOST_CELL:,} characters were cut; the raw file has them whole."
+                f"{files.cut} values of more than {stage.MOST_CELL:,} characters were truncated; the raw file has "
+                "them in full."
             )
         placing = self.placing or self.new_placing()
         self.notes += placing.notes()
@@ -172,7 +173,7 @@ class Reading:
         self.notes += notes.charset(choice)
 
     def note_replaced(self, count):
-        self.notes.append(f"{count} characters that no database keeps were replaced by \ufffd.")
+        self.notes.append(f"{count} characters that the database cannot store were replaced by \ufffd.")
 
 
 def _beginning(words):

@@ -12,7 +12,7 @@ from datasets.backfill.answers.reading import Reading
 from datasets.retries import LATER
 from datasets.storage.table import MOST_COLUMNS
 
-_TOO_DEEP = "Amazon's document is nested too deeply, so nothing of it was loaded."
+_TOO_DEEP = "Amazon's document is nested too deeply, so nothing was loaded from it."
 
 
 def read(raw: Raw, content_type: str, asked: Asked) -> Split:
@@ -81,7 +81,8 @@ def _refuse_another_answer(reading, text, asked):
         return
     if found := difference(said, asked):
         raise errors.DocumentRefused(
-            f"Amazon's document is another one than was asked for: {found}. Nothing of it was loaded; its days are {LATER}."
+            f"Amazon's document is not the one that was requested: {found}. Nothing was loaded from it; its days are "
+            f"{LATER}."
         )
 
 

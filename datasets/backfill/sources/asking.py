@@ -21,7 +21,7 @@ from datasets.raw_files import raw_folder
 
 @dataclass
 class Asking:
-    """One worker's dealings with Amazon on behalf of one run. `given` is a client to use in place of the account's own."""
+    """One worker's requests to Amazon for one run. `given` is a client to use in place of the account's own."""
 
     run: Run
     fence: int
@@ -78,7 +78,7 @@ class Asking:
         if newest <= from_at:
             wait = (from_at - newest).total_seconds() + 1
             raise errors.NotReady(
-                "By Amazon's clock this day has only just begun; it is asked for in a moment.", wait=wait
+                "By Amazon's clock this day has only just begun; it will be requested in a moment.", wait=wait
             )
         return from_at, min(until_at, newest)
 

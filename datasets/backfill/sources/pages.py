@@ -50,7 +50,7 @@ class PageChain(Source):
     kind = "pages"
     one_answer_seconds = ONE_ANSWER_SECONDS
     phases = (
-        Phase("planned", "To be asked for"),
+        Phase("planned", "Not yet requested"),
         Phase("asked", "Reading pages"),
         Phase("collected", "Saving"),
         Phase("done", "Saved"),
@@ -75,7 +75,8 @@ class PageChain(Source):
         if per_day is None:
             per_day = GUESSED_ROWS_PER_DAY
             notes.append(
-                f"Reckoned with {GUESSED_ROWS_PER_DAY} orders a day, since nothing of this account has been loaded yet."
+                f"Estimated with {GUESSED_ROWS_PER_DAY} orders a day, because nothing has been loaded for this "
+                "account yet."
             )
         page_rows = self.report.source.page_rows
         widest = plan.widest_for_pages(self.report.window.most, rows_per_day=per_day, page_rows=page_rows)
@@ -122,7 +123,7 @@ class PageChain(Source):
             request.got_on(
                 state=Request.State.PLANNED,
                 cursor=Chain(page_size=size).stored(),
-                message=f"Amazon's pages were too large; asked again for {size} entries at a time.",
+                message=f"Amazon's pages were too large; requested again with {size} entries per page.",
             )
 
     def _read_on(self, asking, request, folder, wish):
@@ -162,11 +163,11 @@ class PageChain(Source):
             request.start_over(
                 None,
                 cause=Request.Cause.ELSEWHERE,
-                message="The pages read so far lie on another machine; read again.",
+                message="The pages read so far are on another machine; reading them again.",
             )
             return
         request.keep(cursor=replace(progress, passed_on=progress.passed_on + 1).stored())
-        raise errors.NotReady("The pages read so far lie on another machine, which goes on with them.", wait=2.0)
+        raise errors.NotReady("The pages read so far are on another machine, which continues with them.", wait=2.0)
 
     def read(self, asking: Asking, request: Request, raw: Raw) -> Split:
         progress = self.progress(request)

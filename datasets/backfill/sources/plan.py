@@ -9,8 +9,8 @@ from datasets.calendar import bounds
 Window = tuple[date, date]  # the first and the last day, both included
 Fits = Callable[[date, date], bool]  # whether one request may cover these days
 
-TRUST = 4  # times as many days as are known may be asked for by what these tell
-REPORTS_IN_FLIGHT = 15  # reports of one dataset that are under way together: all that Amazon takes without a wait
+TRUST = 4  # how many times the known days may be requested on the basis of their row counts
+REPORTS_IN_FLIGHT = 15  # reports of one dataset in progress at a time: as many as Amazon accepts without a wait
 EDGE_DAYS = 2  # today and yesterday arrive on their own, where a request can be spared for them
 
 
@@ -76,8 +76,8 @@ def widest_for_pages(
     """How many days one page chain may cover, so that it is done after about `pages` pages.
 
     The last page of a chain is half empty as a rule, and each costs as much of the quota as a full one: so chains are
-    long, and yet land something within the hour. Without knowledge of how busy a day is, the first chain stays small; what
-    a few days tell (`known_days`), and be it that nothing was sold in the first hours of today, is trusted for a few more.
+    long, and yet land something within the hour. While it is unknown how busy a day is, the first chain stays small;
+    what a few days show (`known_days`) is trusted for a few more, even if nothing was sold in the first hours of today.
     """
     if rows_per_day is None:
         return min(most, EDGE_DAYS)

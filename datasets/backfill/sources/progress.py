@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from django.db.models import Q
+
 from datasets.models import Request
+
+TRACED = Q(cursor__has_key="traced")  # of requests whose marketplaces were each asked for, in vain
 
 
 @dataclass(frozen=True, slots=True)

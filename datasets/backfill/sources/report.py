@@ -55,8 +55,8 @@ class BuiltReport(Source):
     kind = "report"
     in_flight = plan.REPORTS_IN_FLIGHT
     phases = (
-        Phase("planned", "To be asked for"),
-        Phase("asked", "Amazon builds it"),
+        Phase("planned", "Not yet requested"),
+        Phase("asked", "Amazon is building it"),
         Phase("ready", "Downloading"),
         Phase("collected", "Saving"),
         Phase("done", "Saved"),
@@ -93,7 +93,7 @@ class BuiltReport(Source):
     def estimate(self, days: Collection[date], *, zone: str, edge: date | None, days_in: QuerySet[Day]) -> Estimate:
         notes = [self.report.window.note]
         if not days:
-            notes.append("None lies within these dates yet; the runs to come bring them in.")
+            notes.append("These dates do not contain one yet; later runs will load it.")
         return Estimate(len(self.windows(days, zone=zone, edge=edge, days_in=days_in)), notes)
 
     def seconds(self, calls: int, quota: Quota) -> float:
@@ -123,7 +123,7 @@ class BuiltReport(Source):
             return True
         if not self.progress(request).sought:  # what was sent in that last moment may not have arrived yet
             request.keep(cursor=Building(sought=True).stored())
-            raise errors.NotReady("Amazon may have been asked for this report already.", wait=ON_ITS_WAY)
+            raise errors.NotReady("This report may already have been requested from Amazon.", wait=ON_ITS_WAY)
         return False
 
     def ask(self, asking: Asking, request: Request):
@@ -186,7 +186,7 @@ class BuiltReport(Source):
             request.got_on(state=Request.State.READY, document_id=document_id, answered_at=Now())
 
     def _poll(self, asking, request):
-        """The report's document. Whatever Amazon says of the report, and be it that there is none, is an answer."""
+        """The report's document. Whatever Amazon says about the report counts as an answer, even that there is none."""
         try:
             return reports.check(asking.client, request.amazon_id, self.asked(asking, request))
         except (errors.ComeBackLater, errors.ConsentLost, errors.SecretRejected, errors.SignInRefused):
@@ -198,7 +198,7 @@ class BuiltReport(Source):
     def _wait(self, request, problem):
         if database_now() - request.asked_at > REPORT_PATIENCE:
             raise errors.Refused(
-                "Amazon has not finished this report in 72 hours. It is asked for anew with the next try."
+                "Amazon has not finished this report within 72 hours. The next attempt requests a new one."
             ) from None
         polls = self.progress(request).polls
         request.answered(cursor=Building(polls=polls + 1).stored(), answered_at=Now())
@@ -210,14 +210,14 @@ class BuiltReport(Source):
     def _lost(self, request, problem):
         if request.failures_of(Request.Cause.LOST) + 1 >= MOST_LOST:
             raise errors.Refused(
-                f"Amazon took the question {MOST_LOST} times, and knew nothing of the report each time. It is asked for "
-                "anew with the next try.",
+                f"Amazon accepted the request {MOST_LOST} times but did not know the report afterwards. The next "
+                "attempt requests a new one.",
                 status=problem.status,
             ) from None
         request.start_over(
             database_now() + scaled(max(self.report.cooldown, TOO_SOON / 4)),
             cause=Request.Cause.LOST,
-            message="Amazon no longer knows the report that was asked for; it is asked for anew after a while.",
+            message="Amazon no longer knows the requested report; a new one is requested later.",
         )
 
     def _cancelled(self, asking, request, problem):
@@ -240,7 +240,7 @@ class BuiltReport(Source):
         elif alive or any(other.status == "FATAL" for other in others):
             raise problem
         else:
-            self.nothing(request, "Amazon had nothing to report for this day.")
+            self.nothing(request, "Amazon has no data for this day.")
 
     def fetch(self, asking: Asking, request: Request):
         """Ready → collected: the document lies on this machine."""

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from connector.accounts.models import User
 from datasets.access import tokens
 from datasets.problems import BadParameters
 
@@ -12,7 +13,7 @@ from datasets.problems import BadParameters
 class Command(BaseCommand):
     help = "Makes a token for the HTTP API and prints it. It cannot be shown again."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--user", required=True, metavar="EMAIL", help="whose token it is: e-mail address or user name"
         )
@@ -28,7 +29,7 @@ class Command(BaseCommand):
             "--days", type=int, default=tokens.LIFE.days, help="how long it lives, %(default)s when not said"
         )
 
-    def handle(self, *, user, name, scope, days, **options):
+    def handle(self, *, user: str, name: str, scope: list[str] | None, days: int, **options: object) -> None:
         if not 1 <= days <= 3650:
             raise CommandError("--days: a number from 1 to 3650 is needed.")
         owner = _person(user)
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         self.stdout.write(text)
 
 
-def _person(name):
+def _person(name: str) -> User:
     people = get_user_model().objects
     found = people.filter(email__iexact=name).first() or people.filter(username=name).first()
     if found is None:

@@ -1,6 +1,8 @@
 """manage.py demo: the whole product on a simulated Amazon, with a connected account and datasets that are already filling."""
 
 import sys
+from collections.abc import Mapping
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -12,11 +14,13 @@ from connector.accounts.models import Account, User
 from connector.runtime.embedded.trouble import Trouble
 from connector.runtime.installation import running, simulated
 from datasets.backfill import tasks
-from datasets.definition.form import DatasetForm
+from datasets.definition import checks, save
+from datasets.definition.definition import InvalidDefinition
+from datasets.definition.payload import read_payload
 from datasets.models import Dataset, Run
 
 NAME = "demo"
-SELLER = {
+SELLER: dict[str, Any] = {
     "name": "Demo seller",
     "kind": "seller",
     "marketplaces": ["US", "CA", "MX"],
@@ -69,18 +73,18 @@ class Command(BaseCommand):
     help = "Runs Backhaul on a simulated Amazon, with datasets that fill themselves, until Ctrl-C."
     requires_system_checks = []
 
-    def handle(self, **options):
+    def handle(self, **options: object) -> None:
         sys.exit(
             running.run("make demo", simulator_port=simulator_port(), web_workers=1, prepare=prepare, welcome=welcome)
         )
 
 
-def simulator_port():
+def simulator_port() -> int:
     """manage.py chose it before settings were read."""
-    return urlsplit(settings.LWA_TOKEN_URL).port
+    return cast(int, urlsplit(settings.LWA_TOKEN_URL).port)
 
 
-def prepare():
+def prepare() -> None:
     """The demo's person, account and datasets; those that are there already stay as they are."""
     user = _person()
     simulated.claim(settings.DATA_DIR, simulator_port())
@@ -92,7 +96,7 @@ def prepare():
             tasks.start(_make(user, wanted | {"account": str(account.pk)}), trigger=Run.Trigger.CREATED, by=user)
 
 
-def _person():
+def _person() -> User:
     user = User.objects.filter(username=NAME).first()
     if user is None:
         if User.objects.exists():
@@ -106,14 +110,16 @@ def _person():
     return user
 
 
-def _make(user, payload):
-    form = DatasetForm.from_payload(user, payload)
-    if not form.is_valid():
-        raise Trouble(f"The demo dataset {payload['name']!r} was refused: {form.errors.as_json()}")
-    return form.save()
+def _make(user: User, payload: Mapping[str, Any]) -> Dataset:
+    now = timezone.now()
+    try:
+        definition = checks.check(read_payload(user, payload), now=now)
+    except InvalidDefinition as invalid:
+        raise Trouble(f"The demo dataset {payload['name']!r} was refused: {invalid}") from None
+    return save.define(user, definition, now=now).dataset
 
 
-def welcome():
+def welcome() -> str:
     link = settings.PUBLIC_URL + loginlinks.issue(User.objects.get(username=NAME), timezone.now())
     return "\n".join(
         [

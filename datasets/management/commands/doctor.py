@@ -4,7 +4,9 @@ import os
 import shutil
 import stat
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import cast
 
 import psycopg
 from django.conf import settings
@@ -15,6 +17,7 @@ from connector.accounts import clocks
 from connector.accounts.models import Account, Application
 from connector.accounts.sealing import CannotOpen
 from connector.checks import LOOPBACK
+from connector.database.base import DatabaseWrapper
 from connector.runtime import liveness, readiness
 from connector.runtime.embedded.binaries import OLDEST_POSTGRES
 from datasets.rows import pool
@@ -29,7 +32,7 @@ class Command(BaseCommand):
     help = "Names what is wrong with this installation and the fix, a line each. Exit code 1 if something is wrong."
     requires_system_checks = []
 
-    def handle(self, **options):
+    def handle(self, **options: object) -> None:
         wrong = 0
         for name, check in CHECKS:
             problem = check()
@@ -39,10 +42,10 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def when_database_answers(check):
+def when_database_answers(check: Callable[[], str | None]) -> Callable[[], str | None]:
     """Checks that read the database say nothing while it is away: one line tells that already."""
 
-    def careful():
+    def careful() -> str | None:
         try:
             return check()
         except DatabaseError as problem:
@@ -52,29 +55,29 @@ def when_database_answers(check):
     return careful
 
 
-def version():
+def version() -> str | None:
     connection.ensure_connection()
-    found = connection.pg_version // 10000
+    found = cast(DatabaseWrapper, connection).pg_version // 10000
     if found < OLDEST_POSTGRES:
         return f"this is PostgreSQL {found}. Upgrade it to {OLDEST_POSTGRES} or newer, or point DATABASE_URL at a newer one."
     return None
 
 
-def worker():
+def worker() -> str | None:
     return liveness.problem()
 
 
-def beat():
-    seen, _, ticked, busy = liveness.ages()
-    if ticked is not None and ticked < TICK_OLD:
+def beat() -> str | None:
+    found = liveness.ages()
+    if found.ticked is not None and found.ticked < TICK_OLD:
         return None
-    if busy and seen is not None and seen < liveness.SILENT_AFTER:
+    if found.busy and found.seen is not None and found.seen < liveness.SILENT_AFTER:
         return None  # ticks wait behind the work
-    ago = "never" if ticked is None else f"{ticked:.0f} seconds ago"
+    ago = "never" if found.ticked is None else f"{found.ticked:.0f} seconds ago"
     return f"the last tick was taken {ago}. Start beat: celery -A connector beat; and see that its entry 'Tick' is enabled."
 
 
-def keys():
+def keys() -> str | None:
     for name in ("secret_key", "field_keys"):
         path = settings.DATA_DIR / name
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
@@ -82,7 +85,7 @@ def keys():
     return None
 
 
-def sealed_secrets():
+def sealed_secrets() -> str | None:
     """FIELD_KEYS open what they should."""
     for account in Account.objects.all():
         try:
@@ -95,13 +98,13 @@ def sealed_secrets():
     return None
 
 
-def public_url():
+def public_url() -> str | None:
     if settings.HTTPS or settings.PUBLIC_HOST in LOOPBACK:
         return None
     return f"PUBLIC_URL is {settings.PUBLIC_URL}, and Amazon sends people back to https addresses only. Set it to https://…"
 
 
-def application():
+def application() -> str | None:
     if settings.LWA_CLIENT_ID or Application.objects.exists():
         return None
     return (
@@ -110,7 +113,7 @@ def application():
     )
 
 
-def disk():
+def disk() -> str | None:
     place = settings.DATA_DIR if settings.DATA_DIR.exists() else settings.BASE_DIR
     free = shutil.disk_usage(place).free
     if free < LEAST_FREE:
@@ -118,13 +121,13 @@ def disk():
     return None
 
 
-def data_dir():
+def data_dir() -> str | None:
     if not settings.DATA_DIR.exists() or os.access(settings.DATA_DIR, os.W_OK):
         return None
     return f"{settings.DATA_DIR} cannot be written. Start as the user it belongs to, or set DATA_DIR."
 
 
-def clock():
+def clock() -> str | None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         apart = abs((cursor.fetchone()[0] - datetime.now(UTC)).total_seconds())
@@ -133,17 +136,17 @@ def clock():
     return None
 
 
-def amazons_clock():
+def amazons_clock() -> str | None:
     """By the Date of Amazon's own answers, as the workers have met them."""
     told = [
-        f"{clocks.name_of(host)} is {clocks.apart(ahead)}, by an answer of {age / 60:.0f} min ago: "
+        f"{clocks.name_of(each.host)} is {clocks.apart(each.ahead)}, by an answer of {each.age / 60:.0f} min ago: "
         + (
             "Amazon is asked for nothing that is in the future by its clock, so the newest rows come that much later."
-            if ahead < 0
+            if each.ahead < 0
             else "days and schedules begin that much too late here."
         )
-        for host, ahead, age in clocks.known()
-        if abs(ahead) > clocks.WORTH_TELLING
+        for each in clocks.known()
+        if abs(each.ahead) > clocks.WORTH_TELLING
     ]
     return (
         " ".join([*told, "Set the clock of the database's machine by NTP (timedatectl set-ntp true)."])
@@ -152,7 +155,7 @@ def amazons_clock():
     )
 
 
-def sql_queries():
+def sql_queries() -> str | None:
     """The role that statements run as is there, and we may take it; where we may make it, it is made."""
     try:
         with pool.alone() as alone:

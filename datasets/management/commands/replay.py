@@ -1,6 +1,6 @@
 """manage.py replay: lands days again from the raw answers that are kept, without a call to Amazon."""
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from connector.database.clock import database_now
 from datasets import calendar
@@ -11,12 +11,12 @@ from datasets.models import Dataset
 class Command(BaseCommand):
     help = "Lands days of a dataset again from Amazon's raw answers that are kept on this machine, without a call to Amazon."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug")
         parser.add_argument("--from", dest="first", help="a date, or today-7; the first day that is in when left out")
         parser.add_argument("--to", dest="last", help="a date, or yesterday; the last day that is in when left out")
 
-    def handle(self, *, slug, first, last, **options):
+    def handle(self, *, slug: str, first: str | None, last: str | None, **options: object) -> None:
         try:
             dataset = Dataset.objects.get(slug=slug)
         except Dataset.DoesNotExist:

@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = "Runs web, worker and beat (and PostgreSQL and Valkey where no URL names others) until Ctrl-C."
     requires_system_checks = []
 
-    def handle(self, **options):
+    def handle(self, **options: object) -> None:
         try:
             simulated.refuse_demo_folder(settings.DATA_DIR)
         except Trouble as trouble:
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         sys.exit(running.run("make run", welcome=welcome))
 
 
-def welcome():
+def welcome() -> str:
     lines = ["", f"  Backhaul runs at {settings.PUBLIC_URL}"]
     if loginlinks.nobody_is_here():
         link = settings.PUBLIC_URL + loginlinks.issue(None, timezone.now())

@@ -8,5 +8,5 @@ from datasets.backfill import tasks
 class Command(BaseCommand):
     help = "Releases what died, starts what is due and wakes what waits, once."
 
-    def handle(self, **options):
+    def handle(self, **options: object) -> None:
         tasks.tick()

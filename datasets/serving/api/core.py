@@ -1,4 +1,6 @@
-"""What all calls share: who calls, how a body is read, and how whatever goes wrong is said."""
+"""What all calls share: who calls, how a body is read, how an instant is written, and how whatever goes wrong is said."""
+
+from datetime import UTC, datetime
 
 from django.db import IntegrityError
 from django.http import UnreadablePostError
@@ -9,12 +11,20 @@ from pydantic import ConfigDict
 
 from datasets.access import tokens
 from datasets.backfill.runs import AlreadyRunning
+from datasets.definition.definition import InvalidDefinition
 from datasets.problems import BadParameters, BadRequest, Conflict, Problem, WrongContentType, nearest, shown
 from datasets.rows import query
 from datasets.serving.api.openapi import described
 from datasets.serving.http import accepted
 from datasets.serving.http.bodies import read_json
 from datasets.serving.http.problems import NOBODY_HOME, of_exception, response_of
+
+Instant = datetime | None
+
+
+def utc(at: datetime | None) -> datetime | None:
+    """Whole seconds in UTC, which JSON writes with a Z."""
+    return at.astimezone(UTC).replace(microsecond=0) if at else None
 
 
 class Strict(Schema):
@@ -62,9 +72,9 @@ def _check_empty(request):
         else:
             is_empty = request.body.strip() in (b"", b"{}", b"null")
     except UnreadablePostError:
-        raise BadRequest("The body broke off.") from None
+        raise BadRequest("The body is incomplete.") from None
     if not is_empty:
-        raise BadRequest("This call takes no body: what stands in it would be passed over. Send none.")
+        raise BadRequest("This call has no body, so its content would be ignored. Send no body.")
 
 
 class StrictParser(Parser):
@@ -113,13 +123,24 @@ for _kind in (Problem, *NOBODY_HOME):
 @api.exception_handler(AlreadyRunning)
 def _already_running(request, exception):
     run = f" (run {exception.run.pk})" if exception.run else ""
-    problem = Conflict(f"A run is under way{run}. Wait for its end or cancel it.", code="already_running")
+    problem = Conflict(f"A run is under way{run}. Wait until it ends, or cancel it.", code="already_running")
     return response_of(problem, request)
+
+
+SCHEDULE = {f"schedule_{part}": f"schedule.{part}" for part in ("kind", "at", "zone")}  # as they stand in a body
+
+
+@api.exception_handler(InvalidDefinition)
+def _invalid_definition(request, exception):
+    errors = [
+        (SCHEDULE.get(name, name), sentence) for name, sentences in exception.errors.items() for sentence in sentences
+    ]
+    return response_of(BadParameters(errors), request)
 
 
 @api.exception_handler(IntegrityError)
 def _taken(request, exception):
-    problem = Conflict("Somebody else changed this at the same moment. Look again and repeat.")
+    problem = Conflict("Someone else changed this at the same time. Reload and try again.")
     return response_of(problem, request)
 
 

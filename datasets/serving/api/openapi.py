@@ -1,8 +1,10 @@
 """What ninja cannot know for the OpenAPI document: how to sign in, what problems look like, and the calls beside its own."""
 
 import copy
+from typing import Any
 
-from datasets.serving.api import surfaces
+from datasets.serving.api.surfaces.index import PATHS
+from datasets.serving.api.surfaces.odata import ODATA_ERROR
 
 PROBLEM = {
     "type": "object",
@@ -40,9 +42,9 @@ SECURITY = {
 }
 
 
-def described(document):
+def described(document: dict[str, Any]) -> dict[str, Any]:
     """The document, completed."""
-    document["paths"].update(copy.deepcopy(surfaces.PATHS))
+    document["paths"].update(copy.deepcopy(PATHS))
     for path in document["paths"].values():
         path.pop("head", None)
         for operation in path.values():
@@ -50,7 +52,7 @@ def described(document):
             operation["responses"].setdefault("4XX", REFUSED)
     components = document["components"]
     components.setdefault("schemas", {})["Problem"] = PROBLEM
-    components["schemas"]["ODataError"] = surfaces.ODATA_ERROR
+    components["schemas"]["ODataError"] = ODATA_ERROR
     components["securitySchemes"] = SECURITY
     if not document.get("servers"):
         document.pop("servers", None)

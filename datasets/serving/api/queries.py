@@ -8,8 +8,7 @@ from pydantic import Field
 from datasets.access.lookup import find_dataset
 from datasets.formats.index import FORMATS
 from datasets.problems import BadParameters, NotFound
-from datasets.serving.api.core import Needs, Strict
-from datasets.serving.api.shapes import Instant, utc
+from datasets.serving.api.core import Instant, Needs, Strict, utc
 from datasets.serving.http.response_format import absolute
 from datasets.serving.sql import saved
 

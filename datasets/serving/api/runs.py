@@ -1,25 +1,123 @@
 """Runs and days: start, watch, cancel, load days again."""
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Literal
 
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from ninja import Query, Router, Status
+from ninja import Query, Router, Schema, Status
+from pydantic import Field
 
 from datasets import calendar
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
 from datasets.backfill import facts, runs, tasks
-from datasets.models import Day, Run
+from datasets.models import Change, Day, Run
 from datasets.problems import BadParameters, Conflict, NotFound, nearest, shown
+from datasets.rows.policy import Policy
 from datasets.serving.api import pages
-from datasets.serving.api.core import Needs
-from datasets.serving.api.shapes import ChangeAnswer, DayAnswer, Reload, RunAnswer, change_json, day_json, run_json
+from datasets.serving.api.core import Instant, Needs, Strict, utc
 
 router = Router(tags=["runs"])
 From = Annotated[str | None, Query(None, alias="from", description="the first day: 2026-10-01, yesterday, today-7")]
 To = Annotated[str | None, Query(None, alias="to", description="the last day")]
+
+
+class RunAnswer(Schema):
+    id: int
+    state: Literal["queued", "running", "waiting", "succeeded", "partial", "failed", "cancelled"]
+    trigger: str
+    rows: int | None = Field(description="null where you may see only some of them")
+    days_total: int
+    days_done: int
+    days_failed: int
+    first_day: date | None
+    last_day: date | None
+    message: str
+    queued_at: Instant
+    started_at: Instant
+    ended_at: Instant
+    not_before: Instant = Field(description="a waiting run does not continue before this time")
+    started_by: str | None
+
+
+def run_json(run: Run, policy: Policy) -> dict[str, object]:
+    run = policy.cut(run)
+    return {
+        "id": run.pk,
+        "state": run.state,
+        "trigger": run.trigger,
+        "rows": run.rows,
+        "days_total": run.days_total,
+        "days_done": run.days_done(),
+        "days_failed": run.days_failed(),
+        "first_day": run.first_day,
+        "last_day": run.last_day,
+        "message": run.message,
+        "queued_at": utc(run.queued_at),
+        "started_at": utc(run.started_at),
+        "ended_at": utc(run.ended_at),
+        "not_before": utc(run.not_before),
+        "started_by": (run.started_by.email or run.started_by.username) if run.started_by else None,
+    }
+
+
+class Reload(Strict):
+    from_: str = Field(alias="from", description="the first day: 2026-10-01, yesterday, today-7")
+    to: str = Field(description="the last day, loaded too")
+
+
+class DayAnswer(Schema):
+    day: date
+    state: Literal["wanted", "asked", "landed", "empty", "failed"]
+    rows: int | None = Field(description="null where you may see only some of them")
+    attempts: int = Field(description="that failed, in a row and over all runs")
+    not_before: Instant = Field(description="of a day that failed: the first run after this moment tries it again")
+    again: bool = Field(description="its rows are kept while it is loaded again")
+    lacking: list[str] = Field(description="marketplaces that Amazon refused when the day was read")
+    run: int | None
+    message: str
+    landed_at: Instant
+
+
+def day_json(day: Day, policy: Policy) -> dict[str, object]:
+    day = policy.cut(day)
+    return {
+        "day": day.day,
+        "state": day.state,
+        "rows": day.rows,
+        "attempts": day.attempts,
+        "not_before": utc(day.not_before),
+        "again": day.again,
+        "lacking": day.lacking,
+        "run": day.run_id,
+        "message": day.message,
+        "landed_at": utc(day.landed_at),
+    }
+
+
+class ChangeAnswer(Schema):
+    day: date
+    run: int | None
+    seen_at: Instant
+    rows_before: int | None
+    rows_after: int | None
+    totals: list[dict] = Field(description="columns whose sum changed: column, before, after (as text, null for none)")
+
+
+def change_json(change: Change, policy: Policy) -> dict[str, object]:
+    """A Change as the policy shows it: no count and no sum of rows that it hides, no sum of columns that it hides."""
+    return {
+        "day": change.day,
+        "run": change.run_id,
+        "seen_at": utc(change.seen_at),
+        "rows_before": policy.count(change.rows_before),
+        "rows_after": policy.count(change.rows_after),
+        "totals": [
+            {"column": name, "before": before, "after": after} for name, before, after in policy.differences(change)
+        ],
+    }
 
 
 @router.post("/datasets/{slug}/runs", auth=Needs("runs:write"), response={202: RunAnswer})
@@ -53,10 +151,10 @@ def read_run(request, slug: str, run_id: str):
 
 @router.post("/datasets/{slug}/runs/{run_id}/cancel", auth=Needs("runs:write"), response={202: RunAnswer})
 def cancel_run(request, response: HttpResponse, slug: str, run_id: str):
-    """Asks the run to stop after the day in hand. What is in stays."""
+    """Asks the run to stop after the current day. Days already loaded are kept."""
     dataset, run = _find_run(request, slug, run_id)
     if not run.is_open:
-        raise Conflict(f"This run is over already: {run.state}.", code="not_under_way")
+        raise Conflict(f"This run has already ended: {run.state}.", code="not_under_way")
     tasks.cancel(run)
     run.refresh_from_db()
     return _accepted(request, response, dataset, run)

@@ -1,1 +1,1 @@
-"""What all answers to programs share: problems, validators, compression, addresses, and the body of a download."""
+"""What all responses to programs share: problems, validators, compression, addresses, and the body of a download."""

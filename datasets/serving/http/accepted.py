@@ -5,8 +5,11 @@ a header without a readable part takes everything.
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+
+from django.http import HttpRequest
 
 from datasets.problems import NotAcceptable, shown
 
@@ -39,10 +42,11 @@ class Range:
     weight: float
 
     @property
-    def closeness(self):
+    def closeness(self) -> tuple[int, int]:
+        """How closely it names a type, to be compared: stars count less, parameters more."""
         return 2 - self.kind.count("*"), len(self.parameters)
 
-    def fits(self, kind, parameters=()):
+    def fits(self, kind: str, parameters: Iterable[tuple[str, str]] = ()) -> bool:
         """Whether it means this type; a parameter that it names has to be one of the type's."""
         own, _, sub = self.kind.partition("/")
         main, _, detail = kind.partition("/")
@@ -51,26 +55,26 @@ class Range:
 
 
 @lru_cache(maxsize=256)
-def ranges(header):
+def ranges(header: str) -> tuple[Range, ...]:
     """The Ranges of an Accept header, in its order."""
     found = (_range(part) for part in PIECES[","].findall(header)[:MAX_RANGES])
     return tuple(one for one in found if one is not None)
 
 
-def weight_of(header, kind, parameters=()):
+def weight_of(header: str, kind: str, parameters: Iterable[tuple[str, str]] = ()) -> float:
     """How much a client wants this media type, from 0.0 (not at all) to 1.0."""
     return _wish(header, kind, parameters)[0]
 
 
-def best(header, offered):
+def best(header: str, offered: Mapping[str, str]) -> str | None:
     """The most wanted key of `offered`, {key: media type}; of equally wanted ones what is named most closely, then the first. None
     where the client takes none of them."""
     wishes = {key: _wish(header, kind) for key, kind in offered.items()}
-    key = max(wishes, key=wishes.get)
+    key = max(wishes, key=lambda each: wishes[each])
     return key if wishes[key][0] > 0.0 else None
 
 
-def _wish(header, kind, parameters=()):
+def _wish(header: str, kind: str, parameters: Iterable[tuple[str, str]] = ()) -> tuple[float, tuple[int, int]]:
     """(weight, closeness) of the closest range that fits the type or is one of its other names."""
     known, also = ranges(header) or ranges("*/*"), ALSO.get(kind, ())
     fitting = [one for one in known if one.kind in also or one.fits(kind, parameters)]
@@ -78,7 +82,7 @@ def _wish(header, kind, parameters=()):
     return (closest.weight, closest.closeness) if closest else (0.0, (0, 0))
 
 
-def check(request, kind):
+def check(request: HttpRequest, kind: str) -> None:
     """Raises NotAcceptable where the client does not take the media type that this address gives."""
     header = request.headers.get("Accept", "")
     kind = kind.partition(";")[0]
@@ -88,12 +92,13 @@ def check(request, kind):
         )
 
 
-def _range(part):
+def _range(part: str) -> Range | None:
     kind, *settings = [piece.strip().lower() for piece in PIECES[";"].findall(part)] or [""]
     kind = "*/*" if kind == "*" else kind  # as Java's own client writes it
     if not re.fullmatch(r"[\w.+*!#$&^-]+/[\w.+*!#$&^-]+", kind, re.ASCII):
         return None
-    parameters, weight = [], 1.0
+    parameters: list[tuple[str, str]] = []
+    weight = 1.0
     for setting in settings:
         name, mark, value = (piece.strip() for piece in setting.partition("="))
         if name == "q":

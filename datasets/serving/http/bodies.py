@@ -1,6 +1,7 @@
 """JSON that came in a body: UTF-8, no NUL, no name twice, not nested without end."""
 
 import json
+from typing import Any
 
 import orjson
 
@@ -10,7 +11,7 @@ MAX_DEPTH = 50  # nested brackets
 MAX_WHOLE = 2**63
 
 
-def read_json(body):
+def read_json(body: bytes) -> Any:
     """What the bytes say; raises BadRequest where the database and the forms could not take it."""
     try:
         orjson.loads(body)  # refuses what json lets through: NaN, lone surrogates, thousands of brackets
@@ -21,7 +22,7 @@ def read_json(body):
     return found
 
 
-def _once(pairs):
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -29,7 +30,7 @@ def _once(pairs):
     return dict(pairs)
 
 
-def _check(value, depth):
+def _check(value: object, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise BadRequest("The body is nested too deeply.")
     if isinstance(value, str) and "\x00" in value:

@@ -11,12 +11,14 @@ rows that it shows; and requests that other sites cause carry no session (SameSi
 
 import io
 import secrets
+from collections.abc import Callable
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from isal import igzip
 
-from datasets.problems import NotAcceptable
 from datasets.serving.http import encodings
 from datasets.serving.http.problems import PATHS, service_response_of
 
@@ -28,41 +30,37 @@ COMPRESSIBLE = ("text/", "application/json", "application/xml", "application/x-n
 class Compression:
     """Middleware. Whatever sets cookies, validators or `Content-Length` stands inside of it."""
 
-    def __init__(self, get_response):
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request):
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         accept = request.headers.get("Accept-Encoding", "")
         coding = encodings.chosen(accept)
         if coding is None and PATHS.match(request.path_info):
-            return service_response_of(
-                NotAcceptable(
-                    "Accept-Encoding refuses whatever there is: zstd, gzip and identity. Leave it out, or take one of them."
-                ),
-                request,
-            )
+            return service_response_of(encodings.nothing_accepted(), request)
         response = self.get_response(request)
-        if response.streaming or not response.get("Content-Type", "").startswith(COMPRESSIBLE):
+        if not isinstance(response, HttpResponse) or not response.get("Content-Type", "").startswith(COMPRESSIBLE):
             return response
         patch_vary_headers(response, ["Accept-Encoding"])
-        is_wanted = coding not in (None, encodings.Identity)
+        if coding is None or coding is encodings.Identity:
+            return response
         is_worth_it = len(response.content) >= MIN_BYTES or encodings.refuses_identity(accept)
-        if is_wanted and is_worth_it and _may_be_compressed(response):
+        if is_worth_it and _may_be_compressed(response):
             _compress(response, coding, accept)
         return response
 
 
-def _may_be_compressed(response):
+def _may_be_compressed(response: HttpResponse) -> bool:
     is_secret = "no-store" in response.get("Cache-Control", "")
     opens_a_session = set(response.cookies) - {settings.CSRF_COOKIE_NAME}  # that one comes with every form
     return not (is_secret or opens_a_session or response.has_header("Content-Encoding"))
 
 
-def _compress(response, coding, accept):
+def _compress(response: HttpResponse, coding: type[encodings.Coding], accept: str) -> None:
     if response["Content-Type"].startswith("text/html"):
-        coding = encodings.chosen(accept, offered=(encodings.Gzip,))
-        if coding is not encodings.Gzip:
+        if encodings.chosen(accept, offered=(encodings.Gzip,)) is not encodings.Gzip:
             return
+        coding = encodings.Gzip
         response.content = _padded(response.content)
     else:
         encoder = coding()
@@ -71,7 +69,7 @@ def _compress(response, coding, accept):
     response["Content-Length"] = str(len(response.content))
 
 
-def _padded(content):
+def _padded(content: bytes) -> bytes:
     """gzip with a name of random length in its header, which nobody reads: the length says less of what the page holds."""
     padding = "x" * (secrets.randbelow(MAX_PADDING) + 1)
     packed = io.BytesIO()

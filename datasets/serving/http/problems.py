@@ -8,16 +8,21 @@ import json
 import logging
 import re
 import secrets
+from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import psycopg_pool
 from django.core.exceptions import RequestDataTooBig
 from django.db import DataError, InterfaceError, OperationalError
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from datasets.formats.format import CannotHold
 from datasets.problems import BadRequest, Forbidden, MethodNotAllowed, NotFound, Problem, TooLarge, Unavailable
+
+View = Callable[..., HttpResponseBase]
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +42,7 @@ NOBODY_HOME = (
 )
 
 
-def response_of(problem, request):
+def response_of(problem: Problem, request: HttpRequest) -> HttpResponse:
     """The problem as RFC 9457 has it."""
     body = {
         "type": f"urn:backhaul:problem:{problem.code}",
@@ -51,11 +56,11 @@ def response_of(problem, request):
     }
     content = json.dumps(body, ensure_ascii=True)  # a lone surrogate from somebody's URL must not break the answer
     response = _response(problem, content, "application/problem+json")
-    response._has_been_logged = not problem.is_event
+    response._has_been_logged = not problem.is_event  # type: ignore[attr-defined]  # Django's own mark, which no stub knows
     return response
 
 
-def odata_response_of(problem, request):
+def odata_response_of(problem: Problem, request: HttpRequest) -> HttpResponse:
     """The same as OData says it; status and headers stay."""
     details = [{"code": problem.code, "message": each["detail"], "target": each["param"]} for each in problem.errors]
     error = {"code": problem.code, "message": problem.detail, "details": details}
@@ -63,7 +68,7 @@ def odata_response_of(problem, request):
     return _response(problem, content, ODATA_JSON)
 
 
-def service_response_of(problem, request):
+def service_response_of(problem: Problem, request: HttpRequest) -> HttpResponse:
     """The problem in the shape of the service whose address was asked."""
     if not ODATA.match(request.path_info):
         return response_of(problem, request)
@@ -72,7 +77,7 @@ def service_response_of(problem, request):
     return response
 
 
-def _response(problem, content, content_type):
+def _response(problem: Problem, content: str, content_type: str) -> HttpResponse:
     response = HttpResponse(content, status=problem.status, content_type=content_type)
     for name, value in problem.headers.items():
         response[name] = value
@@ -80,14 +85,15 @@ def _response(problem, content, content_type):
     return response
 
 
-def request_id(request):
+def request_id(request: HttpRequest) -> str:
     """An id that the answer and our log share."""
-    if not hasattr(request, "request_id"):
-        request.request_id = secrets.token_hex(8)
-    return request.request_id
+    found: str | None = getattr(request, "request_id", None)
+    if found is None:
+        found = request.request_id = secrets.token_hex(8)  # type: ignore[attr-defined]  # kept where the next one looks
+    return found
 
 
-def of_exception(problem):
+def of_exception(problem: Exception) -> Problem | None:
     """The Problem that says this exception to a program, or None where it is a bug of ours."""
     if isinstance(problem, Problem):
         return problem
@@ -105,14 +111,14 @@ def of_exception(problem):
     return None
 
 
-def endpoint(*methods):
+def endpoint(*methods: str) -> Callable[[View], View]:
     """A plain view for programs: only these methods (GET brings HEAD along), problems as problem+json, no CSRF of forms."""
     allowed = [*methods, "HEAD"] if "GET" in methods else [*methods]
 
-    def wrap(view):
+    def wrap(view: View) -> View:
         @csrf_exempt  # sessions are checked by tokens.caller; a token needs no CSRF
         @functools.wraps(view)
-        def run(request, *args, **kwargs):
+        def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
                 if request.method not in allowed:
                     raise MethodNotAllowed(allowed)
@@ -139,10 +145,10 @@ class ProblemMiddleware:
         503: Unavailable(),
     }
 
-    def __init__(self, get_response):
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request):
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not PATHS.match(request.path_info):
             return self.get_response(request)
         response = self.get_response(request)
@@ -154,7 +160,8 @@ class ProblemMiddleware:
         response.setdefault("X-Content-Type-Options", "nosniff")
         return response
 
-    def of(self, response):
+    def of(self, response: HttpResponseBase) -> Problem:
+        """The Problem that says Django's own refusal."""
         if response.status_code == 405:
             return MethodNotAllowed(response.get("Allow", "").split(", "))
         problem = self.SAYINGS.get(response.status_code)

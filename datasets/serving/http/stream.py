@@ -3,12 +3,18 @@
 import logging
 import socket
 import struct
+from collections.abc import Callable, Iterator
+from typing import Self
 
 import psycopg
 from django.conf import settings
+from django.http import HttpRequest
+from psycopg import Connection
 
-from datasets.formats.copy_to_stdout import PAUSE_MS, CopyOut, ReaderLeft
+from datasets.formats.copy_to_stdout import PAUSE_MS, Batches, CopyOut, ReaderLeft
+from datasets.formats.format import Format, Layout, PackedFile, PackedFormat, Source, TextFormat
 from datasets.rows.pool import pool
+from datasets.serving.http.encodings import Coding
 
 log = logging.getLogger(__name__)
 
@@ -26,45 +32,50 @@ class Stream:
 
     name = ""
 
-    def __init__(self, file, layout, encoding, request):
-        self.file, self.layout, self.source = file, layout, None
+    def __init__(self, file: Format, layout: Layout, encoding: type[Coding], request: HttpRequest) -> None:
+        self.file, self.layout = file, layout
+        self.source: Source | None = None
         self._encoder, self._request = encoding(), request
-        self._copy = self._packed = self._connection = self._give_back = None
+        self._rows: Batches | None = None
+        self._packed: PackedFile | None = None
+        self._connection: Connection | None = None
+        self._give_back: Callable[[], None] | None = None
         self._chunks = self._make()
 
-    def _run(self, source):
+    def _run(self, connection: Connection, source: Source) -> None:
         """The source's rows are on their way; what cannot be begun raises, while an error can still be said."""
         self.source = source
-        if source.select is None and not self.file.is_packed:
+        file = self.file
+        if source.select is None and not isinstance(file, PackedFormat):
             return
         reader = _socket_of(self._request)
         if reader is not None:
             reader.settimeout(STALLED_SECONDS)
-        if self.file.is_packed:
-            self._copy = self._packed = self._first_of_packed(
-                self.file.pack(self._connection, source, self.layout, reader)
-            )
+        if isinstance(file, PackedFormat):
+            self._packed = self._first_of_packed(file.pack(connection, source, self.layout, reader))
             if self._packed.is_done:
-                self._connection.rollback()  # a slow reader of a finished file holds up nothing
-        else:
-            statement = self.file.statement(source, self.layout).as_bytes(self._connection)
-            self._copy = self._begun(statement, reader)
+                connection.rollback()  # a slow reader of a finished file holds up nothing
+        elif isinstance(file, TextFormat):
+            statement = file.statement(source, self.layout).as_bytes(connection)
+            self._rows = self._begun(connection, statement, reader)
 
-    def _begun(self, statement, reader):
-        return CopyOut(self._connection, statement, reader, patience=PAUSE_MS)
+    def _begun(self, connection: Connection, statement: bytes, reader: socket.socket | None) -> Batches:
+        return CopyOut(connection, statement, reader, patience=PAUSE_MS)
 
-    def _first_of_packed(self, packed):
+    def _first_of_packed(self, packed: PackedFile) -> PackedFile:
         return packed
 
-    def _make(self):
+    def _make(self) -> Iterator[bytes]:
         encoder, file = self._encoder, self.file
         if self._packed is not None:
-            yield from self._packed_chunks()
+            yield from self._packed_chunks(self._packed)
             return
+        if not isinstance(file, TextFormat) or self.source is None:
+            raise TypeError(f"{file.name} is neither written line by line nor packed.")
         if start := file.start(self.source, self.layout):
             yield encoder.add(start) + encoder.flush()
         first = True
-        while self._copy is not None and (rows := self._copy.batch()):
+        while self._rows is not None and (rows := self._rows.batch()):
             chunk = encoder.add(file.join(rows, first))
             if first:
                 chunk += encoder.flush()
@@ -74,17 +85,17 @@ class Stream:
         if end := encoder.add(file.end(is_empty=first)) + encoder.end():
             yield end
 
-    def _packed_chunks(self):
-        for chunk in self._packed:
+    def _packed_chunks(self, packed: PackedFile) -> Iterator[bytes]:
+        for chunk in packed:
             if chunk := self._encoder.add(chunk):
                 yield chunk
         if end := self._encoder.end():
             yield end
 
-    def __iter__(self):
+    def __iter__(self) -> Self:
         return self
 
-    def __next__(self):
+    def __next__(self) -> bytes:
         try:
             return next(self._chunks)
         except StopIteration:
@@ -100,15 +111,17 @@ class Stream:
             _abort(self._request)
             raise
 
-    def close(self):
+    def close(self) -> None:
+        """Gives back the connection, its transaction and the slot; a statement that still runs is cancelled."""
         if self._packed is not None:
             self._packed.close()
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
-                if self._copy is not None and not self._copy.is_done:
+                running = self._rows if self._packed is None else self._packed
+                if running is not None and not running.is_done:
                     try:
-                        self._copy.stop()
+                        running.stop()
                     finally:
                         connection.close()
                 else:
@@ -121,14 +134,14 @@ class Stream:
             self._give_back()
 
 
-def _socket_of(request):
+def _socket_of(request: HttpRequest) -> socket.socket | None:
     """The reader's socket where the server shows it and it carries nothing but this answer."""
     if request.META.get("HTTP_VERSION") == "2":
         return None
     return request.environ.get("gunicorn.socket") if hasattr(request, "environ") else None
 
 
-def _abort(request):
+def _abort(request: HttpRequest) -> None:
     """An HTTP/1.0 reader takes the end of the connection for the end of the file; a reset it takes for what it is."""
     reader = _socket_of(request)
     if reader is not None and request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":

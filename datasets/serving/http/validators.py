@@ -1,12 +1,25 @@
 """ETag and its kin: how a reader learns that nothing has changed, before a row is made."""
 
-from django.http import StreamingHttpResponse
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
 from datasets.serving.http import encodings
 
+Response = TypeVar("Response", bound=HttpResponseBase)
 
-def is_known(request, etag):
+
+class Changed(Protocol):
+    """What an answer is made of, as far as its headers tell of it; a Snapshot is one."""
+
+    @property
+    def changed_at(self) -> datetime | None: ...
+
+
+def is_known(request: HttpRequest, etag: str) -> bool:
     """Whether If-None-Match names this state, in whichever compression the client got it."""
     bare = _bare(etag)
     return any(
@@ -16,19 +29,19 @@ def is_known(request, etag):
     )
 
 
-def _bare(etag):
+def _bare(etag: str) -> str:
     etag = etag.strip().removeprefix("W/").strip('"')
     for encoding in encodings.OFFERED:
         etag = etag.removesuffix("-" + encoding.name)
     return etag
 
 
-def tagged(text, encoding):
+def tagged(text: str, encoding: type[encodings.Coding]) -> str:
     """The ETag for what `text` names in this compression: other bytes, another tag."""
     return f'"{text}{"" if encoding is encodings.Identity else "-" + encoding.name}"'
 
 
-def with_validators(response, seen, etag):
+def with_validators(response: Response, seen: Changed, etag: str) -> Response:
     """The headers that a 200, a HEAD and a 304 share."""
     response["ETag"] = etag
     if seen.changed_at:
@@ -38,7 +51,7 @@ def with_validators(response, seen, etag):
     return response
 
 
-def without_body(status=200):
+def without_body(status: int = 200) -> StreamingHttpResponse:
     """For HEAD and 304: streaming, so that nobody adds a Content-Length of 0, which some readers believe."""
     response = StreamingHttpResponse((), status=status)
     if status == 304:

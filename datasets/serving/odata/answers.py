@@ -1,12 +1,14 @@
 """The envelope of every OData answer: headers that clients insist on, and errors in OData's shape (`http/problems.py`)."""
 
 import functools
+from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from datasets.serving.http.problems import ODATA_JSON as JSON
-from datasets.serving.http.problems import odata_response_of, of_exception
+from datasets.serving.http.problems import View, odata_response_of, of_exception
 from datasets.serving.odata import preferences
 from datasets.serving.odata.errors import NotOffered
 
@@ -14,7 +16,7 @@ ROOT = "/odata/v4/"
 METHODS = ("GET", "HEAD")
 
 
-def answer(content, content_type=JSON):
+def answer(content: str, content_type: str = JSON) -> HttpResponse:
     """A good answer. The version stands in it exactly once: Excel stumbles over two."""
     response = HttpResponse(content, content_type=content_type)
     response["Cache-Control"] = "private, no-cache"
@@ -22,12 +24,12 @@ def answer(content, content_type=JSON):
     return response
 
 
-def endpoint(view):
+def endpoint(view: View) -> View:
     """A view of this service: reads only, and says what is wrong as OData does."""
 
     @csrf_exempt  # nothing is changed here
     @functools.wraps(view)
-    def run(request, *args, **kwargs):
+    def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             if request.method not in METHODS:
                 raise NotOffered("This service only reads: GET and HEAD.", headers={"Allow": ", ".join(METHODS)})

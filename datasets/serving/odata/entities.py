@@ -4,7 +4,9 @@ Whole numbers and decimals become text already in the database where the format 
 """
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 
+from datasets.serving.odata.formats import Format
 from datasets.serving.odata.metadata import NAMESPACE, ROW_ID, edm_type
 
 DERIVED = ("Edm.String", "Edm.Boolean")  # types that a reader sees from the JSON itself
@@ -14,7 +16,9 @@ class Number(str):
     """A number with the digits that it came with."""
 
 
-def writer(format, slug, names, types):
+def writer(
+    format: Format, slug: str, names: Sequence[str], types: Mapping[str, str]
+) -> Callable[[tuple[int, str]], str]:
     """What makes the JSON of one (_id, the other columns' JSON). `types` are {name: type} of the columns beside the key."""
     if format.metadata == "full":
         return _full(format, slug, names, types)
@@ -26,16 +30,18 @@ def writer(format, slug, names, types):
     return lambda row: f'{{"{ROW_ID}":{mark}{row[0]}{mark},{row[1][1:]}'
 
 
-def address(slug, number):
+def address(slug: str, number: object) -> str:
     """Where one row is read, under the service's root."""
     return f"{slug}({number})"
 
 
-def _full(format, slug, names, types):
+def _full(
+    format: Format, slug: str, names: Sequence[str], types: Mapping[str, str]
+) -> Callable[[tuple[int, str]], str]:
     kinds = {name: edm_type(types[name]) for name in names if name != ROW_ID} | {ROW_ID: "Edm.Int64"}
     said = {name: f'"{name}@odata.type":"#{kind[4:]}",' for name, kind in kinds.items() if kind not in DERIVED}
 
-    def write(row):
+    def write(row: tuple[int, str]) -> str:
         number, text = row
         values = json.loads(text, parse_int=Number, parse_float=Number)
         values[ROW_ID] = str(number) if format.is_ieee754 else Number(number)
@@ -47,5 +53,5 @@ def _full(format, slug, names, types):
     return write
 
 
-def _json(value):
+def _json(value: object) -> str:
     return str(value) if isinstance(value, Number) else json.dumps(value, ensure_ascii=False)

@@ -10,4 +10,6 @@ class NotOffered(Problem):
 
 
 class PreconditionFailed(Problem):
+    """The client asks for a condition that cannot be kept."""
+
     status, code, title = 412, "precondition_failed", "Not under this condition"

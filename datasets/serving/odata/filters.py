@@ -7,6 +7,8 @@ No value is smaller or greater than nothing, and unequal to every value; no valu
 """
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from odata_query import ast
 from odata_query.exceptions import ArgumentCountException, ODataException, UnknownFunctionException
@@ -36,7 +38,7 @@ MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)T00:00(:00(\.0+)?)?(Z|[+-]00:00)?", re.
 KEYWORDS = {"ANY": "any", "ALL": "all", "NULL": "null", "BOOLEAN": None}
 
 
-def parse(text, types, build):
+def parse(text: str, types: Mapping[str, tuple[str, str]], build: Callable[[str, str, str, str], Filter]) -> Filter:
     """The Filter of a $filter. `build(column, type, op, text)` makes that of one comparison, or raises ValueError."""
     if len(text) > MAX_LETTERS:
         raise _wrong(f"it has more than {MAX_LETTERS} characters.")
@@ -55,14 +57,14 @@ def parse(text, types, build):
     return _Builder(types, build).read(tree)
 
 
-def _wrong(sentence):
+def _wrong(sentence: str) -> BadParameters:
     return BadParameters([("$filter", f"$filter: {sentence}")])
 
 
 # Reading
 
 
-def _tree(text):
+def _tree(text: str) -> Any:
     text = text.strip()
     try:
         return _parsed(text)
@@ -73,13 +75,13 @@ def _tree(text):
         return _parsed(mended)
 
 
-def _parsed(text):
+def _parsed(text: str) -> Any:
     return ODataParser().parse(iter(_mended(list(ODataLexer().tokenize(text)))))
 
 
-def _mended(tokens):
+def _mended(tokens: Iterable[Any]) -> list[Any]:
     """Three things the grammar does not know: a list of one value, `not(`, and names that begin like a keyword."""
-    mended = []
+    mended: list[Any] = []
     for token in tokens:
         before = mended[-1] if mended else None
         if token.type == "ODATA_IDENTIFIER" and before is not None and before.type in KEYWORDS:
@@ -98,11 +100,11 @@ def _mended(tokens):
     return mended
 
 
-def _is_not(token):
+def _is_not(token: Any) -> bool:
     return token.type == "ODATA_IDENTIFIER" and token.value.full_name().lower() == "not"
 
 
-def _comma(like):
+def _comma(like: Any) -> Any:
     token = type(like)()
     token.type = token.value = ","
     token.lineno, token.index = like.lineno, like.index
@@ -113,11 +115,11 @@ def _comma(like):
 
 
 class _Builder:
-    def __init__(self, types, build):
+    def __init__(self, types: Mapping[str, tuple[str, str]], build: Callable[[str, str, str, str], Filter]) -> None:
         self.types, self.build = types, build
         self.made = 0
 
-    def read(self, node, negated=False, depth=0):
+    def read(self, node: Any, negated: bool = False, depth: int = 0) -> Filter:
         """The Filter of a node that is true or false. Negations are carried down to the comparisons."""
         if depth > MAX_DEEP:
             raise _wrong(f"it is nested more than {MAX_DEEP} deep.")
@@ -141,7 +143,7 @@ class _Builder:
             return self.compare(node, negated, depth)
         raise NotOffered(f"$filter: this kind of expression is not offered ({type(node).__name__}).")
 
-    def compare(self, node, negated, depth):
+    def compare(self, node: Any, negated: bool, depth: int) -> Filter:
         left, right = node.left, node.right
         if isinstance(node.comparator, ast.In):
             found = self.one_of(left, right)
@@ -153,7 +155,7 @@ class _Builder:
             return self.read(left, negated != ((op == "eq") != right.py_val), depth + 1)
         return self.comparison(left, op, right, negated=negated)
 
-    def comparison(self, left, op, right, *, negated, bare=False):
+    def comparison(self, left: Any, op: str, right: Any, *, negated: bool, bare: bool = False) -> Filter:
         name, column, kind = self.column(left)
         if bare and kind != "boolean":
             raise _wrong(f"{name} is {kind}; compare it with something.")
@@ -168,7 +170,7 @@ class _Builder:
         found = self.made_of(name, column, kind, op, self.literal(name, kind, right))
         return Filter("", "", "untrue", found) if negated else found
 
-    def one_of(self, left, right):
+    def one_of(self, left: Any, right: Any) -> Filter:
         name, column, kind = self.column(left)
         listed = right.val if isinstance(right, ast.List) else [right]
         if len(listed) > MAX_LISTED:
@@ -183,7 +185,7 @@ class _Builder:
             return Filter(column, kind, "in", tuple(part.value for part in parts))
         return Filter("", "", "any", tuple(parts))
 
-    def call(self, node):
+    def call(self, node: Any) -> Filter:
         function = node.func.full_name()
         if function not in FUNCTIONS:
             raise NotOffered(
@@ -197,7 +199,7 @@ class _Builder:
             raise _wrong(f"{function} takes a column and a text in single quotes.")
         return Filter(column, kind, function, right.val)
 
-    def column(self, node):
+    def column(self, node: Any) -> tuple[str, str, str]:
         """The name as it is asked for, the table's column, its type."""
         if not isinstance(node, ast.Identifier):
             if isinstance(node, ast._Literal):
@@ -211,7 +213,7 @@ class _Builder:
             )
         return name, *self.types[name]
 
-    def literal(self, name, kind, node):
+    def literal(self, name: str, kind: str, node: Any) -> str:
         """The value's text as the comparison takes it."""
         if not isinstance(node, ast._Literal):
             raise NotOffered("$filter: a column can only be compared with a value.")
@@ -222,16 +224,16 @@ class _Builder:
             if not midnight:
                 raise _wrong(f"{name} is a date: compare it with a date such as 2026-10-01.")
             return midnight[1]
-        return node.val
+        return node.val  # type: ignore[attr-defined]  # each kind of literal has it, and their base does not say so
 
-    def made_of(self, name, column, kind, op, text):
+    def made_of(self, name: str, column: str, kind: str, op: str, text: str) -> Filter:
         try:
             return self.build(column, kind, op, text)
         except ValueError as problem:
             raise _wrong(f"{name}: {problem}") from None
 
 
-def _side_by_side(node):
+def _side_by_side(node: Any) -> Iterator[Any]:
     """The parts of a chain of one operator; chains come nested to the left, and may be long."""
     parts = []
     while True:

@@ -9,7 +9,9 @@
 4.01 lets the names go without `odata.`. In `$format` what is not known is refused; of Accept what is not known is passed over.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from datasets.problems import BadParameters, NotAcceptable, shown
 from datasets.serving.http import accepted
@@ -17,7 +19,8 @@ from datasets.serving.odata.errors import NotOffered
 
 JSON = "application/json"
 TRUTHS = {"true": True, "false": False}
-PARAMETERS = {  # name → the Format's field, and what each value of it means
+# name → the Format's field, and what each value of it means
+PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "metadata": ("metadata", {word: word for word in ("none", "minimal", "full")}),
     "ieee754compatible": ("is_ieee754", TRUTHS),
     "streaming": ("is_streaming", TRUTHS),
@@ -28,6 +31,8 @@ PARAMETERS = {  # name → the Format's field, and what each value of it means
 
 @dataclass(frozen=True)
 class Format:
+    """How an answer is written, as the client asks for it."""
+
     metadata: str = "minimal"
     is_ieee754: bool = False
     is_streaming: bool = False
@@ -35,17 +40,17 @@ class Format:
     charset: str = "utf-8"
 
     @property
-    def content_type(self):
+    def content_type(self) -> str:
         """What the answer says of itself: each parameter that makes it other than it would be."""
         said = f"{JSON};odata.metadata={self.metadata}"
         said += ";odata.streaming=true" if self.is_streaming else ""
         return said + (";IEEE754Compatible=true" if self.is_ieee754 else "")
 
-    def number(self, value):
+    def number(self, value: int) -> int | str:
         """An Edm.Int64 of the envelope, as JSON takes it."""
         return str(value) if self.is_ieee754 else value
 
-    def context(self, address):
+    def context(self, address: str) -> dict[str, Any]:
         """The control information that an answer begins with; nothing where the reader wants none."""
         return {} if self.metadata == "none" else {"@odata.context": address}
 
@@ -53,12 +58,12 @@ class Format:
 class Unknown(Exception):
     """A parameter that is none of ours (`value` None), or a value of one that it does not have."""
 
-    def __init__(self, name, value=None):
+    def __init__(self, name: str, value: str | None = None) -> None:
         super().__init__(name)
         self.name, self.value = name, value
 
 
-def of(text, accept):
+def of(text: str | None, accept: str) -> Format:
     """The Format of a `$format` (None where there is none) and an Accept header. Raises NotOffered, BadParameters, NotAcceptable."""
     if text is None:
         return _accepted(accept)
@@ -77,9 +82,9 @@ def of(text, accept):
         ) from None
 
 
-def _accepted(accept):
+def _accepted(accept: str) -> Format:
     """The Format that Accept wants most; of equal ones the first. A range without JSON, or with parameters of others, offers none."""
-    offered = {}
+    offered: dict[Format, float] = {}
     for one in accepted.ranges(accept) or accepted.ranges("*/*"):
         if one.weight and accepted.Range(one.kind, (), 1.0).fits(JSON):
             try:
@@ -91,10 +96,10 @@ def _accepted(accept):
         raise NotAcceptable(
             f"Accept: {shown(accept)} leaves out what there is: {JSON} with {_known()}. Leave the header out, or add */*."
         )
-    return max(offered, key=offered.get)
+    return max(offered, key=lambda each: offered[each])
 
 
-def _weight(accept, found):
+def _weight(accept: str, found: Format) -> float:
     """By the closest range that means it; ranges with parameters of others mean nothing here."""
     fitting = []
     for one in accepted.ranges(accept):
@@ -107,7 +112,7 @@ def _weight(accept, found):
     return max(fitting, key=lambda one: one.closeness).weight if fitting else 1.0
 
 
-def _format(pairs, like=Format()):
+def _format(pairs: Iterable[tuple[str, str]], like: Format = Format()) -> Format:
     """The Format of (name, value) pairs, for the rest like another one; raises Unknown."""
     found = like
     for name, value in pairs:
@@ -121,5 +126,5 @@ def _format(pairs, like=Format()):
     return found
 
 
-def _known():
+def _known() -> str:
     return "odata.metadata, IEEE754Compatible, odata.streaming, ExponentialDecimals, charset=utf-8"

@@ -1,5 +1,7 @@
 """$metadata: what there is to read, as CSDL XML. One flat entity type and one entity set for each dataset."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 ROW_ID = "_row_id"  # the key; `_id` in the table
@@ -15,12 +17,12 @@ NAMESPACE = "Backhaul"
 CONTAINER = "Datasets"  # no dataset can be called so: their names are in small letters
 
 
-def edm_type(kind):
+def edm_type(kind: str) -> str:
     """The name of the Edm type that a column's type is served as."""
     return TYPES.get(kind, TYPES["text"]).split('"')[1]
 
 
-def document(datasets):
+def document(datasets: Iterable[tuple[str, Sequence[Mapping[str, Any]]]]) -> str:
     """The XML for these (name, columns), columns being {"name", "type"}."""
     datasets = list(datasets)
     kinds = "".join(_kind(name, columns) for name, columns in datasets)
@@ -36,7 +38,7 @@ def document(datasets):
     )
 
 
-def _kind(name, columns):
+def _kind(name: str, columns: Sequence[Mapping[str, Any]]) -> str:
     properties = "".join(
         f"<Property Name={quoteattr(column['name'])} {TYPES.get(column['type'], TYPES['text'])}/>" for column in columns
     )

@@ -5,10 +5,14 @@ does not know by 400: an option that is ignored returns other rows than were ask
 """
 
 import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from datasets.formats.format import Layout
 from datasets.problems import BadParameters, nearest, shown
 from datasets.rows import query
+from datasets.rows.filters import Filter
 from datasets.serving.odata import filters
 from datasets.serving.odata.errors import NotOffered
 from datasets.serving.odata.metadata import ROW_ID
@@ -22,7 +26,7 @@ MOST = 10**15
 ID = {"name": "_id", "title": ROW_ID, "type": "bigint"}
 
 
-def read(pairs, known=OPTIONS):
+def read(pairs: Iterable[tuple[str, str]], known: Sequence[str] = OPTIONS) -> dict[str, str]:
     """{option: text}; raises NotOffered for an option that is not served, BadParameters for what is none."""
     found = {}
     for given, value in pairs:
@@ -41,13 +45,21 @@ def read(pairs, known=OPTIONS):
     return found
 
 
-def canonical(name):
+def canonical(name: str) -> str:
     """The option's name as OData 4.0 writes it; any other name as it is."""
     found = "$" + name.lower().removeprefix("$")
     return found if found in OPTIONS or found in NOT_OFFERED else name
 
 
-def asked(options, columns, *, zone, now, page_rows=PAGE_ROWS, decimals="number"):
+def asked(
+    options: Mapping[str, str],
+    columns: Iterable[Mapping[str, Any]],
+    *,
+    zone: str,
+    now: datetime,
+    page_rows: int = PAGE_ROWS,
+    decimals: str = "number",
+) -> tuple[query.Query, list[str] | None]:
     """The Query of the options, and whether `_row_id` is among what is selected. `columns` hold `_id` as well."""
     types = {_outer(column["name"]): (column["name"], column["type"]) for column in columns}
     names = [name for name in types if name != ROW_ID]
@@ -67,18 +79,18 @@ def asked(options, columns, *, zone, now, page_rows=PAGE_ROWS, decimals="number"
     return found, selected
 
 
-def selected_columns(selected, columns):
+def selected_columns(selected: list[str] | None, columns: Iterable[Mapping[str, Any]]) -> list[str]:
     """The names that each row has, in order; `selected` as `asked` gave it."""
     if selected is None:
         return [ROW_ID, *(column["name"] for column in columns if column["name"] != ID["name"])]
     return selected
 
 
-def _outer(name):
+def _outer(name: str) -> str:
     return ROW_ID if name == ID["name"] else name
 
 
-def _select(text, types):
+def _select(text: str | None, types: Mapping[str, tuple[str, str]]) -> list[str] | None:
     """The names, each once; None for all."""
     if text is None or text.strip() in ("", "*"):
         return None
@@ -90,16 +102,18 @@ def _select(text, types):
     return list(dict.fromkeys(names))
 
 
-def _filters(text, types, build):
+def _filters(
+    text: str | None, types: Mapping[str, tuple[str, str]], build: Callable[[str, str, str, str], Filter]
+) -> tuple[Filter, ...]:
     if text is None or not text.strip():
         return ()
     return (filters.parse(text, types, build),)
 
 
-def _sort(text, types):
+def _sort(text: str | None, types: Mapping[str, tuple[str, str]]) -> tuple[query.Sort, ...]:
     if text is None or not text.strip():
         return ()
-    found = {}
+    found: dict[str, query.Sort] = {}
     for part in text.split(","):
         words = part.split()
         if not words:
@@ -114,12 +128,12 @@ def _sort(text, types):
     return tuple(found.values())
 
 
-def _check_name(option, name, types):
+def _check_name(option: str, name: str, types: Collection[str]) -> None:
     if name not in types:
         raise _wrong(option, f"{option}: there is no column '{shown(name)}'.{nearest(name, types)}", "unknown_column")
 
 
-def _whole(option, text):
+def _whole(option: str, text: str | None) -> int | None:
     if text is None:
         return None
     if not re.fullmatch(r"[0-9]{1,15}", text.strip(), re.ASCII):
@@ -127,7 +141,7 @@ def _whole(option, text):
     return int(text)
 
 
-def _flag(option, text):
+def _flag(option: str, text: str | None) -> bool:
     if text is None:
         return False
     if text.strip().lower() not in ("true", "false"):
@@ -135,5 +149,5 @@ def _flag(option, text):
     return text.strip().lower() == "true"
 
 
-def _wrong(option, sentence, code=None):
+def _wrong(option: str, sentence: str, code: str | None = None) -> BadParameters:
     return BadParameters([(shown(option), sentence)], code=code)

@@ -5,7 +5,10 @@ page is honoured: there are no annotations, entity references, changes to track 
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from django.http import HttpRequest
 
 from datasets.problems import BadRequest, shown
 from datasets.serving.odata.errors import NotOffered, PreconditionFailed
@@ -23,11 +26,12 @@ class PageSize:
     rows: int
 
     @property
-    def applied(self):
+    def applied(self) -> str:
+        """What `Preference-Applied` says of it."""
         return f"{self.name}={self.rows}"
 
 
-def page_size(request, most):
+def page_size(request: HttpRequest, most: int) -> PageSize | None:
     """The PageSize of the Prefer header, never more than `most` rows; None where it says nothing usable."""
     for name, value in _preferences(request.headers.get("Prefer", "")).items():
         if name in PAGE_SIZES and re.fullmatch(r"[0-9]{1,9}", value) and int(value):
@@ -35,15 +39,15 @@ def page_size(request, most):
     return None
 
 
-def _preferences(header):
+def _preferences(header: str) -> dict[str, str]:
     """{name: value}, the first of each name."""
-    found = {}
+    found: dict[str, str] = {}
     for name, value in PREFERENCE.findall(header):
         found.setdefault(name.lower(), value.strip().strip('"'))
     return found
 
 
-def check(request):
+def check(request: HttpRequest) -> None:
     """Raises where the client wants another OData than 4.0, or an isolation that there is none of."""
     _check_version("OData-MaxVersion", request, lambda asked: asked >= (4, 0))
     _check_version("OData-Version", request, lambda asked: asked in ((4, 0), (4, 1)))
@@ -53,7 +57,7 @@ def check(request):
             raise PreconditionFailed(f"{name}: '{shown(wished)}' is not offered. There is: snapshot.")
 
 
-def _check_version(name, request, is_ours):
+def _check_version(name: str, request: HttpRequest, is_ours: Callable[[tuple[int, int]], bool]) -> None:
     text = request.headers.get(name)
     if text is None:
         return

@@ -1,18 +1,28 @@
 """The addresses of the OData service, under /odata/v4/."""
 
+from __future__ import annotations
+
 import json
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NoReturn, cast
 from urllib.parse import quote, urlencode
 
+import psycopg
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from psycopg import errors
 
 from datasets.access import access_log, tokens
 from datasets.access.lookup import SLUG, find_dataset
 from datasets.access.policies import policy_of
+from datasets.access.tokens import Caller
+from datasets.models import Dataset
 from datasets.problems import BadParameters, BadRequest, NotFound, VersionGone, shown
 from datasets.rows import cursors, query, snapshot
 from datasets.rows.page import Page
+from datasets.rows.policy import Policy
 from datasets.rows.pool import PAGE_SECONDS, pool
 from datasets.serving.http import accepted
 from datasets.serving.http.response_format import absolute
@@ -25,7 +35,7 @@ KEY = re.compile(r"(?:_row_id\s*=\s*)?([0-9]{1,18})", re.ASCII)
 
 
 @endpoint
-def service(request):
+def service(request: HttpRequest) -> HttpResponse:
     """GET /odata/v4/: the entity sets there are, one for each dataset the caller may read."""
     caller = tokens.caller(request, "data:read")
     format = _format(request, options.read(_pairs(request), ("$format",)))
@@ -37,7 +47,7 @@ def service(request):
 
 
 @endpoint
-def describe(request):
+def describe(request: HttpRequest) -> HttpResponse:
     """GET /odata/v4/$metadata: XML whatever Accept says."""
     caller = tokens.caller(request, "data:read")
     for name, value in _pairs(request):
@@ -51,7 +61,7 @@ def describe(request):
 
 
 @endpoint
-def entities(request, name):
+def entities(request: HttpRequest, name: str) -> HttpResponse:
     """GET /odata/v4/{dataset}: one page of rows."""
     caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request))
@@ -60,7 +70,7 @@ def entities(request, name):
     access_log.note(request, caller, dataset, "OData")
     head = format.context(f"{_context(request)}#{page.snapshot.slug}{_chosen(page, wanted)}")
     if page.query.count == "exact":
-        head["@odata.count"] = format.number(page.count["value"])
+        head["@odata.count"] = format.number(_counted(page))
     parts = [json.dumps(head)[1:-1], f'"value":[{",".join(map(_writer(page, format), page.rows))}]']
     if page.cursor:
         parts.append(f'"@odata.nextLink":{json.dumps(_next(request, page, wanted))}')
@@ -71,7 +81,7 @@ def entities(request, name):
 
 
 @endpoint
-def entity(request, name, key):
+def entity(request: HttpRequest, name: str, key: str) -> HttpResponse:
     """GET /odata/v4/{dataset}({_row_id}): one row."""
     caller, dataset = _dataset(request, name)
     found = KEY.fullmatch(key)
@@ -90,17 +100,17 @@ def entity(request, name, key):
 
 
 @endpoint
-def count(request, name):
+def count(request: HttpRequest, name: str) -> HttpResponse:
     """GET /odata/v4/{dataset}/$count: how many rows meet $filter, as plain text."""
     caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request), ("$filter",))
     accepted.check(request, "text/plain")
     page = _page(request, caller, dataset, wanted | {"$count": "true", "$top": "0"}, formats.Format())
-    return answer(str(page.count["value"]), "text/plain;charset=utf-8")
+    return answer(str(_counted(page)), "text/plain;charset=utf-8")
 
 
 @endpoint
-def elsewhere(request, rest):
+def elsewhere(request: HttpRequest, rest: str) -> NoReturn:
     """Whatever else OData knows: properties, $batch, functions."""
     tokens.caller(request, "data:read")
     raise NotOffered(
@@ -108,7 +118,7 @@ def elsewhere(request, rest):
     )
 
 
-def _dataset(request, name):
+def _dataset(request: HttpRequest, name: str) -> tuple[Caller, Dataset]:
     caller = tokens.caller(request, "data:read")
     if not SLUG.fullmatch(name):
         if name.startswith("$") or "(" in name:
@@ -124,14 +134,24 @@ class ODataPage(Page):
 
     CURSOR = "$skiptoken"
 
-    def __init__(self, connection, dataset, policy, wanted, position, now, page_rows, decimals):
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        dataset: Dataset,
+        policy: Policy,
+        wanted: Mapping[str, str],
+        position: cursors.Position | None,
+        now: datetime,
+        page_rows: int,
+        decimals: str,
+    ) -> None:
         self.wanted, self.page_rows, self.decimals = wanted, page_rows, decimals
         super().__init__(connection, dataset, policy, (), position, now, as_json=True)
 
-    def _types(self):
+    def _types(self) -> dict[str, str]:
         return self.snapshot.types | {options.ID["name"]: options.ID["type"]}
 
-    def _parse(self, pairs, defaults):
+    def _parse(self, pairs: Sequence[tuple[str, str]], defaults: Iterable[tuple[str, str]]) -> query.Query:
         columns = (*self.snapshot.columns, options.ID)
         found, self.selected = options.asked(
             self.wanted,
@@ -145,20 +165,27 @@ class ODataPage(Page):
         return found
 
 
-def _format(request, wanted):
+def _format(request: HttpRequest, wanted: Mapping[str, str]) -> formats.Format:
     return formats.of(wanted.get("$format"), request.headers.get("Accept", ""))
 
 
-def _writer(page, format):
+def _writer(page: ODataPage, format: formats.Format) -> Callable[[tuple[int, str]], str]:
     return writing.writer(format, page.snapshot.slug, page.names, page.snapshot.types)
 
 
-def _chosen(page, wanted):
+def _chosen(page: ODataPage, wanted: Mapping[str, str]) -> str:
     """What the context says of `$select`."""
     return f"({','.join(page.names)})" if wanted.get("$select") and page.selected is not None else ""
 
 
-def _page(request, caller, dataset, wanted, format, size=None):
+def _page(
+    request: HttpRequest,
+    caller: Caller,
+    dataset: Dataset,
+    wanted: Mapping[str, str],
+    format: formats.Format,
+    size: preferences.PageSize | None = None,
+) -> ODataPage:
     position = None
     if "$skiptoken" in wanted:
         try:
@@ -183,7 +210,7 @@ def _page(request, caller, dataset, wanted, format, size=None):
         ) from None
 
 
-def _next(request, page, wanted):
+def _next(request: HttpRequest, page: ODataPage, wanted: Mapping[str, str]) -> str:
     """The next page's full address: the same options, less what has been skipped and given."""
     kept = {name: value for name, value in wanted.items() if name not in ("$skip", "$skiptoken")}
     if "$top" in kept:
@@ -192,9 +219,14 @@ def _next(request, page, wanted):
     return absolute(request, f"{ROOT}{page.snapshot.slug}?{asked}")
 
 
-def _context(request):
+def _counted(page: ODataPage) -> int:
+    """How many rows there are, of a page that was asked to count them."""
+    return cast(dict[str, Any], page.count)["value"]
+
+
+def _context(request: HttpRequest) -> str:
     return absolute(request, f"{ROOT}$metadata")
 
 
-def _pairs(request):
+def _pairs(request: HttpRequest) -> list[tuple[str, str]]:
     return query.pairs_of(request.META.get("QUERY_STRING", ""))

@@ -6,7 +6,9 @@ then all of that is resolved. Text of the statement stands in the tree with its 
 """
 
 import re
+from collections.abc import Iterable
 
+import psycopg
 from psycopg import sql
 
 RELATIONS = re.compile(r":relid (\d+)")
@@ -35,14 +37,15 @@ PLAIN_TYPES = """
 """
 
 
-def tree_of(connection, view):
+def tree_of(connection: psycopg.Connection, view: str) -> str:
     """PostgreSQL's own understanding of a view of this session."""
-    return connection.execute(
+    [(tree,)] = connection.execute(
         "SELECT ev_action::text FROM pg_catalog.pg_rewrite WHERE ev_class = %s::regclass", [f"pg_temp.{view}"]
-    ).fetchone()[0]
+    ).fetchall()
+    return tree
 
 
-def strange(connection, tree, views):
+def strange(connection: psycopg.Connection, tree: str, views: Iterable[str]) -> tuple[str, str] | None:
     """("table" | "function" | "operator" | "type", its name) of the first thing that may not be used, or None.
 
     `views` names what may be read, in this session's temporary schema.
@@ -60,7 +63,7 @@ def strange(connection, tree, views):
     return None
 
 
-def _numbers(pattern, tree):
+def _numbers(pattern: re.Pattern[str], tree: str) -> list[int]:
     found = set()
     for match in pattern.finditer(tree):
         for group in match.groups():

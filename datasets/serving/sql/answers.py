@@ -1,12 +1,18 @@
 """A statement's answer as a file: parameters and body in, one statement, rows out as exports give them."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import psycopg
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
@@ -14,9 +20,12 @@ from datasets.access import access_log, tokens
 from datasets.access.export_slots import EXPORT_SLOTS, take_everywhere
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import look
+from datasets.access.tokens import Caller
 from datasets.formats.copy_to_stdout import CopyOut, ReaderLeft
+from datasets.formats.format import Format, Layout, PackedFile, Source
 from datasets.formats.index import FORMATS
 from datasets.formats.text import JsonLines
+from datasets.models import Dataset
 from datasets.problems import (
     BadParameters,
     BadRequest,
@@ -30,12 +39,14 @@ from datasets.problems import (
 from datasets.rows import controls as shaping
 from datasets.rows import query, row_request
 from datasets.rows.pool import pool
+from datasets.rows.query import Query
 from datasets.serving.http import accepted, encodings
 from datasets.serving.http.bodies import read_json
 from datasets.serving.http.problems import endpoint
 from datasets.serving.http.stream import Stream
 from datasets.serving.http.validators import is_known, tagged, with_validators, without_body
 from datasets.serving.sql import refusals, sandbox, saved
+from datasets.serving.sql.limits import Limits
 
 SHAPE = ("_limit", "_header", "_bom", "_safe", "_dl", "_decimals")
 CONTROLS = ("sql", "_format", *SHAPE)
@@ -47,14 +58,14 @@ MAX_BODY = 1_000_000
 class Table(JsonLines):
     """JSON for programs that ask: the columns with their types, then the rows."""
 
-    def start(self, source, layout):
+    def start(self, source: Source, layout: Layout) -> bytes:
         columns = [{"name": name, "type": kind} for name, kind in source.types.items()]
         return f'{{"columns": {json.dumps(columns)}, "rows": [\n'.encode()
 
-    def join(self, rows, first):
+    def join(self, rows: Sequence[bytes | memoryview], first: bool) -> bytes:
         return (b"" if first else b",\n") + b",\n".join(rows)
 
-    def end(self, is_empty):
+    def end(self, is_empty: bool) -> bytes:
         return b"\n]}\n"
 
 
@@ -65,7 +76,7 @@ MEDIA_TYPES = {name: file.media_type for name, file in ANSWERS.items()}
 
 
 @endpoint("GET", "POST")
-def ask(request, slug=None, suffix=None):
+def ask(request: HttpRequest, slug: str | None = None, suffix: str | None = None) -> HttpResponseBase:
     """/api/v1/query and /api/v1/datasets/{slug}/query, each also with .csv, .json … at its end"""
     caller, pairs = tokens.reader(request)
     dataset = find_dataset(caller, slug) if slug else None
@@ -82,7 +93,7 @@ def ask(request, slug=None, suffix=None):
 
 
 @endpoint("GET")
-def saved_query(request, slug, suffix):
+def saved_query(request: HttpRequest, slug: str, suffix: str) -> HttpResponseBase:
     """GET or HEAD /api/v1/queries/{slug}/export.{name of a format}"""
     caller, pairs = tokens.reader(request)
     kept = saved.find(caller, slug)
@@ -95,14 +106,24 @@ def saved_query(request, slug, suffix):
     return answer(request, caller, kept.sql, file, pairs, dataset=kept.dataset, slug=kept.slug, controls=SHAPE)
 
 
-def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", controls=CONTROLS):
+def answer(
+    request: HttpRequest,
+    caller: Caller,
+    text: str,
+    file: Format,
+    pairs: list[tuple[str, str]],
+    *,
+    dataset: Dataset | None = None,
+    slug: str = "query",
+    controls: Sequence[str] = CONTROLS,
+) -> HttpResponseBase:
     """The file of what the statement gives, or that the reader has it already. `dataset` is what it calls `table`."""
     now = timezone.now()
     asked = _shape(pairs, controls, caller.defaults)
     shaping.check(pairs, file, fixed=caller.defaults)
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
-    encoding = encodings.chosen(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
+    encoding = encodings.required(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     may_know = request.method in ("GET", "HEAD") and not CLOCK.search(text + caller.fixed)
     etag = _etag(text, tables, caller, asked, file, encoding, now)
     if may_know and is_known(request, etag):
@@ -137,24 +158,41 @@ def answer(request, caller, text, file, pairs, *, dataset=None, slug="query", co
 class Answering(Stream):
     """An export's body over what a statement gives."""
 
-    changed_at = None
+    changed_at: datetime | None = None
 
-    def __init__(self, file, asked, encoding, request, give_back):
+    def __init__(
+        self,
+        file: Format,
+        asked: Query,
+        encoding: type[encodings.Coding],
+        request: HttpRequest,
+        give_back: Callable[[], None],
+    ) -> None:
         super().__init__(file, asked.layout, encoding, request)
         self.asked, self._give_back = asked, give_back
 
-    def open(self, caller, tables, known, text, *, has_table, slug, now):
+    def open(
+        self,
+        caller: Caller,
+        tables: Sequence[sandbox.Table],
+        known: Sequence[str],
+        text: str,
+        *,
+        has_table: bool,
+        slug: str,
+        now: datetime,
+    ) -> None:
         """Everything that can go wrong goes wrong here, while an error can still be said: the rows are collected by then."""
-        limits, self.name = sandbox.Limits.of_settings(), slug
+        limits, self.name = Limits.of_settings(), slug
         self._connection = pool().getconn()
         try:
             self._ask(sandbox.Sandbox(self._connection, caller, tables, known, limits, now), text, has_table)
         except psycopg.Error as error:
             raise refusals.of_error(error, limits) from None
 
-    def _ask(self, box, text, has_table):
+    def _ask(self, box: sandbox.Sandbox, text: str, has_table: bool) -> None:
         box.open()
-        take_everywhere(self._connection, box.caller.key)
+        take_everywhere(box.connection, box.caller.key)
         columns = box.take(text, has_table=has_table)
         box.check(text)
         types = box.shape(columns, packed=self.file.is_packed, limit=self.asked.limit)
@@ -162,19 +200,19 @@ class Answering(Stream):
         if self._request.method == "HEAD":
             self.close()
         else:
-            self._run(sandbox.source_of(types, name=self.name, changed_at=self.changed_at))
+            self._run(box.connection, sandbox.source_of(types, name=self.name, changed_at=self.changed_at))
 
-    def _begun(self, statement, reader):
-        return _Peeked(CopyOut(self._connection, statement, reader))
+    def _begun(self, connection: psycopg.Connection, statement: bytes, reader: socket.socket | None) -> _Peeked:
+        return _Peeked(CopyOut(connection, statement, reader))
 
-    def _first_of_packed(self, packed):
+    def _first_of_packed(self, packed: PackedFile) -> _Begun:
         return _Begun(packed)
 
 
 class _Peeked:
     """A COPY whose first rows are here: nothing of the statement's own can go wrong behind them."""
 
-    def __init__(self, copy):
+    def __init__(self, copy: CopyOut) -> None:
         self._copy, self._first = copy, None
         try:
             self._first = copy.batch()
@@ -183,21 +221,21 @@ class _Peeked:
             raise
 
     @property
-    def is_done(self):
+    def is_done(self) -> bool:
         return self._copy.is_done
 
-    def batch(self):
+    def batch(self) -> list[memoryview]:
         first, self._first = self._first, None
         return self._copy.batch() if first is None else first
 
-    def stop(self):
+    def stop(self) -> None:
         self._copy.stop()
 
 
 class _Begun:
     """A packed file whose first bytes are here."""
 
-    def __init__(self, packed):
+    def __init__(self, packed: PackedFile) -> None:
         self._packed, self._chunks = packed, iter(packed)
         try:
             self._first = next(self._chunks, b"")
@@ -206,21 +244,21 @@ class _Begun:
             raise
 
     @property
-    def is_done(self):
+    def is_done(self) -> bool:
         return self._packed.is_done
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[bytes]:
         yield self._first
         yield from self._chunks
 
-    def stop(self):
+    def stop(self) -> None:
         self._packed.stop()
 
-    def close(self):
+    def close(self) -> None:
         self._packed.close()
 
 
-def _sent(request):
+def _sent(request: HttpRequest) -> list[tuple[str, str]]:
     """What a POST says: JSON {"sql": …}, a form, or the bare statement."""
     if request.method != "POST":
         return []
@@ -248,7 +286,7 @@ def _sent(request):
     return [("sql", found["sql"])]
 
 
-def _file(request, pairs, suffix):
+def _file(request: HttpRequest, pairs: Sequence[tuple[str, str]], suffix: str | None) -> Format:
     """By the address's ending, else by `_format`, else by Accept; JSON where nothing is said."""
     wished = suffix or next((value for name, value in pairs if name == "_format"), None)
     if wished is None:
@@ -261,7 +299,7 @@ def _file(request, pairs, suffix):
     raise NotFound(sentence) if suffix else BadParameters([("_format", sentence)])
 
 
-def _accepted(request):
+def _accepted(request: HttpRequest) -> Format:
     header = request.headers.get("Accept", "")
     wished = accepted.best(header, MEDIA_TYPES)
     if wished is None:
@@ -271,7 +309,7 @@ def _accepted(request):
     return ANSWERS[wished]
 
 
-def _shape(pairs, controls, defaults):
+def _shape(pairs: Sequence[tuple[str, str]], controls: Sequence[str], defaults: Sequence[tuple[str, str]]) -> Query:
     """How the answer is to be written: as the parameters say, else as the reader's link does (`defaults`)."""
     wrong = [
         (shown(name), f"There is no parameter '{shown(name)}'.{nearest(name, controls)}")
@@ -283,15 +321,23 @@ def _shape(pairs, controls, defaults):
     if sum(name == "_format" for name, _ in pairs) > 1:
         raise BadParameters([("_format", "_format is given more than once.")])
     kept = row_request.with_defaults([(name, value) for name, value in pairs if name in SHAPE], defaults)
-    return query.parse(kept, (), zone="UTC", now=None, controls=SHAPE)
+    return query.parse(kept, (), zone="UTC", now=timezone.now(), controls=SHAPE)
 
 
 @dataclass(frozen=True)
 class _Seen:
-    changed_at: object
+    changed_at: datetime | None
 
 
-def _etag(text, tables, caller, asked, file, encoding, now):
+def _etag(
+    text: str,
+    tables: Sequence[sandbox.Table],
+    caller: Caller,
+    asked: Query,
+    file: Format,
+    encoding: type[encodings.Coding],
+    now: datetime,
+) -> str:
     shown_of = [look(caller, table.dataset, now=now).marks for table in tables]
     told = repr(
         (text, sandbox.states(tables), shown_of, replace(asked, download=False), file.name, type(file).__name__)

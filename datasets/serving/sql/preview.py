@@ -1,13 +1,17 @@
 """The first rows of a statement's answer, for a page."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 from psycopg import sql
 
+from datasets.access.tokens import Caller
 from datasets.formats.cells import shown
+from datasets.models import Dataset
 from datasets.rows.pool import pool
 from datasets.serving.sql import refusals, sandbox
+from datasets.serving.sql.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,11 @@ class Preview:
     is_whole: bool
 
 
-def preview(caller, text, dataset, now, most=100):
+def preview(caller: Caller, text: str, dataset: Dataset | None, now: datetime, most: int = 100) -> Preview:
     """What a person sees of the answer; raises Refused."""
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
-    limits = sandbox.Limits.of_settings()
+    limits = Limits.of_settings()
     with pool().connection() as connection:
         box = sandbox.Sandbox(connection, caller, tables, known, limits, now)
         try:

@@ -13,23 +13,26 @@ from psycopg import errors, sql
 from datasets.problems import Problem
 
 NAME = "backhaul_reader"
-_found_good = set()
+_found_good: set[tuple] = set()
 
 
 class NotSetUp(Problem):
+    """The database has no role for statements yet; the detail says what to do."""
+
     status, code, title = 501, "sql_not_set_up", "SQL is not set up here"
 
 
-def name():
+def name() -> str:
+    """The role's name."""
     return getattr(settings, "SQL_ROLE", NAME)
 
 
-def role():
+def role() -> sql.Identifier:
     """Its name as it stands in a statement."""
     return sql.Identifier(name())
 
 
-def check(connection):
+def check(connection: psycopg.Connection) -> None:
     """Makes the role where it is missing and we may; raises NotSetUp with what the operator has to do."""
     here = (
         os.getpid(),
@@ -47,12 +50,12 @@ def check(connection):
     _found_good.add(here)
 
 
-def forget():
+def forget() -> None:
     """The role is not what it was: the next statement looks again."""
     _found_good.clear()
 
 
-def problem(connection):
+def problem(connection: psycopg.Connection) -> str | None:
     """What keeps statements from running and how to mend it, in a sentence; None where they can run."""
     if not _exists(connection):
         _make(connection)
@@ -65,11 +68,11 @@ def problem(connection):
     return _weakness(connection)
 
 
-def _exists(connection):
+def _exists(connection: psycopg.Connection) -> bool:
     return connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name()]).fetchone() is not None
 
 
-def _make(connection):
+def _make(connection: psycopg.Connection) -> None:
     """The role and our way into it, where the login may make them; two who try at once do no harm."""
     try:
         connection.execute(
@@ -88,18 +91,18 @@ def _make(connection):
         connection.rollback()
 
 
-def _entry(connection):
+def _entry(connection: psycopg.Connection) -> sql.Composable:
     """A superuser may take any role; others need to be let in, on PostgreSQL 16 and newer with the right to change into it."""
-    superuser = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()[0]
+    [(superuser,)] = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchall()
     if superuser:
         return sql.SQL("")
     how = "" if connection.info.server_version < 160000 else " WITH SET TRUE, INHERIT FALSE"
     return sql.SQL("GRANT {} TO CURRENT_USER{};").format(role(), sql.SQL(how))
 
 
-def _weakness(connection):
+def _weakness(connection: psycopg.Connection) -> str | None:
     """The role is there: whether it is as powerless as it must be, and whether we may take it."""
-    may_more, is_member, may_temp, may_make_temp = connection.execute(
+    [(may_more, is_member, may_temp, may_make_temp)] = connection.execute(
         """
         SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls,
                EXISTS (SELECT 1 FROM pg_auth_members WHERE member = r.oid),
@@ -108,7 +111,7 @@ def _weakness(connection):
         FROM pg_roles AS r WHERE rolname = %s
         """,
         [name()],
-    ).fetchone()
+    ).fetchall()
     if may_more or is_member:
         return (
             f"The database role {name()} may do more than it should: it must have no rights and belong to no other role."
@@ -135,5 +138,5 @@ def _weakness(connection):
     return None
 
 
-def _quoted(connection, name):
+def _quoted(connection: psycopg.Connection, name: str) -> str:
     return sql.Identifier(name).as_string(connection)

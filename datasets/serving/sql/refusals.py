@@ -2,11 +2,14 @@
 
 import logging
 import re
+from collections.abc import Iterable, Sequence
 
+import psycopg
 from psycopg import errors
 
 from datasets.problems import Problem, Unavailable, nearest, shown
 from datasets.serving.sql import sql_text
+from datasets.serving.sql.limits import Limits
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +33,22 @@ class Refused(Problem):
     status, code, title = 400, "bad_sql", "The statement cannot be carried out"
     is_event = False  # the statement's fault is none of ours, a 504 neither
 
-    def __init__(self, detail, *, position=None, hint="", status=None, code=None):
+    def __init__(
+        self,
+        detail: str,
+        *,
+        position: int | None = None,
+        hint: str = "",
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
         super().__init__(detail, code=code, errors=[{"param": "sql", "detail": detail}])
         self.status = status or self.status
         self.more = {name: value for name, value in (("position", position), ("hint", hint)) if value}
 
 
-def unknown_table(name, known, position=None):
+def unknown_table(name: str, known: Iterable[str], position: int | None = None) -> Refused:
+    """The Refused for a table that is none of `known`."""
     name = shown(name)
     return Refused(
         f"There is no table '{name}' that you may see.{nearest(name.lower(), known)}",
@@ -47,7 +59,8 @@ def unknown_table(name, known, position=None):
     )
 
 
-def not_offered(kind, name, position=None):
+def not_offered(kind: str, name: str, position: int | None = None) -> Refused:
+    """The Refused for what may not be used; `kind` is function, operator or type."""
     return Refused(
         f"The {kind} {shown(name)} is not offered here.",
         position=position,
@@ -56,7 +69,8 @@ def not_offered(kind, name, position=None):
     )
 
 
-def too_many_rows(most):
+def too_many_rows(most: int) -> Refused:
+    """The Refused for an answer of more than `most` rows."""
     return Refused(
         f"The answer has more than {most:,} rows, which is the most that a query gives. Add LIMIT or WHERE, or aggregate;"
         " a whole dataset is to be had from its export, which has no limit.",
@@ -64,7 +78,15 @@ def too_many_rows(most):
     )
 
 
-def of_error(error, limits, text="", *, shift=0, added=(), known=()):
+def of_error(
+    error: psycopg.Error,
+    limits: Limits,
+    text: str = "",
+    *,
+    shift: int = 0,
+    added: Sequence[int] = (),
+    known: Iterable[str] = (),
+) -> Problem:
     """The Problem that says PostgreSQL's error. `shift` characters of ours stand in front of the text."""
     state = error.sqlstate or ""
     if state == "57014":
@@ -86,9 +108,10 @@ def of_error(error, limits, text="", *, shift=0, added=(), known=()):
             code="query_too_large",
         )
     found = error.diag.statement_position
-    position = sql_text.original(int(found) - shift, added) if found and int(found) > shift else None
+    at = int(found) - shift if found else 0
+    position = sql_text.original(at, added) if at > 0 else None
     if isinstance(error, UNKNOWN):
-        name = sql_text.name_at(text, int(found) - shift) if position else ""
+        name = sql_text.name_at(text, at) if position else ""
         if name or isinstance(error, errors.UndefinedTable):
             return unknown_table(name, known, position)
         return Refused("The statement names something that you may not see.", status=404, code="unknown_table")
@@ -98,7 +121,7 @@ def of_error(error, limits, text="", *, shift=0, added=(), known=()):
     return Refused(_said(error), position=position, hint=shown(own, 300) or HINTS.get(state, ""))
 
 
-def _said(error):
+def _said(error: psycopg.Error) -> str:
     """PostgreSQL's first line as a sentence of this house."""
     first = OURS.sub("the query", error.diag.message_primary or "it failed")
     first = first.replace("insert multiple commands into a prepared statement", "take more than one statement")

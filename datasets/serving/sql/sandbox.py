@@ -13,21 +13,23 @@ Views, grants and functions are never committed: nobody else ever sees them, and
 The rows are collected before the first one goes out, so that a failure on the way can still be said.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import psycopg
-from django.conf import settings
 from psycopg import errors, pq, sql
 
 from datasets.access.export_slots import take_everywhere
 from datasets.access.policies import policy_of
+from datasets.access.tokens import Caller
 from datasets.formats.format import Source
+from datasets.models import Dataset
 from datasets.problems import Unavailable
 from datasets.rows import snapshot
 from datasets.serving.sql import allowed, reader, refusals, sql_text
+from datasets.serving.sql.limits import Limits
 
-SECONDS = 30
-ROWS = 1_000_000
 MEMORY = "32MB"  # of one sort or hash; what is more goes to temporary files
 TEMPORARY = "2GB"  # of all temporary files, where we may limit them
 MAX_TEXT = 100_000  # characters
@@ -49,33 +51,23 @@ PLAIN_TEXT = ("text", "varchar", "bpchar", "bytea", "uuid", "time", "timetz", "i
 
 
 @dataclass(frozen=True)
-class Limits:
-    seconds: int = SECONDS
-    rows: int = ROWS
-
-    @classmethod
-    def of_settings(cls):
-        return cls(getattr(settings, "SQL_SECONDS", SECONDS), getattr(settings, "SQL_ROWS", ROWS))
-
-
-@dataclass(frozen=True)
 class Table:
     """A dataset under the name by which the statement knows it."""
 
     name: str
-    dataset: object
+    dataset: Dataset
 
 
 ANSWER = sql.SQL("pg_temp._answer()")
 
 
-def source_of(types, *, name="", changed_at=None):
+def source_of(types: Mapping[str, str], *, name: str = "", changed_at: datetime | None = None) -> Source:
     """The answer's rows, for a format to write; `types` as Sandbox.shape gave them."""
     columns = sql.SQL(", ").join(map(sql.Identifier, types))
     return Source(dict(types), sql.SQL("SELECT {} FROM {}").format(columns, ANSWER), name=name, changed_at=changed_at)
 
 
-def named(caller, text, dataset=None):
+def named(caller: Caller, text: str, dataset: Dataset | None = None) -> tuple[list[Table], list[str]]:
     """The Tables of the caller's that the text may mean, and the names of all that there are.
 
     Words are looked at, not grammar: a view too many does no harm, and what is missing PostgreSQL does not find.
@@ -93,7 +85,8 @@ def named(caller, text, dataset=None):
     return tables, known
 
 
-def check_text(text):
+def check_text(text: str) -> None:
+    """Raises Refused where the text cannot be a statement, whatever it says."""
     if not text.strip():
         raise refusals.Refused("A statement is needed.", hint="For example: SELECT * FROM my_dataset LIMIT 10")
     if len(text) > MAX_TEXT:
@@ -111,13 +104,21 @@ def check_text(text):
 class Sandbox:
     """One statement on one connection, whose transaction the caller ends by rolling back."""
 
-    def __init__(self, connection, caller, tables, known, limits, now):
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        caller: Caller,
+        tables: Sequence[Table],
+        known: Sequence[str],
+        limits: Limits,
+        now: datetime,
+    ) -> None:
         self.connection, self.caller, self.tables, self.known = connection, caller, tables, known
         self.limits, self.now = limits, now
-        self.states = ()  # of the datasets: what an ETag is made of
-        self.changed_at = None
+        self.states: tuple[tuple, ...] = ()  # of the datasets: what an ETag is made of
+        self.changed_at: datetime | None = None
 
-    def open(self):
+    def open(self) -> None:
         """The transaction is in its moment, as the reader, who sees the tables and nothing else."""
         reader.check(self.connection)
         for _ in range(TRIES):
@@ -134,7 +135,7 @@ class Sandbox:
             reader.forget()
             raise Unavailable("SQL is being set up just now. Try again.") from None
 
-    def take(self, text, *, has_table=False):
+    def take(self, text: str, *, has_table: bool = False) -> list[tuple[str, str]]:
         """The statement becomes the view _query, or Refused is raised. Its columns: [(name, PostgreSQL's type)]."""
         readable, added = sql_text.readable(text, has_table=has_table)
         if sql_text.is_endless(readable):
@@ -160,7 +161,7 @@ class Sandbox:
             raise refusals.Refused("A view's options are no part of a query.")
         return columns
 
-    def check(self, text):
+    def check(self, text: str) -> None:
         """Raises Refused where the statement uses what it may not."""
         tree = allowed.tree_of(self.connection, "_query")
         found = allowed.strange(self.connection, tree, [*(table.name for table in self.tables), "_query"])
@@ -172,7 +173,7 @@ class Sandbox:
             raise refusals.unknown_table(name, self.known, position)
         raise refusals.not_offered(kind, f"{name}()" if kind == "function" else name, position)
 
-    def shape(self, columns, *, packed, limit=None):
+    def shape(self, columns: Iterable[tuple[str, str]], *, packed: bool, limit: int | None = None) -> dict[str, str]:
         """_answer() gives the rows in types that files know; answers {column: that type}."""
         shaped = [_shaped(name, kind, packed) for name, kind in columns]
         most = self.limits.rows if limit is None else min(limit, self.limits.rows)
@@ -203,7 +204,7 @@ class Sandbox:
         )
         return {name: kind for name, kind, _ in shaped}
 
-    def _begin(self):
+    def _begin(self) -> bool:
         """Whether all that we were told of the datasets is still so in the snapshot that is open now."""
         datasets = {table.dataset.pk: table.dataset for table in self.tables}
         self._there = snapshot.with_table(self.connection, datasets.values())
@@ -249,7 +250,7 @@ class Sandbox:
         self.connection.execute("SET LOCAL search_path TO pg_catalog, pg_temp")
         return is_same
 
-    def _show(self, table):
+    def _show(self, table: Table) -> None:
         """A view of what the caller may see of the dataset, and the reader with it. Where the policy hides rows or changes values,
         it does before anything of the statement's is computed: else an error could tell what it hides."""
         dataset = table.dataset
@@ -265,12 +266,12 @@ class Sandbox:
             )
         )
 
-    def _ours(self, statement):
+    def _ours(self, statement: sql.Composed) -> None:
         """A statement of our own making, with no place for values in it."""
         self.connection.execute(statement)
 
 
-def states(tables):
+def states(tables: Iterable[Table]) -> tuple[tuple, ...]:
     """What the answer depends on besides the statement."""
     return tuple(
         (t.name, t.dataset.pk, t.dataset.generation, t.dataset.version, [c["name"] for c in t.dataset.columns])
@@ -278,11 +279,12 @@ def states(tables):
     )
 
 
-def changed_at(tables):
+def changed_at(tables: Iterable[Table]) -> datetime | None:
+    """When rows of any of these have last changed; None where none has any."""
     return max((t.dataset.changed_at for t in tables if t.dataset.changed_at), default=None)
 
 
-def _shaped(name, kind, packed):
+def _shaped(name: str, kind: str, packed: bool) -> tuple[str, str, sql.Composed]:
     """(name, the files' type, the expression): numbers, days, instants and booleans as they are, the rest as text.
 
     Lists and JSON stay what they are for JSON's sake; workbooks and Parquet take them as text. A binary fraction becomes
@@ -303,18 +305,18 @@ def _shaped(name, kind, packed):
     return name, found, sql.SQL(how + " AS {0}").format(column)
 
 
-def _names(connection, text):
+def _names(connection: psycopg.Connection, text: str) -> list[str]:
     """The names of the columns that the statement would give; it is understood, and not carried out."""
     for result in (connection.pgconn.prepare(b"", text.encode()), connection.pgconn.describe_prepared(b"")):
         if result.status != pq.ExecStatus.COMMAND_OK:
             raise errors.error_from_result(result, encoding="utf-8")
-    found = [result.fname(place).decode() for place in range(result.nfields)]
+    found = [(result.fname(place) or b"").decode() for place in range(result.nfields)]
     if not found:
         raise refusals.Refused("The statement gives no columns.", hint="One SELECT is taken, with at least one column.")
     return found
 
 
-def _unlike(names):
+def _unlike(names: Iterable[str]) -> list[str]:
     """Each name once: sum, sum_2; and something better than ?column?."""
     found = []
     for place, name in enumerate(names, start=1):
@@ -326,7 +328,7 @@ def _unlike(names):
     return found
 
 
-def _alone(connection, text):
+def _alone(connection: psycopg.Connection, text: str) -> None:
     """Carries out exactly one statement: the extended protocol takes no second one."""
     result = connection.pgconn.exec_params(text.encode(), None)
     if result.status != pq.ExecStatus.COMMAND_OK:

@@ -4,6 +4,7 @@ Strings and quoted names stay as they are, comments become blanks: PostgreSQL ta
 """
 
 import re
+from collections.abc import Iterable, Iterator
 
 WORD = re.compile(r"[^\W\d][\w$]*")
 DOLLARS = re.compile(r"\$(?:[^\W\d]\w*)?\$")
@@ -13,11 +14,13 @@ SIGNS = re.compile(r"[~!@#^&|`?+\-*/%<>=]{100}")
 NAMES_BEHIND = ("from", "join", ",")  # a table's name may follow these
 
 
-def readable(text, *, has_table):
+def readable(text: str, *, has_table: bool) -> tuple[str, list[int]]:
     """The statement as PostgreSQL takes it, and the places (1-based, in the new text) where a character was put in."""
-    out, added, size, before = [], [], 0, ""
+    out: list[str] = []
+    added: list[int] = []
+    size, before = 0, ""
 
-    def put(piece, *places):
+    def put(piece: str, *places: int) -> None:
         nonlocal size
         added.extend(size + place for place in places)
         out.append(piece)
@@ -40,34 +43,34 @@ def readable(text, *, has_table):
     return "".join(out), added
 
 
-def _is_name(before, text, end):
+def _is_name(before: str, text: str, end: int) -> bool:
     return before in NAMES_BEHIND or text[end : end + 1] == "."
 
 
-def is_endless(text):
+def is_endless(text: str) -> bool:
     """Whether it holds a run of signs that is no operator and that PostgreSQL would take very long to read."""
     return SIGNS.search(text) is not None
 
 
-def original(position, added):
+def original(position: int, added: Iterable[int]) -> int:
     """Where a position of the new text stood in the statement as it came."""
     return max(1, position - sum(1 for place in added if place <= position))
 
 
-def names(text):
+def names(text: str) -> set[str]:
     """Every word that could name a table, in small letters."""
     return {text[start:end].lower() for kind, start, end in _pieces(text) if kind == "word"} | {
         text[start + 1 : end - 1] for kind, start, end in _pieces(text) if kind in ("quoted", "backticks")
     }
 
 
-def name_at(text, position):
+def name_at(text: str, position: int) -> str:
     """The name that begins at this 1-based position, with its schema where it has one."""
     found = re.compile(r'(?:"(?:[^"]|"")*"|[\w$]+)(?:\s*\.\s*(?:"(?:[^"]|"")*"|[\w$]+))*').match(text, position - 1)
     return found[0].replace('"', "") if found else ""
 
 
-def place_of(text, name):
+def place_of(text: str, name: str) -> int | None:
     """The 1-based position of the first word that is this name, or None."""
     for kind, start, end in _pieces(text):
         if (kind == "word" and text[start:end].lower() == name) or (
@@ -77,7 +80,7 @@ def place_of(text, name):
     return None
 
 
-def _pieces(text):
+def _pieces(text: str) -> Iterator[tuple[str, int, int]]:
     """(kind, start, end) one after the other: word, string, quoted, backticks, comment, space, or another character."""
     start = 0
     while start < len(text):
@@ -86,11 +89,11 @@ def _pieces(text):
         start = end
 
 
-def _piece(text, start):
+def _piece(text: str, start: int) -> tuple[str, int]:
     letter, pair = text[start], text[start : start + 2]
     if pair in ("e'", "E'"):
-        end = ESCAPED.match(text, start + 2).end()
-        return "string", min(end + 1, len(text))
+        inside = ESCAPED.match(text, start + 2)
+        return "string", min((inside.end() if inside else start + 2) + 1, len(text))
     if found := WORD.match(text, start):
         return "word", found.end()
     if letter.isspace():
@@ -112,7 +115,7 @@ def _piece(text, start):
     return "other", start + 1
 
 
-def _closed(text, start, mark):
+def _closed(text: str, start: int, mark: str) -> int:
     """Behind the closing mark; a doubled one is part of the text."""
     end = start + 1
     while (end := text.find(mark, end)) >= 0:
@@ -122,7 +125,7 @@ def _closed(text, start, mark):
     return len(text)
 
 
-def _comment(text, start):
+def _comment(text: str, start: int) -> tuple[str, int]:
     """PostgreSQL's comments hold comments."""
     depth = 0
     for edge in COMMENT_EDGE.finditer(text, start):

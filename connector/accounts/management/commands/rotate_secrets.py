@@ -1,8 +1,12 @@
+from collections.abc import Sequence
+from typing import Any
+
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.db.models import Model
 
-from connector.accounts.sealing import CannotOpen, Sealed, SealedField, needs_resealing, seal, unseal
+from connector.accounts.sealing import CannotOpen, Location, Sealed, SealedField, needs_resealing, seal, unseal
 
 
 class Command(BaseCommand):
@@ -11,7 +15,7 @@ class Command(BaseCommand):
         "once it says that all are sealed with it, the older keys can go."
     )
 
-    def handle(self, **options):
+    def handle(self, **options: Any) -> None:
         resealed = current = 0
         refused = []
         for model in apps.get_models():
@@ -38,19 +42,20 @@ class Command(BaseCommand):
         )
 
 
-def reseal(model, pk, fields):
+def reseal(model: type[Model], pk: Any, fields: Sequence[SealedField]) -> list[bool | CannotOpen]:
     """One row in one short transaction, so that a stop at any moment leaves every secret readable."""
     names = [field.attname for field in fields]
     with transaction.atomic():
         row = model._base_manager.select_for_update(of=("self",)).filter(pk=pk).values_list(*names).first()
-        outcomes, changed = [], {}
+        outcomes: list[bool | CannotOpen] = []
+        changed: dict[str, Sealed] = {}
         for field, sealed in zip(fields, row or (), strict=False):
             if not sealed:
                 continue
             if not needs_resealing(sealed.token):
                 outcomes.append(False)
                 continue
-            place = (model._meta.db_table, field.column, pk)
+            place = Location(model._meta.db_table, str(field.column), pk)
             try:
                 changed[field.attname] = Sealed(seal(unseal(sealed.token, place), place))
                 outcomes.append(True)

@@ -1,29 +1,59 @@
 """Datasets: list, make, read, change, copy, pause, clear, delete."""
 
+from typing import Any
+
+from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from ninja import Router, Status
+from pydantic import Field
 
 from datasets.access.lookup import as_uuid, find_dataset
 from datasets.access.policies import look
 from datasets.backfill import facts, lifecycle, tasks
-from datasets.definition.form import DatasetForm, payload_of
-from datasets.models import Run
-from datasets.problems import BadParameters, nearest, shown
+from datasets.definition import checks, save
+from datasets.definition.definition import Definition
+from datasets.definition.payload import read_payload
+from datasets.models import Dataset, Run
+from datasets.problems import BadParameters, NotFound, nearest, shown
 from datasets.serving.api import pages
-from datasets.serving.api.core import Needs
-from datasets.serving.api.shapes import (
-    TABLE_TYPES,
-    Clone,
-    DatasetAnswer,
-    DatasetChange,
-    NewDataset,
-    TableSchema,
-    dataset_json,
-)
+from datasets.serving.api.core import Needs, Strict
+from datasets.serving.api.dataset_answers import TABLE_TYPES, DatasetAnswer, Schedule, TableSchema, dataset_json
 
 router = Router(tags=["datasets"])
+
+
+class NewDataset(Strict):
+    name: str
+    description: str = ""
+    account: str = Field(description="the account's id or name")
+    report: str = Field(description="a key of /api/v1/reports")
+    options: dict[str, Any] = Field(default_factory=dict)
+    start: str | None = Field(None, description="2026-10-01, today, yesterday, today-7")
+    end: str | None = None
+    mode: str | None = Field(None, description="append, replace or merge; the report's own if omitted")
+    schedule: Schedule | None = None
+    run: bool = Field(False, description="start the first run at once")
+
+
+class DatasetChange(Strict):
+    """What is left out stays as it is."""
+
+    name: str | None = None
+    description: str | None = None
+    account: str | None = None
+    report: str | None = None
+    options: dict[str, Any] | None = None
+    start: str | None = None
+    end: str | None = None
+    mode: str | None = None
+    schedule: Schedule | None = None
+
+
+class Clone(Strict):
+    name: str
+    run: bool = False
 
 
 @router.get(
@@ -81,14 +111,17 @@ def list_datasets(
 def create_dataset(request, response: HttpResponse, body: NewDataset):
     """Makes a dataset. Its schedule fills it from its next time on; with `run` the first run starts at once."""
     request.auth.check_unlimited()
-    payload = body.dict(exclude_unset=True, exclude={"run"})
-    return _made(request, response, payload, body.run)
+    proposal = read_payload(request.auth.user, body.dict(exclude_unset=True, exclude={"run"}))
+    return _made(request, response, proposal, body.run)
 
 
-def _made(request, response, payload, run):
-    dataset = _saved(DatasetForm.from_payload(request.auth.user, payload))
-    if run:
-        tasks.start(dataset, trigger=Run.Trigger.CREATED, by=request.auth.user)
+def _made(request, response, proposal, run):
+    now = timezone.now()
+    definition = checks.check(proposal, now=now)
+    with transaction.atomic():
+        dataset = save.define(request.auth.user, definition, now=now).dataset
+        if run:
+            tasks.start(dataset, trigger=Run.Trigger.CREATED, by=request.auth.user)
     response["Location"] = reverse("api:read_dataset", args=[dataset.slug])
     return Status(201, _shown(request, dataset))
 
@@ -103,8 +136,13 @@ def read_dataset(request, slug: str):
 def change_dataset(request, slug: str, body: DatasetChange):
     """Changes the definition. The slug stays, rows stay; what the new dates add is loaded by the next run."""
     dataset = find_dataset(request.auth, slug)
-    form = DatasetForm.from_payload(request.auth.user, body.dict(exclude_unset=True), instance=dataset)
-    return _shown(request, _saved(form))
+    now = timezone.now()
+    proposal = read_payload(request.auth.user, body.dict(exclude_unset=True), Definition.of(dataset))
+    try:
+        changed = save.change(dataset, checks.check(proposal, dataset=dataset, now=now), now=now)
+    except Dataset.DoesNotExist:
+        raise NotFound(f"There is no dataset '{shown(slug)}' that you may see.") from None
+    return _shown(request, changed)
 
 
 @router.delete("/datasets/{slug}", auth=Needs("datasets:write"), response={204: None})
@@ -119,7 +157,8 @@ def clone_dataset(request, response: HttpResponse, slug: str, body: Clone):
     """A new dataset with the same definition and another name, without rows."""
     request.auth.check_unlimited()
     dataset = find_dataset(request.auth, slug)
-    return _made(request, response, payload_of(dataset) | {"name": body.name}, body.run)
+    proposal = read_payload(request.auth.user, {"name": body.name}, Definition.of(dataset))
+    return _made(request, response, proposal, body.run)
 
 
 @router.post("/datasets/{slug}/pause", auth=Needs("datasets:write"), response=DatasetAnswer)
@@ -162,25 +201,6 @@ def read_schema(request, slug: str):
         "primaryKey": keys if {column["name"] for column in columns}.issuperset(keys) else [],
         "missingValues": [""],
     }
-
-
-def _saved(form):
-    if not form.is_valid():
-        raise BadParameters(
-            [
-                (_param(name, error), sentence)
-                for name, errors in form.errors.as_data().items()
-                for error in errors
-                for sentence in error.messages
-            ]
-        )
-    return form.save()
-
-
-def _param(name, error):
-    """An error of the whole names its field as its code; the schedule's parts stand under schedule."""
-    name = error.code if name == "__all__" and error.code else name
-    return name.replace("schedule_", "schedule.")
 
 
 def _shown(request, dataset):

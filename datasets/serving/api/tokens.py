@@ -1,4 +1,4 @@
-"""The catalogue, accounts and tokens."""
+"""Access tokens, and links that read one dataset."""
 
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -6,88 +6,86 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from ninja import Router, Status
+from ninja import Router, Schema, Status
+from pydantic import Field
 
-from connector.accounts import connect
-from connector.catalogue import index
 from datasets.access import tokens
-from datasets.access.lookup import as_uuid, find_dataset
+from datasets.access.lookup import find_dataset
 from datasets.access.policies import look
+from datasets.models import AccessToken
 from datasets.problems import BadParameters, Forbidden, NotFound, shown
 from datasets.rows import controls, query
-from datasets.serving.api.core import Needs
-from datasets.serving.api.shapes import (
-    AccountAnswer,
-    FreshLink,
-    FreshToken,
-    NewAccount,
-    NewLink,
-    NewToken,
-    ReportAnswer,
-    TokenAnswer,
-    account_json,
-    token_json,
-)
+from datasets.serving.api.core import Instant, Needs, Strict, utc
 from datasets.serving.http.response_format import absolute
 
-router = Router()
+router = Router(tags=["tokens"])
 
 
-@router.get("/reports", auth=Needs("data:read"), response=list[ReportAnswer], tags=["reports"])
-def list_reports(request):
-    """Every report that a dataset can be made of, with its options and columns."""
-    return [report.as_json() for report in index.REPORTS if report.offered]
+class NewToken(Strict):
+    name: str = ""
+    scopes: list[str] | None = Field(None, description="all that the caller has if omitted")
+    datasets: list[str] | None = Field(None, description="slugs or ids; without them all that the owner may see")
+    days: int | None = Field(None, ge=1, le=3650, description="how long it lives, 365 if omitted")
 
 
-# Accounts
+class TokenAnswer(Schema):
+    id: str
+    name: str
+    kind: str
+    scopes: list[str]
+    datasets: list[str] | None = Field(description="slugs it is limited to; null for no limit")
+    query: str = Field(description="what a link is fixed to")
+    created_at: Instant
+    expires_at: Instant
+    revoked_at: Instant
+    last_used_at: Instant
+    last_used_by: str
 
 
-@router.get("/accounts", auth=Needs("accounts:read"), response=list[AccountAnswer], tags=["accounts"])
-def list_accounts(request):
-    """The connected accounts. Their secrets are never shown."""
-    return [account_json(account) for account in request.auth.accounts().select_related("application").order_by("name")]
+class FreshToken(TokenAnswer):
+    token: str = Field(description="shown this once")
 
 
-@router.get("/accounts/{account_id}", auth=Needs("accounts:read"), response=AccountAnswer, tags=["accounts"])
-def read_account(request, account_id: str):
-    """One account, by id or name."""
-    found = request.auth.accounts().select_related("application")
-    key = as_uuid(account_id)
-    account = found.filter(pk=key).first() if key else found.filter(name__iexact=account_id).first()
-    if account is None:
-        raise NotFound(f"You have no account '{shown(account_id)}'.")
-    return account_json(account)
+class NewLink(Strict):
+    name: str = ""
+    query: str = Field("", description="what the link is fixed to, as in an address: _select=a,b&_day__gte=today-30")
+    days: int | None = Field(None, ge=1, le=3650, description="how long it lives, 365 if omitted")
 
 
-@router.post("/accounts", auth=Needs("accounts:write", has_body=True), response={201: AccountAnswer}, tags=["accounts"])
-def create_account(request, response: HttpResponse, body: NewAccount):
-    """Connects a self-authorised account by its refresh token; no browser is needed."""
-    request.auth.check_unlimited()
-    try:
-        account = connect.paste(request.auth.user, **body.dict(), now=timezone.now())
-    except connect.ConnectRefused as refused:
-        raise BadParameters(list(refused.errors.items())) from None
-    response["Location"] = reverse("api:read_account", args=[account.pk])
-    return Status(201, account_json(account))
+class FreshLink(FreshToken):
+    url: str = Field(description="the whole address")
 
 
-# Tokens
+def token_json(token: AccessToken) -> dict[str, object]:
+    return {
+        "id": token.token_id,
+        "name": token.name,
+        "kind": token.kind,
+        "scopes": token.scopes,
+        "datasets": [dataset.slug for dataset in token.datasets.all()] if token.limited else None,
+        "query": token.link_query,
+        "created_at": utc(token.created_at),
+        "expires_at": utc(token.expires_at),
+        "revoked_at": utc(token.revoked_at),
+        "last_used_at": utc(token.last_used_at),
+        "last_used_by": token.last_used_by,
+    }
 
 
-@router.get("/tokens", auth=Needs("tokens:write"), response=list[TokenAnswer], tags=["tokens"])
+@router.get("/tokens", auth=Needs("tokens:write"), response=list[TokenAnswer])
 def list_tokens(request):
     """Your tokens, newest first, without their text."""
     return [token_json(token) for token in request.auth.tokens().prefetch_related("datasets")]
 
 
-@router.post("/tokens", auth=Needs("tokens:write", has_body=True), response={201: FreshToken}, tags=["tokens"])
+@router.post("/tokens", auth=Needs("tokens:write", has_body=True), response={201: FreshToken})
 def create_token(request, response: HttpResponse, body: NewToken):
     """A new token, whose text is shown this once. A token cannot make one that may do more, or lives longer, than itself."""
     caller, now = request.auth, timezone.now()
     own = caller.token
     scopes = tokens.check_scopes(body.scopes if body.scopes is not None else (own.scopes if own else tokens.SCOPES))
     if own and (beyond := [scope for scope in scopes if scope not in own.scopes]):
-        raise Forbidden(f"This token lacks {', '.join(beyond)}, so it cannot make one that has it.")
+        raise Forbidden(f"This token lacks {', '.join(beyond)}, so it cannot create one that has it.")
     datasets = None
     if body.datasets is not None:
         datasets = [_dataset(caller, name) for name in body.datasets]
@@ -112,9 +110,7 @@ def _dataset(caller, name):
         raise BadParameters([("datasets", problem.detail)]) from None
 
 
-@router.post(
-    "/datasets/{slug}/links", auth=Needs("tokens:write", has_body=True), response={201: FreshLink}, tags=["tokens"]
-)
+@router.post("/datasets/{slug}/links", auth=Needs("tokens:write", has_body=True), response={201: FreshLink})
 def create_link(request, response: HttpResponse, slug: str, body: NewLink):
     """A link that reads this dataset without a header, for programs that can only take an address. Its query is fixed:
     whoever holds the link sees no other rows and columns."""
@@ -134,7 +130,7 @@ def create_link(request, response: HttpResponse, slug: str, body: NewLink):
     return Status(201, token_json(token) | {"token": text, "url": absolute(request, f"{path}?token={text}")})
 
 
-@router.delete("/tokens/{token_id}", auth=Needs("tokens:write"), response={204: None}, tags=["tokens"])
+@router.delete("/tokens/{token_id}", auth=Needs("tokens:write"), response={204: None})
 def revoke_token(request, token_id: str):
     """From now on the token opens nothing."""
     found = request.auth.tokens().filter(token_id=token_id).first() if token_id.isalnum() else None

@@ -61,7 +61,7 @@ def _has_tried(run, day):
 def _tried_again(run, days, now):
     """When the first of the days that failed is tried again."""
     if run.trigger == Run.Trigger.FILE:
-        return "no run loads a file by itself, so mend it and load it again"
+        return "no run loads a file by itself, so fix it and load it again"
     due = min((day.not_before for day in days if day.not_before), default=now)
     if due <= now or any(day.not_before is None for day in days):
         return "the next run tries them again"

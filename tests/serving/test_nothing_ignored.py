@@ -279,5 +279,5 @@ def test_a_link_may_be_fixed_to_what_only_some_formats_keep_and_is_read_as_these
     lines = client.get(made["url"].replace(".csv?", ".ndjson?"))
     assert csv.startswith(b"\xef\xbb\xbf") and csv.count(b"\r\n") == 2
     assert lines.status_code == 400  # where they were passed over
-    assert "this link is fixed to _bom=1, and ndjson has no use for it" in lines.json()["detail"]
+    assert "this link is fixed to _bom=1, and ndjson does not use it" in lines.json()["detail"]
     assert "This link can be read as csv, tsv." in lines.json()["detail"]

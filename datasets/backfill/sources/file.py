@@ -1,6 +1,6 @@
 """A report file that a person uploaded, in place of the document that Amazon would have sent.
 
-It goes the way of Amazon's own document from there: days, landing, the raw file beside those of Amazon.
+From there it is processed like Amazon's own document: days, landing, the raw file beside those of Amazon.
 """
 
 from dataclasses import replace
@@ -56,8 +56,8 @@ class OwnFile(BuiltReport):
         try:
             split = super().read(asking, request, replace(raw, is_of_file=True))
         except errors.DocumentRefused as problem:  # it stays as it is, however often it is read
-            mend = "Nothing of it was loaded. Mend the file, and load it again."
-            raise errors.Refused(problem.message if problem.is_worded else f"{problem.fact} {mend}") from None
+            fix = "Nothing of it was loaded. Mend the file, and load it again."
+            raise errors.Refused(problem.message if problem.is_worded else f"{problem.fact} {fix}") from None
         name = UploadedFile.objects.filter(pk=request.document_id).values_list("name", flat=True).first()
         from_where = f"From the uploaded file {name}." if name else "From an uploaded file."
         return replace(split, note=f"{from_where} {split.note}".strip())

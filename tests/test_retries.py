@@ -1,6 +1,8 @@
 """The waits before the next try, and what people are told of them."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +38,12 @@ def test_no_refusal_promises_a_try_that_the_next_run_does_not_make(kind):
     """Days that have failed wait for up to a week."""
     assert retries.LATER in refusals.MEANING[kind]
     assert not any("next run" in words for words in refusals.MEANING.values())
+
+
+def test_no_sentence_about_failed_days_promises_the_next_run():
+    """`retries.LATER` is what is true of them; the end of a run alone knows when their next try is due."""
+    promise = re.compile(r"next run (?:tries|asks|reads)")
+    backfill = Path(retries.__file__).with_name("backfill")
+    found = {path.name for path in backfill.rglob("*.py") if promise.search(path.read_text())}
+
+    assert found <= {"ending.py"}

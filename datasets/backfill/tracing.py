@@ -240,6 +240,14 @@ def kept(asking: Asking, request: Request) -> str:
     )
 
 
+def not_shown(countries: list[str]) -> str:
+    """What is said of a replace that is not shown, since its readers would lose the rows of these marketplaces."""
+    return (
+        f"Readers keep the rows of the last complete run, which have {listed(countries)}. To go on without, leave "
+        f"{'it' if len(countries) == 1 else 'them'} out of the dataset's marketplaces."
+    )
+
+
 def left_out(run: Run) -> list[str]:
     """The countries that days of the run's span lack."""
     days = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[])

@@ -203,6 +203,9 @@ def test_a_failed_day_of_a_file_promises_no_next_try(alice, recent, fill):
     """No run loads a file again by itself; its days waited for a next try that never came."""
     run = spoiled(alice, recent)
 
+    assert run.message.startswith(
+        "1 of 1 days could not be loaded; no run loads a file by itself, so fix it and load it again."
+    )
     failed = recent.days.get(day=day_before(40))
     assert (failed.state, failed.attempts, failed.not_before) == ("failed", 1, None)
     assert not asked_for(recent, NOW())(failed)
@@ -242,6 +245,20 @@ def test_rows_of_a_file_that_another_run_lands_are_the_files(alice, older, recen
 
     days = recent.days.filter(day__in=(day_before(4), day_before(3)), rows__gt=0)
     assert days.count() == started.days and set(days.values_list("from_file", flat=True)) == {True}
+
+
+def test_what_is_odd_about_a_file_is_said_of_the_file(alice, recent):
+    """It was said of Amazon's file, and of days that Amazon was not asked for."""
+    days = [day_before(41), day_before(40), day_before(1)]
+    lines = [f"{n}\t{day}T20:00:00+00:00" for n, day in enumerate(days)]
+    content = "\n".join(["amazon-order-id\tpurchase-date", *lines]).encode()
+
+    _, run = load(recent, upload(alice, content), alice)
+
+    assert run.state == "succeeded", run.message
+    told = recent.days.get(day=day_before(40)).message
+    assert "The uploaded file has no " in told and "Amazon's file" not in told
+    assert "of days that are already loaded or that Amazon provides" in told and "outside this request" not in told
 
 
 def test_a_value_that_would_make_a_column_text_is_refused_and_nothing_is_loaded(alice, recent):

@@ -200,6 +200,7 @@ def test_a_replace_takes_no_rows_from_its_readers_for_a_marketplace_that_is_refu
         run = fill(dataset)
 
         assert run.state == "partial" and "without MX" in run.message
+        assert "Readers keep the rows of the last complete run, which have MX." in run.message
         assert (dataset.generation, rows_of(check(dataset))) == (generation, before)
         known = facts.facts(dataset)
         assert (known.state, known.days_lacking, known.complete_through) == ("partial", 4, day_before(1))

@@ -190,6 +190,9 @@ def test_a_link_is_made_over_the_api_and_its_query_is_checked(orders, alice):
     assert url.path == "/api/v1/datasets/orders_us/export.csv"
     answer = Client().get(f"{url.path}?{url.query}")
     assert b"".join(answer.streaming_content).startswith(b"title\r\n")
+    as_text = post({"query": "_decimals=string"}).json()["url"]
+    assert urlsplit(as_text).path == "/api/v1/datasets/orders_us/export.json"
+    assert post({"query": "_header=0&_decimals=string"}).status_code == 400
     assert post({"query": "titel=x"}).json()["code"] == "unknown_column"
     assert post({"query": "_cursor=x"}).status_code == 400
     listed = Client().get("/api/v1/tokens", headers=headers).json()

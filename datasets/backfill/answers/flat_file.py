@@ -10,7 +10,6 @@ from connector.spapi.charsets import Choice
 from datasets.backfill.answers import quick
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.answers.reading import Reading
-from datasets.retries import LATER
 
 
 def read(raw: Raw, content_type: str) -> Split:
@@ -48,18 +47,17 @@ def _thoroughly(reading: Reading, content_type: str) -> Split:
     if ragged:
         if not found.staged and not reading.has_placeable():
             raise errors.DocumentRefused(
-                "No line of Amazon's file has as many values as its header has titles, so nothing was loaded from "
-                f"it. It is downloaded again; if that does not help, its days are {LATER}."
+                f"No line of {raw.whose} has as many values as its header has titles, so nothing was loaded from it. {raw.again}"
             )
         reading.notes.append(
-            f"{len(ragged)} lines of Amazon's file do not have as many columns as its header and were set aside; the "
+            f"{len(ragged)} lines of {raw.whose} do not have as many columns as its header and were set aside; the "
             f"first is line {ragged[0]}."
         )
     if replaced:
         reading.note_replaced(len(replaced))
     if repeated:
         some = "1 line repeats" if len(repeated) == 1 else f"{len(repeated):,} lines repeat"
-        reading.notes.append(f"{some} the header of Amazon's file and was skipped; the first is line {repeated[0]}.")
+        reading.notes.append(f"{some} the header of {raw.whose} and was skipped; the first is line {repeated[0]}.")
     return replace(found, note=" ".join(reading.notes))
 
 

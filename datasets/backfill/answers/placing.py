@@ -18,8 +18,9 @@ _A_SECOND = timedelta(seconds=1)
 class Placing:
     """To which wanted day a moment belongs; what belongs to none is counted, with the first of its kind."""
 
-    def __init__(self, asked, wanted, zone, column, *, dates=False):
-        """`asked` has the `first_day`, the `last_day` and the `until_at` that Amazon was asked for."""
+    def __init__(self, asked, wanted, zone, column, *, dates=False, is_of_file=False):
+        """`asked` has the `first_day`, the `last_day` and the `until_at` that Amazon was asked for, or that are taken from a file."""
+        self.is_of_file = is_of_file
         self.asked, self.wanted, self.column, self.dates = asked, wanted, column, dates
         self._find = day_finder(asked.first_day, asked.last_day, zone, dates=dates)
         self.homeless = 0  # rows without a day that can be read
@@ -57,9 +58,14 @@ class Placing:
         if self.strays:
             first = f" (the first is of {self._first_stray})" if self._first_stray else ""
             some = "1 row is" if self.strays == 1 else f"{self.strays:,} rows are"
-            found.append(
-                f"{some} of days outside this request{first} and left out: those days are loaded by their own requests."
-            )
+            if self.is_of_file:
+                found.append(
+                    f"{some} of days that are already loaded or that Amazon provides{first}, and were left out."
+                )
+            else:
+                found.append(
+                    f"{some} of days outside this request{first} and left out: those days are loaded by their own requests."
+                )
         if self.homeless:
             belong = (
                 "cannot be assigned to a day; it is" if self.homeless == 1 else "cannot be assigned to a day; they are"

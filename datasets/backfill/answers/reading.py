@@ -14,7 +14,6 @@ from connector.spapi.charsets import Choice
 from datasets.backfill.answers import notes
 from datasets.backfill.answers.placing import Placing, shown
 from datasets.backfill.answers.raw import Raw, Split
-from datasets.retries import LATER
 from datasets.storage import stage
 from datasets.storage.table import ROW_ROOM, SURE_COLUMNS, WIDEST_CELL
 
@@ -55,9 +54,8 @@ class Reading:
         names = self.report.names_of(titles)
         if not titles or (self.report.day_column is not None and self.report.day_column not in names):
             raise errors.DocumentRefused(
-                f"Amazon's file has no column {self.report.day_column or 'at all'}, so its rows cannot be assigned to "
-                f"days. {_instead(titles)} Nothing was loaded from it. It is downloaded again; if that does not help, "
-                f"its days are {LATER}."
+                f"{_beginning(self.raw.whose)} has no column {self.report.day_column or 'at all'}, so its rows cannot be assigned to "
+                f"days. {_instead(titles)} Nothing was loaded from it. {self.raw.again}"
             )
         types = {column.name: column.type for column in self.report.columns}
         found = [
@@ -69,7 +67,7 @@ class Reading:
         self.kept = [place for place, name in enumerate(names) if name in types]
         missing = [column.name for column in self.report.columns if column.name not in names]
         if missing:
-            self.notes.append(f"Amazon's file has no {', '.join(missing)}; empty for these rows.")
+            self.notes.append(f"{_beginning(self.raw.whose)} has no {', '.join(missing)}; empty for these rows.")
         declared = {column.name for column in self.report.columns}
         self.loose, self.beside = [], 0
         if len(self.kept) > SURE_COLUMNS:
@@ -131,7 +129,9 @@ class Reading:
     def new_placing(self):
         name = self.report.day_column
         types = {column.name: column.type for column in self.report.columns}
-        return Placing(self.raw, self.wanted, self.raw.zone, name, dates=types.get(name) == "date")
+        return Placing(
+            self.raw, self.wanted, self.raw.zone, name, dates=types.get(name) == "date", is_of_file=self.raw.is_of_file
+        )
 
     def has_placeable(self):
         """Whether rows came that are whole, whatever day they belong to."""
@@ -174,6 +174,11 @@ class Reading:
 
     def note_replaced(self, count):
         self.notes.append(f"{count} characters that the database cannot store were replaced by \ufffd.")
+
+
+def _beginning(words):
+    """As the beginning of a sentence."""
+    return words[0].upper() + words[1:]
 
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "|": "vertical bars"}

@@ -12,7 +12,7 @@ from pydantic import Field
 from datasets import calendar
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
-from datasets.backfill import facts, tasks
+from datasets.backfill import facts, runs, tasks
 from datasets.models import Change, Day, Run
 from datasets.problems import BadParameters, Conflict, NotFound, nearest, shown
 from datasets.rows.policy import Policy
@@ -168,6 +168,10 @@ def reload_days(request, response: HttpResponse, slug: str, body: Reload):
     known = Day.objects.filter(dataset=dataset, generation=dataset.generation, day__range=(first, last))
     if not known.exists():
         raise BadParameters([("from", f"No day from {first} to {last} belongs to this dataset.")])
+    if not runs.reloadable(dataset, first, last).exists():
+        raise BadParameters(
+            [("from", f"The rows from {first} to {last} came from an uploaded file, and Amazon is not asked for them.")]
+        )
     run = tasks.reload(dataset, first, last, by=request.auth.user)
     return _accepted(request, response, dataset, run)
 

@@ -14,7 +14,7 @@ from datasets.access.lookup import find_dataset
 from datasets.access.policies import look
 from datasets.models import AccessToken
 from datasets.problems import BadParameters, Forbidden, NotFound, shown
-from datasets.rows import query
+from datasets.rows import controls, query
 from datasets.serving.api.core import Instant, Needs, Strict, utc
 from datasets.serving.http.response_format import absolute
 
@@ -125,7 +125,7 @@ def create_link(request, response: HttpResponse, slug: str, body: NewLink):
     token, text = tokens.issue_link(
         caller.user, dataset, body.name, fixed=urlencode(pairs), life=_life(caller, body.days, now), now=now
     )
-    path = reverse("export", args=[dataset.slug, "csv"])
+    path = reverse("export", args=[dataset.slug, controls.formats_of(pairs)[0]])
     response["Cache-Control"] = "no-store"
     return Status(201, token_json(token) | {"token": text, "url": absolute(request, f"{path}?token={text}")})
 

@@ -167,7 +167,7 @@ def test_a_report_of_pages_takes_no_file(alice, make_dataset):
 
     assert not loading.takes_files(dataset)
     with pytest.raises(
-        CannotLoad, match="Made does not accept files: only flat-file reports .*, and Order Details.* is none."
+        CannotLoad, match="Made does not accept files: only flat-file reports .*, and Order Details.* is not one."
     ):
         loading.load(dataset, upload(alice, b"purchase-date\n2024-05-05\n"), alice, now=NOW())
 

@@ -9,7 +9,9 @@ from connector.accounts import checkup
 from connector.accounts.models import FirstLook, RefusedMarketplace
 from connector.database.clock import database_now
 from datasets.backfill import engine, facts, runs
-from datasets.definition.form import DatasetForm
+from datasets.definition import checks, save
+from datasets.definition.definition import Definition
+from datasets.definition.payload import read_payload
 from datasets.models import Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
@@ -221,11 +223,9 @@ def test_a_replace_goes_on_without_a_marketplace_that_a_person_leaves_out(
     refuse(MX)
     assert fill(dataset).state == "partial"
 
-    form = DatasetForm.from_payload(
-        alice, {"options": dataset.options | {"marketplaces": ["US", "CA"]}}, instance=dataset
-    )
-    assert form.is_valid(), form.errors
-    dataset = form.save()
+    changed = {"options": dataset.options | {"marketplaces": ["US", "CA"]}}
+    now, proposal = database_now(), read_payload(alice, changed, Definition.of(dataset))
+    save.change(dataset, checks.check(proposal, dataset=dataset, now=now), now=now)
 
     run = fill(dataset)
     assert run.state == "succeeded", run.message

@@ -231,7 +231,7 @@ def test_a_huge_cell_is_cut_and_the_row_kept(file):
 
     file.assert_whole()
     assert max(file.column("length(product_name)", "product_name IS NOT NULL")) == 1 << 20
-    assert "1 values of more than 1,048,576 characters were cut" in file.notes()
+    assert "1 values of more than 1,048,576 characters were truncated" in file.notes()
 
 
 def test_a_row_beyond_all_measure_is_set_aside_and_counted(file):

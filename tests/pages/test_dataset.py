@@ -207,11 +207,11 @@ def test_amazon_was_not_asked_for_a_day_of_a_file(page, dataset):
     day = day_back(3)
     address = f"/datasets/{dataset.slug}/days/{day}"
     dataset.days.filter(day=day).update(read_until=datetime(2026, 9, 10, tzinfo=UTC))
-    assert "Amazon was asked up to" in text(page.get(address))
+    assert "Requested up to" in text(page.get(address))
 
     dataset.days.filter(day=day).update(from_file=True)
 
-    assert "Amazon was asked up to" not in text(page.get(address))
+    assert "Requested up to" not in text(page.get(address))
 
 
 def test_days_that_wait_for_their_next_try_say_when_it_is(page, alice, account):
@@ -259,7 +259,7 @@ def test_a_day_of_a_file_is_not_said_to_be_fetched_again(page, alice, account):
     old = day_back(7)
 
     seen = text(page.get(f"/datasets/{dataset.slug}/days/{old}"))
-    assert "Reload this day" not in seen and "Amazon was asked up to" not in seen
+    assert "Reload this day" not in seen and "Requested up to" not in seen
     response = page.post(f"/datasets/{dataset.slug}/reload", {"first": old, "last": old}, follow=True)
     assert said(response)[0].startswith("Nothing was reloaded: the rows of these days came from an uploaded file")
     assert dataset.runs.count() == 1

@@ -35,14 +35,17 @@ def advance(run_id: int) -> float | None:
             try:
                 index.get(run.dataset.report)
             except KeyError as problem:
-                return _without_report(run, fence, problem.args[0])
+                _without_report(run, fence, problem.args[0])
+                return None
             return Turn(run, fence, lost).work()
         except lease.LeaseLost:
-            return _fenced_off(run_id)
+            _fenced_off(run_id)
+            return None
         except FileNotFoundError:  # whoever takes a run over clears away what the worker before it was writing
             if lease.is_held(run_id, fence):
                 raise
-            return _fenced_off(run_id)
+            _fenced_off(run_id)
+            return None
         except SoftTimeLimitExceeded:
             return _took_too_long(run, fence)
         except AWAY as problem:
@@ -53,14 +56,14 @@ def advance(run_id: int) -> float | None:
             return _give_back(run, fence, problem)
 
 
-def _without_report(run, fence, reason):
+def _without_report(run: Run, fence: int, reason: str) -> None:
     """The catalogue has dropped the report: no worker can do anything for the run."""
     message = f"{reason} What is in stays. Make another dataset of a report that there is, or go back to a version that has it."
     if not run.end(fence=fence, state=Run.State.FAILED, message=message):
         raise lease.LeaseLost
 
 
-def _took_too_long(run, fence):
+def _took_too_long(run: Run, fence: int) -> float | None:
     """One step filled the time of a whole task. What is in of it stays; without getting on it is tried so often, and no more."""
     log.warning("run %s: a step took longer than a task may", run.pk)
     connection.close()  # whatever was under way on it
@@ -69,7 +72,8 @@ def _took_too_long(run, fence):
     )
     with transaction.atomic():
         if not run.give_back(fence=fence, until=None, message=message):
-            return _fenced_off(run.pk)
+            _fenced_off(run.pk)
+            return None
         for request in Request.in_hand_of(run):
             request.mark_interrupted(
                 "Fetching or landing what Amazon has for these days was broken off three times, after ten minutes each, so they "
@@ -80,11 +84,11 @@ def _took_too_long(run, fence):
     return 0
 
 
-def _fenced_off(run_id):
+def _fenced_off(run_id: int) -> None:
     log.warning("run %s: fenced off, another worker has it", run_id)
 
 
-def _give_back(run, fence, problem):
+def _give_back(run: Run, fence: int, problem: Exception) -> float | None:
     """The line to the database broke: on a new one the run is given back, so that nobody has to wait for the lease to run out."""
     log.warning("run %s: the database was away (%s)", run.pk, type(problem).__name__)
     for pause in PAUSES:

@@ -17,7 +17,7 @@ from datasets.definition.reading import NO_ACCOUNT, read_report, read_time
 from datasets.models import Dataset
 
 SCHEDULE_SHAPE = 'The schedule must be null or {"kind": "daily", "at": "06:00", "zone": "America/Los_Angeles"}.'
-LONGEST_NAME = 60  # of an option, as it is repeated in a sentence
+MAX_NAME_SHOWN = 60  # letters of an option, as it is repeated in a sentence
 
 
 def read_payload(user: User, payload: Mapping[str, object], base: Definition | None = None) -> Proposal:
@@ -113,7 +113,7 @@ def _unknown(options: Mapping[str, object], report: Report) -> dict[str, str]:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            short = name[:LONGEST_NAME]
+            short = name[:MAX_NAME_SHOWN]
             wrong[short] = f"{report.title} has no option '{short}'.{hint}"
     return wrong
 

@@ -68,7 +68,7 @@ def _why_not(dataset: Dataset) -> str:
 def load(dataset: Dataset, upload: UploadedFile, by: User | None = None, *, now: datetime) -> Loading:
     """Starts the run. Raises CannotLoad, or runs.AlreadyRunning."""
     if reason := _why_not(dataset):
-        raise CannotLoad(f"{dataset.name} takes no files: {reason}")
+        raise CannotLoad(f"{dataset.name} does not accept files: {reason}")
     counts = _rows_by_day(dataset, upload)
     _refuse_misfits(dataset, upload, now)
     first, last = min(counts), max(counts)
@@ -139,7 +139,8 @@ def _rows_by_day(dataset: Dataset, upload: UploadedFile) -> Counter[date]:
                 f"{upload.name} has rows whose {title} is '{value[:60]}', which is no date this report uses (such as "
                 "2026-11-25 or 2026-11-25T18:00:00+00:00). Mend them and upload the file again."
             )
-        if not dates and ":" in value and (read := moment(value)) and read.tzinfo is None:
+        at = moment(value)
+        if not dates and ":" in value and at is not None and at.tzinfo is None:
             raise CannotLoad(
                 f"{upload.name} has rows whose {title} is '{value[:60]}', a time without its zone, which may be of another day than "
                 "it names. Write such times as Amazon does, 2026-11-25T18:00:00+00:00; of an export of ours take the CSV, whose "
@@ -153,7 +154,8 @@ def _refuse_misfits(dataset: Dataset, upload: UploadedFile, now: datetime) -> No
     """A value that does not fit its column would make the column text for good, and with it the rows that Amazon gave. Amazon's own
     files are taken even so, because nobody here can mend them."""
     report = cast(Report, dataset.effective_report)
-    if cast(Document, report.source).format_in(dataset.account.home.country) != PLAIN:
+    source = cast(Document, report.source)  # `takes_files` has seen that it is one
+    if source.format_in(dataset.account.home.country) != PLAIN:
         return  # how this report writes its numbers and dates is known to its reader only
     types = snapshot.glance(dataset, unrestricted("types of columns"), now=now).types
     titles = [column["title"] for column in upload.columns]
@@ -163,7 +165,7 @@ def _refuse_misfits(dataset: Dataset, upload: UploadedFile, now: datetime) -> No
     if wrong:
         raise CannotLoad(
             f"Row {wrong['row']:,} of {upload.name} has '{wrong['value'][:60]}' in {wrong['title']}, where the dataset holds "
-            f"{LIKE[types[names[titles.index(wrong['title'])]]]}. Mend such values and upload the file again."
+            f"{LIKE[looked_at[wrong['title']]]}. Mend such values and upload the file again."
         )
 
 

@@ -57,7 +57,7 @@ def test_an_old_profile_says_so(page, dataset, profile):
 def test_without_a_profile_the_columns_are_listed(page, dataset):
     shown = text(page.get(f"/datasets/{dataset.slug}/columns"))
 
-    assert "No profile of these columns has been made yet" in shown
+    assert "These columns have no profile yet" in shown
     assert "date and time (UTC)" in shown
 
 

@@ -109,5 +109,13 @@ def test_the_list_says_how_each_is_used(page, alice, account):
 
     seen = text(page.get("/tokens"))
 
-    for words in ("Old one", "Expired", "Sheet", "be read from its address alone", "In use", "Excel 16", "just now"):
+    for words in (
+        "Old one",
+        "Expired",
+        "Sheet",
+        "be read by anyone who has its address",
+        "In use",
+        "Excel 16",
+        "just now",
+    ):
         assert words in seen

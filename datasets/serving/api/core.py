@@ -80,9 +80,9 @@ def _check_empty(request: HttpRequest) -> None:
         else:
             is_empty = request.body.strip() in (b"", b"{}", b"null")
     except UnreadablePostError:
-        raise BadRequest("The body broke off.") from None
+        raise BadRequest("The body is incomplete.") from None
     if not is_empty:
-        raise BadRequest("This call takes no body: what stands in it would be passed over. Send none.")
+        raise BadRequest("This call has no body, so its content would be ignored. Send no body.")
 
 
 class StrictParser(Parser):
@@ -131,7 +131,7 @@ for _kind in (Problem, *NOBODY_HOME):
 @api.exception_handler(AlreadyRunning)
 def _already_running(request: HttpRequest, exception: AlreadyRunning) -> HttpResponse:
     run = f" (run {exception.run.pk})" if exception.run else ""
-    problem = Conflict(f"A run is under way{run}. Wait for its end or cancel it.", code="already_running")
+    problem = Conflict(f"A run is under way{run}. Wait until it ends, or cancel it.", code="already_running")
     return response_of(problem, request)
 
 
@@ -148,7 +148,7 @@ def _invalid_definition(request: HttpRequest, exception: InvalidDefinition) -> H
 
 @api.exception_handler(IntegrityError)
 def _taken(request: HttpRequest, exception: Exception) -> HttpResponse:
-    problem = Conflict("Somebody else changed this at the same moment. Look again and repeat.")
+    problem = Conflict("Someone else changed this at the same time. Reload and try again.")
     return response_of(problem, request)
 
 

@@ -32,7 +32,7 @@ class NewDataset(Strict):
     options: dict[str, Any] = Field(default_factory=dict)
     start: str | None = Field(None, description="2026-10-01, today, yesterday, today-7")
     end: str | None = None
-    mode: str | None = Field(None, description="append, replace or merge; the report's own when not said")
+    mode: str | None = Field(None, description="append, replace or merge; the report's own if omitted")
     schedule: Schedule | None = None
     run: bool = Field(False, description="start the first run at once")
 

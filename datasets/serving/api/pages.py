@@ -14,7 +14,7 @@ from datasets.serving.http.response_format import absolute
 
 Item = TypeVar("Item")
 PARAMETERS = ("_limit", "_cursor")
-Limit = Annotated[str | None, Query(None, alias="_limit", description="at most so many")]
+Limit = Annotated[str | None, Query(None, alias="_limit", description="the maximum number of items")]
 Cursor = Annotated[str | None, Query(None, alias="_cursor", description="from the Link of the piece before")]
 SIGNER = signing.Signer(salt="datasets.serving.api.pages")
 

@@ -38,7 +38,7 @@ class RunAnswer(Schema):
     queued_at: Instant
     started_at: Instant
     ended_at: Instant
-    not_before: Instant = Field(description="a waiting run goes on no sooner than this")
+    not_before: Instant = Field(description="a waiting run does not continue before this time")
     started_by: str | None
 
 
@@ -74,7 +74,7 @@ class DayAnswer(Schema):
     rows: int | None = Field(description="null where you may see only some of them")
     attempts: int = Field(description="that failed, in a row and over all runs")
     not_before: Instant = Field(description="of a day that failed: the first run after this moment tries it again")
-    again: bool = Field(description="its rows are in and stay, and it is being read once more")
+    again: bool = Field(description="its rows are kept while it is loaded again")
     lacking: list[str] = Field(description="marketplaces that Amazon refused when the day was read")
     run: int | None
     message: str
@@ -153,10 +153,10 @@ def read_run(request: Called, slug: str, run_id: str) -> dict[str, object]:
 
 @router.post("/datasets/{slug}/runs/{run_id}/cancel", auth=Needs("runs:write"), response={202: RunAnswer})
 def cancel_run(request: Called, response: HttpResponse, slug: str, run_id: str) -> Status:
-    """Asks the run to stop after the day in hand. What is in stays."""
+    """Asks the run to stop after the current day. Days already loaded are kept."""
     dataset, run = _find_run(request, slug, run_id)
     if not run.is_open:
-        raise Conflict(f"This run is over already: {run.state}.", code="not_under_way")
+        raise Conflict(f"This run has already ended: {run.state}.", code="not_under_way")
     tasks.cancel(run)
     run.refresh_from_db()
     return _accepted(request, response, dataset, run)

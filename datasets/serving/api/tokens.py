@@ -24,9 +24,9 @@ router = Router(tags=["tokens"])
 
 class NewToken(Strict):
     name: str = ""
-    scopes: list[str] | None = Field(None, description="all that the caller has, when not said")
+    scopes: list[str] | None = Field(None, description="all that the caller has if omitted")
     datasets: list[str] | None = Field(None, description="slugs or ids; without them all that the owner may see")
-    days: int | None = Field(None, ge=1, le=3650, description="how long it lives, 365 when not said")
+    days: int | None = Field(None, ge=1, le=3650, description="how long it lives, 365 if omitted")
 
 
 class TokenAnswer(Schema):
@@ -50,7 +50,7 @@ class FreshToken(TokenAnswer):
 class NewLink(Strict):
     name: str = ""
     query: str = Field("", description="what the link is fixed to, as in an address: _select=a,b&_day__gte=today-30")
-    days: int | None = Field(None, ge=1, le=3650, description="how long it lives, 365 when not said")
+    days: int | None = Field(None, ge=1, le=3650, description="how long it lives, 365 if omitted")
 
 
 class FreshLink(FreshToken):
@@ -86,7 +86,7 @@ def create_token(request: Called, response: HttpResponse, body: NewToken) -> Sta
     own = caller.token
     scopes = tokens.check_scopes(body.scopes if body.scopes is not None else (own.scopes if own else tokens.SCOPES))
     if own and (beyond := [scope for scope in scopes if scope not in own.scopes]):
-        raise Forbidden(f"This token lacks {', '.join(beyond)}, so it cannot make one that has it.")
+        raise Forbidden(f"This token lacks {', '.join(beyond)}, so it cannot create one that has it.")
     datasets = None
     if body.datasets is not None:
         datasets = [_dataset(caller, name) for name in body.datasets]

@@ -39,7 +39,7 @@ FILE = [
         "_bom",
         "query",
         "string",
-        f"1 puts a byte order mark in front of {understanding('bom')}, for Excel; only for these",
+        f"1 puts a byte order mark before {understanding('bom')}, for Excel; only for these",
     ),
     parameter(
         "_safe",
@@ -52,7 +52,7 @@ FILE = [
 SHAPE = [
     parameter("_select", "query", "string", "columns, separated by commas"),
     parameter("_sort", "query", "string", "columns, separated by commas; a minus in front for descending"),
-    parameter("_tz", "query", "string", "whose day a date means: an IANA zone; the dataset's own when not said"),
+    parameter("_tz", "query", "string", "whose day a date means: an IANA zone; the dataset's own if omitted"),
     *FILE,
     LINK,
 ]

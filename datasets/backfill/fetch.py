@@ -20,7 +20,8 @@ from datasets.models import Request, Run
 
 
 def step(asking: Asking, request: Request) -> None:
-    """Takes the request as far as it gets without waiting; raises spapi.errors for the run to judge (`outcomes.py`)."""
+    """Advances the request as far as possible without waiting; raises spapi.errors for the run to judge
+    (`outcomes.py`)."""
     source = index.of_request(request, asking.report)
     if request.state == Request.State.PLANNED:
         _ask(asking, source, request)
@@ -60,7 +61,7 @@ def _intend(asking: Asking, source: Source, request: Request) -> bool:
 
 
 def _share(asking: Asking, request: Request, now: datetime) -> bool:
-    """Uses another dataset's answer to the same question, where there is one. What is reloaded is asked anew."""
+    """Uses another dataset's answer to the same question, where there is one. What is reloaded is sent again."""
     if asking.run.trigger == Run.Trigger.RELOAD or not request.source:
         return False
     other = sharing.find(request, zone=asking.zone_of(request), now=now, settling_days=asking.report.settling_days)
@@ -68,11 +69,11 @@ def _share(asking: Asking, request: Request, now: datetime) -> bool:
         return False
     if other.state in sharing.UNDER_WAY:
         raise errors.NotReady(
-            f"{other.dataset.name} is asking Amazon for the same days; the answer will serve both.",
+            f"{other.dataset.name} is already requesting the same days from Amazon; both will use the answer.",
             wait=max(1.0, scaled(FIRST_POLL).total_seconds()),
         )
     try:
         sharing.adopt(request, other)
-    except FileNotFoundError:  # dropped this very moment
+    except FileNotFoundError:  # dropped this exact moment
         return False
     return True

@@ -24,7 +24,7 @@ COME_BACK_SECONDS = 20  # a wait this short is told to the broker at once; a lon
 
 @shared_task(name="datasets.tasks.advance", acks_late=True, ignore_result=True)
 def advance(*, run_id: int, by_hand: bool = False, **_later: Any) -> None:
-    """One worker's turn at a run; when there is soon more to do, says so."""
+    """One worker's turn at a run; schedules the next turn if there is soon more to do."""
     wait = engine.advance(run_id)
     if wait is not None and wait <= COME_BACK_SECONDS:
         hint(run_id, wait, by_hand=by_hand)
@@ -32,7 +32,7 @@ def advance(*, run_id: int, by_hand: bool = False, **_later: Any) -> None:
 
 @shared_task(name="datasets.tasks.tick", ignore_result=True)
 def tick(**_later: Any) -> None:
-    """Releases what died, starts what is due, hints at what waits."""
+    """Releases dead runs, starts due ones, and sends hints for runs that wait."""
     with left_to_the_next("the tick"):
         now = database_now()
         dispatch.release_dead_leases(now)
@@ -43,23 +43,24 @@ def tick(**_later: Any) -> None:
 
 @shared_task(name="datasets.tasks.housekeeping", ignore_result=True)
 def clean(**_later: Any) -> None:
-    """Drops what nobody needs any more."""
+    """Drops what is no longer needed."""
     with left_to_the_next("housekeeping"):
         housekeeping.clean(database_now())
 
 
 def hint(run_id: int, wait: float = 0.0, *, by_hand: bool) -> None:
-    """Tells the broker that a run can get on. Losing this changes nothing: the tick finds the run again."""
+    """Tells the broker that a run can get on. Losing the message changes nothing: the tick finds the run again."""
     tell(advance, "interactive" if by_hand else "backfill", wait, run_id=run_id, by_hand=by_hand)
 
 
 def tell(task: Any, queue: str, wait: float = 0.0, **arguments: Any) -> bool:
-    """Puts a task into a queue; False, and no failure, where the broker is away: what has to be done stands in the database."""
+    """Puts a task into a queue; False, and no failure, if the broker is unavailable: the work to do is recorded in the
+    database."""
     try:
         task.apply_async(kwargs=arguments, countdown=wait or None, queue=queue)
     except (OperationalError, OSError) as problem:
         log.warning(
-            "the broker could not be told of %s %s (%s); the tick will", task.name, arguments, type(problem).__name__
+            "could not notify the broker of %s %s (%s); the tick will", task.name, arguments, type(problem).__name__
         )
         return False
     return True

@@ -34,9 +34,7 @@ def cursor_of(text: str | None) -> int | None:
     try:
         return int(SIGNER.unsign(text))
     except (signing.BadSignature, ValueError):
-        raise BadParameters(
-            [("_cursor", "_cursor: this is not a cursor that was handed out here. Begin without one.")]
-        ) from None
+        raise BadParameters([("_cursor", "_cursor: this cursor is not valid. Start without one.")]) from None
 
 
 def piece(

@@ -1,6 +1,6 @@
 """The tick: releases dead leases, starts what is due, and tells the broker. Any number may run at once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
@@ -13,7 +13,7 @@ HINT_AGAIN = timedelta(seconds=30)  # a hint older than this counts as lost: the
 HINT_AHEAD = timedelta(seconds=4)  # a little more than the time between two ticks
 
 
-def release_dead_leases(now):
+def release_dead_leases(now: datetime) -> None:
     """Gives back the runs whose worker is gone. A request that has killed three workers in a row is parked with its days."""
     with transaction.atomic():
         held = list(Run.objects.select_for_update(skip_locked=True).filter(state=Run.State.RUNNING))
@@ -32,9 +32,10 @@ def release_dead_leases(now):
                 )
 
 
-def start_due(now):
+def start_due(now: datetime) -> int:
     """Starts a run for each dataset that is due; times missed while no tick ran become one run."""
-    started, left = 0, set()
+    started = 0
+    left: set[int] = set()
     while True:
         with transaction.atomic():
             due = list(
@@ -76,7 +77,7 @@ def start_due(now):
             return started
 
 
-def to_hint(now):
+def to_hint(now: datetime) -> list[tuple[int, float, bool]]:
     """(id, seconds, whether people started it) of the runs that a worker may go on with now, or before the next tick.
 
     The seconds are the delay for the worker, so that a wait for Amazon ends on time and not at the next tick. The runs
@@ -95,6 +96,6 @@ def to_hint(now):
             )
             RETURNING id, greatest(0, extract(epoch FROM not_before - %(now)s))::float8, trigger <> 'schedule'
             """,
-            {"now": now, "soon": now + HINT_AHEAD, "ahead": HINT_AHEAD, "stale": now - HINT_AGAIN},
+            {"now": now, "soon": now + HINT_AHEAD, "ahead": HINT_AHEAD, "stale": now - HINT_AGAIN},  # type: ignore[dict-item]  # psycopg takes a timedelta, which Django's stubs do not know
         )
         return [(run_id, wait or 0.0, by_hand) for run_id, wait, by_hand in cursor.fetchall()]

@@ -1,6 +1,8 @@
 """The end of a run that has no request left: its final state and message."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
 
 from django.db.models import Q
 
@@ -51,14 +53,14 @@ def end_of(asking: Asking, unasked: int) -> End:
     return End(Run.State.SUCCEEDED, message)
 
 
-def _has_tried(run, day):
+def _has_tried(run: Run, day: Day) -> bool:
     """Whether a day that failed did so in this run, and has not only waited for its next try all along."""
     if day.not_before is None:
         return True
-    return day.not_before - scaled(retries.distance(day.attempts)) >= run.started_at
+    return day.not_before - scaled(retries.distance(day.attempts)) >= cast(datetime, run.started_at)
 
 
-def _tried_again(run, days, now):
+def _tried_again(run: Run, days: list[Day], now: datetime) -> str:
     """When the first of the days that failed is tried again."""
     if run.trigger == Run.Trigger.FILE:
         return "no run loads a file by itself, so fix it and load it again"

@@ -35,14 +35,17 @@ def advance(run_id: int) -> float | None:
             try:
                 index.get(run.dataset.report)
             except KeyError as problem:
-                return _without_report(run, fence, problem.args[0])
+                _without_report(run, fence, problem.args[0])
+                return None
             return Turn(run, fence, lost).work()
         except lease.LeaseLost:
-            return _fenced_off(run_id)
+            _fenced_off(run_id)
+            return None
         except FileNotFoundError:  # whoever takes over a run deletes the files the previous worker was writing
             if lease.is_held(run_id, fence):
                 raise
-            return _fenced_off(run_id)
+            _fenced_off(run_id)
+            return None
         except SoftTimeLimitExceeded:
             return _took_too_long(run, fence)
         except AWAY as problem:
@@ -53,14 +56,14 @@ def advance(run_id: int) -> float | None:
             return _give_back(run, fence, problem)
 
 
-def _without_report(run, fence, reason):
+def _without_report(run: Run, fence: int, reason: str) -> None:
     """The catalogue no longer has the report: the run cannot do anything."""
     message = f"{reason} Loaded rows are kept. Create another dataset with an available report, or go back to a version that has it."
     if not run.end(fence=fence, state=Run.State.FAILED, message=message):
         raise lease.LeaseLost
 
 
-def _took_too_long(run, fence):
+def _took_too_long(run: Run, fence: int) -> float | None:
     """One step took the time of a whole task. Its landed days are kept; without progress it is retried only a few
     times."""
     log.warning("run %s: a step took longer than a task may", run.pk)
@@ -71,7 +74,8 @@ def _took_too_long(run, fence):
     )
     with transaction.atomic():
         if not run.give_back(fence=fence, until=None, message=message):
-            return _fenced_off(run.pk)
+            _fenced_off(run.pk)
+            return None
         for request in Request.in_hand_of(run):
             request.mark_interrupted(
                 "Downloading or loading these days was interrupted three times, after ten minutes each, so they are "
@@ -82,11 +86,11 @@ def _took_too_long(run, fence):
     return 0
 
 
-def _fenced_off(run_id):
+def _fenced_off(run_id: int) -> None:
     log.warning("run %s: fenced off, another worker has it", run_id)
 
 
-def _give_back(run, fence, problem):
+def _give_back(run: Run, fence: int, problem: Exception) -> float | None:
     """The connection to the database broke: the run is released over a new one, so that nobody has to wait for the
     lease to expire."""
     log.warning("run %s: the database was unavailable (%s)", run.pk, type(problem).__name__)

@@ -1,11 +1,15 @@
 """Lands one day: rows, checkpoint, counts and version in one transaction. The only file that writes rows."""
 
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
+from typing import cast
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg import sql
 
+from connector.catalogue.report import Report
 from connector.spapi import errors
 from datasets import personal, retries
 from datasets.backfill import tracing
@@ -13,17 +17,20 @@ from datasets.backfill.lease import LeaseLost
 from datasets.models import Change, Dataset, Day, Request, Run
 from datasets.storage import columns as column_types
 from datasets.storage import modes, read, stage, table
+from datasets.storage.read import TableColumn
 
 
 @contextmanager
-def cursor():
+def cursor() -> Iterator[psycopg.Cursor]:
     """A plain psycopg cursor on Django's connection, so that rows and ledger commit together."""
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as plain:
         yield plain
 
 
-def prepare(dataset, generation, columns, key=()):
+def prepare(
+    dataset: Dataset, generation: int, columns: Sequence[TableColumn], key: Sequence[str] = ()
+) -> dict[str, str]:
     """Makes or grows the table before the first row, in a transaction of its own: no reader waits behind a long COPY.
 
     Answers {name: type} of the columns it has now; a table that is full takes no further ones.
@@ -39,7 +46,7 @@ def prepare(dataset, generation, columns, key=()):
         return {column["name"]: column["type"] for column in found}
 
 
-def widen(run, report, names):
+def widen(run: Run, report: Report, names: Sequence[str]) -> str:
     """Makes these columns text, since Amazon sent values of another type; answers the note for the days."""
     for name in names:
         if run.dataset.mode == Dataset.Mode.MERGE and name in (*report.key_columns, report.version_column):
@@ -59,7 +66,20 @@ def widen(run, report, names):
     return f"{', '.join(names)} {are} text from now on, because {came} values of another type."
 
 
-def land(run, fence, day, staged, report, *, names, null, read_until, note="", lacking=(), turn=None):
+def land(
+    run: Run,
+    fence: int,
+    day: Day,
+    staged: stage.Staged | None,
+    report: Report,
+    *,
+    names: Sequence[str],
+    null: str,
+    read_until: datetime | None,
+    note: str = "",
+    lacking: Sequence[str] = (),
+    turn: Callable[[], None] | None = None,
+) -> int:
     """Makes the staged rows the day's rows; answers how many there are.
 
     `staged` is a storage.stage.Staged, or None for a day without rows; `lacking` are marketplaces that it was read without. Raises LeaseLost when another worker
@@ -86,7 +106,7 @@ def land(run, fence, day, staged, report, *, names, null, read_until, note="", l
             raise
 
 
-def _refused(problem, run):
+def _refused(problem: psycopg.Error, run: Run) -> errors.Refused:
     if run.trigger == Run.Trigger.FILE:
         return errors.Refused(
             f"The database rejected the file's rows for this day (SQLSTATE {problem.sqlstate}): a value is too "
@@ -99,7 +119,19 @@ def _refused(problem, run):
     )
 
 
-def _land(run, fence, day, staged, report, names, null, read_until, note, lacking, turn):
+def _land(
+    run: Run,
+    fence: int,
+    day: Day,
+    staged: stage.Staged | None,
+    report: Report,
+    names: Sequence[str],
+    null: str,
+    read_until: datetime | None,
+    note: str,
+    lacking: Sequence[str],
+    turn: Callable[[], None] | None,
+) -> int:
     mode = run.dataset.mode
     checksum = staged.checksum if staged else ""
     with transaction.atomic(), cursor() as c:
@@ -156,7 +188,7 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, lackin
     return rows
 
 
-def flip(run, fence) -> list[str]:
+def flip(run: Run, fence: int) -> list[str]:
     """Replace: makes the generation that was built aside the one readers see, in one short transaction.
 
     Not where readers would lose the rows of a marketplace that Amazon refuses by now: then everything stays as it is, and the answer
@@ -177,19 +209,20 @@ def flip(run, fence) -> list[str]:
     return []
 
 
-def _lost_by_a_flip(run):
+def _lost_by_a_flip(run: Run) -> list[str]:
     """Countries that the dataset asks for, that days of the new generation lack, and of which days of the readers' one have rows."""
     dataset = run.dataset
     built = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[])
     lacks = {country for lacking in built.values_list("lacking", flat=True).distinct() for country in lacking}
-    asked_for = tracing.chosen(dataset.effective_report, dataset.account, dataset.options) if lacks else ()
+    report = cast(Report, dataset.effective_report)  # a run without one ends before
+    asked_for = tracing.chosen(report, dataset.account, dataset.options) if lacks else ()
     shown = Day.objects.filter(dataset=dataset, generation=dataset.generation, state__in=Day.IN, rows__gt=0)
     return sorted(
         country for country in lacks.intersection(asked_for) if shown.exclude(lacking__contains=[country]).exists()
     )
 
 
-def trim(dataset, generation, first, last):
+def trim(dataset: Dataset, generation: int, first: date, last: date) -> None:
     """Replace: removes days outside the range that an unfinished earlier run built, so that the switch shows only the
     range."""
     with transaction.atomic(), cursor() as c:
@@ -209,7 +242,7 @@ def trim(dataset, generation, first, last):
                 )
 
 
-def _is_in(run, fence, day, staged):
+def _is_in(run: Run, fence: int, day: Day, staged: stage.Staged | None) -> bool:
     """After a commit with unknown outcome: whether this lease landed the day."""
     found = Day.objects.get(pk=day.pk)
     mine = Run.objects.filter(pk=run.pk, fence=fence).exists()

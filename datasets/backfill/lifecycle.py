@@ -1,27 +1,30 @@
 """Pause, resume, clear and remove a dataset, even while a run is open."""
 
+from datetime import date, datetime
+
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from connector.accounts.models import User
 from datasets import schedule
 from datasets.backfill import runs
 from datasets.models import Dataset, Day, Request, Run
 from datasets.raw_files import raw_folder
 
 
-def pause(dataset):
+def pause(dataset: Dataset) -> None:
     """No more scheduled runs; a run in progress finishes normally."""
     Dataset.objects.filter(pk=dataset.pk).update(paused=True)
 
 
-def resume(dataset, now):
+def resume(dataset: Dataset, now: datetime) -> None:
     """Scheduled runs again, from the next time on; what was missed is caught up by that run."""
     upcoming = schedule.next_run(dataset.schedule_kind, dataset.schedule_at, dataset.schedule_zone, now)
     Dataset.objects.filter(pk=dataset.pk).update(paused=False, next_run_at=upcoming)
 
 
-def clear(dataset):
+def clear(dataset: Dataset) -> None:
     """All rows and the whole ledger go, the definition stays: the next run begins again.
 
     Readers of the old rows keep them until they are done; housekeeping drops the table later.
@@ -37,7 +40,7 @@ def clear(dataset):
     dataset.refresh_from_db()
 
 
-def remove(dataset):
+def remove(dataset: Dataset) -> None:
     """Deletes the dataset, its ledger and its tokens' access to it; housekeeping drops the rows."""
     with transaction.atomic():
         held = hold(dataset)
@@ -49,7 +52,7 @@ class NothingToReplay(Exception):
     """No raw answer of these days is kept any more, or the dataset is of a kind that cannot be replayed."""
 
 
-def replay(dataset, first, last, by=None, *, now):
+def replay(dataset: Dataset, first: date, last: date, by: User | None = None, *, now: datetime) -> Run:
     """Lands these days again from the raw answers that are kept on this machine, without a call to Amazon.
 
     For use after a parser was fixed. A day whose newest answer is not stored here is left unchanged. Raises
@@ -70,7 +73,8 @@ def replay(dataset, first, last, by=None, *, now):
         days = Day.objects.filter(
             dataset=dataset, generation=run.generation, state__in=Day.IN, day__range=(first, last), again=False
         )
-        found, newer = 0, set()
+        found = 0
+        newer: set[date] = set()
         for request in answers:
             covered = days.filter(day__range=(request.first_day, request.last_day)).exclude(day__in=newer)
             # A failed request may have landed some of its days before.
@@ -95,7 +99,7 @@ def hold(dataset: Dataset) -> Dataset:
     return Dataset.objects.select_for_update().get(pk=dataset.pk)
 
 
-def _fence_off(dataset, message):
+def _fence_off(dataset: Dataset, message: str) -> int:
     """Ends the open run so that nothing its worker still tries can land; returns the highest generation ever used."""
     Run.objects.filter(dataset=dataset).open().update(
         state=Run.State.CANCELLED,

@@ -40,7 +40,7 @@ def words(asking: Asking, request: Request, problem: errors.Refused) -> str:
     return said
 
 
-def _by_amazons_clock(asking, request, problem):
+def _by_amazons_clock(asking: Asking, request: Request, problem: errors.Refused) -> bool:
     """A window that ended later than Amazon's clock allows, as its own answer has just shown, is asked for up to there."""
     if (
         problem.status != 400

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django.core.exceptions import ValidationError
@@ -65,7 +66,7 @@ def review(proposal: Proposal, *, dataset: Dataset | None = None, now: datetime)
     """The same without raising, for a page that shows what is wrong so far."""
     errors: dict[str, list[str]] = {}
 
-    def complain(name, sentence):
+    def complain(name: str, sentence: str) -> None:
         errors.setdefault(name, []).append(sentence)
 
     for name, sentence in _of_fields(proposal):
@@ -102,7 +103,7 @@ def review(proposal: Proposal, *, dataset: Dataset | None = None, now: datetime)
     definition = Definition(
         name=proposal.name,
         description=proposal.description,
-        account=account,
+        account=cast(Account, account),  # without one there are errors
         report=report.key,
         options=answered.answers,
         start=proposal.start if report.has_dates else "",
@@ -148,11 +149,11 @@ def forbidden_by_rows(
         yield "mode", ROWS_OF_FILES
 
 
-def _kind_of_rows(report):
+def _kind_of_rows(report: Report) -> tuple[object, ...]:
     return report.source.subject, report.source.shape, report.window
 
 
-def _of_fields(proposal):
+def _of_fields(proposal: Proposal) -> Iterator[tuple[str, str]]:
     """What is wrong with each field by itself, and what could not be read."""
     said = {
         "account": proposal.account,
@@ -173,7 +174,7 @@ def _of_fields(proposal):
     yield from ((name, sentence) for name, sentence in proposal.unread.items() if name not in said)
 
 
-def _of_field(name, value):
+def _of_field(name: str, value: object) -> Iterator[str]:
     if not value:
         if name in NEEDED:
             yield NEEDED[name]
@@ -188,14 +189,14 @@ def _of_field(name, value):
                 yield problem.messages[0]
 
 
-def _audience(report, account):
+def _audience(report: Report, account: Account) -> str:
     if account.kind in report.audience:
         return ""
     who = " and ".join(f"{kind}s" for kind in report.audience)
     return f"Amazon gives {report.title} to {who} only, and {account.name} is a {account.kind}'s account."
 
 
-def _zone(zone):
+def _zone(zone: str) -> str:
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import time
 
 from connector.accounts.models import Account, User
+from connector.catalogue.report import Report
 from datasets import schedule
 from datasets.access.lookup import as_uuid
 from datasets.definition.definition import Definition, Proposal, Schedule
@@ -66,7 +67,7 @@ def schedule_json(found: Schedule) -> dict[str, str] | None:
     return {"kind": found.kind, "at": (found.at or schedule.DEFAULT_AT).strftime("%H:%M"), "zone": found.zone}
 
 
-def _text(payload, name, base, unread):
+def _text(payload: Mapping[str, object], name: str, base: Definition | None, unread: dict[str, str]) -> str:
     if name not in payload:
         return getattr(base, name) if base else ""
     value = payload[name]
@@ -78,7 +79,9 @@ def _text(payload, name, base, unread):
     return str(value) if name == "mode" else str(value).strip()
 
 
-def _account(user, payload, base, unread):
+def _account(
+    user: User, payload: Mapping[str, object], base: Definition | None, unread: dict[str, str]
+) -> Account | None:
     """The account that an id or a name means."""
     said = str(payload.get("account", base and base.account.pk) or "").strip()
     if not said:
@@ -92,7 +95,7 @@ def _account(user, payload, base, unread):
     return found
 
 
-def _options(payload, base, unread):
+def _options(payload: Mapping[str, object], base: Definition | None, unread: dict[str, str]) -> Mapping[str, object]:
     if "options" not in payload:
         return base.options if base else {}
     options = payload["options"] or {}
@@ -102,7 +105,7 @@ def _options(payload, base, unread):
     return {str(name): value for name, value in options.items()}
 
 
-def _unknown(options, report):
+def _unknown(options: Mapping[str, object], report: Report) -> dict[str, str]:
     """A sentence for each option that the report does not have."""
     known = [option.name for option in report.options]
     wrong = {}
@@ -115,7 +118,7 @@ def _unknown(options, report):
     return wrong
 
 
-def _schedule(payload, base, unread):
+def _schedule(payload: Mapping[str, object], base: Definition | None, unread: dict[str, str]) -> Schedule:
     if "schedule" not in payload:
         return base.schedule if base else Schedule()
     said = payload["schedule"]

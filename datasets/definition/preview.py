@@ -20,7 +20,7 @@ def preview(proposal: Proposal, account: Account | None, span: Span | None, *, n
         return None
     if span is None:
         return forecast(report, account, None, None, proposal.mode or report.modes[0])
-    if report.window.completed_only:
+    if report.dated_window.completed_only:
         newest = calendar.today(now - report.lag, window.zone_of(report, account))
-        span = completed_periods(Span(span.first, min(span.last, newest)), report.window, newest=newest)
+        span = completed_periods(Span(span.first, min(span.last, newest)), report.dated_window, newest=newest)
     return forecast(report, account, span.first, span.last, proposal.mode or report.modes[0])

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import cast
 
+import psycopg
 from psycopg import sql
 
 from datasets.storage import read
-
-if TYPE_CHECKING:
-    from django.db.backends.utils import CursorWrapper
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Landed:
 
 
 def append(
-    cursor: CursorWrapper,
+    cursor: psycopg.Cursor,
     dataset_id: int,
     generation: int,
     names: Sequence[str],
@@ -50,7 +48,7 @@ def append(
 
 
 def replace(
-    cursor: CursorWrapper,
+    cursor: psycopg.Cursor,
     dataset_id: int,
     generation: int,
     names: Sequence[str],
@@ -68,7 +66,7 @@ def replace(
 
 
 def merge(
-    cursor: CursorWrapper,
+    cursor: psycopg.Cursor,
     dataset_id: int,
     generation: int,
     names: Sequence[str],
@@ -126,7 +124,7 @@ def merge(
             theirs=sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(name)) for name in others),
         )
     )
-    written, new = cursor.fetchone()
+    written, new = cast(tuple[int, int], cursor.fetchone())
     cursor.execute(sql.SQL("DROP TABLE {}").format(stage))
     return Landed(rows=written, change=new)
 
@@ -142,7 +140,7 @@ class KeyNotUnique(Exception):
 
 
 def _refuse_ambiguous(
-    cursor: CursorWrapper, stage: sql.Identifier, names: Sequence[str], key: Sequence[str], version: str | None
+    cursor: psycopg.Cursor, stage: sql.Identifier, names: Sequence[str], key: Sequence[str], version: str | None
 ) -> None:
     """Stops before a row is lost: rows with the same key and version must be identical in every column."""
     identity = sql.SQL(", ").join(map(sql.Identifier, [*key, version] if version else key))
@@ -160,7 +158,7 @@ def _refuse_ambiguous(
 
 
 def _copy(
-    cursor: CursorWrapper, table: sql.Identifier, names: Sequence[str], chunks: Iterable[bytes], null: str
+    cursor: psycopg.Cursor, table: sql.Identifier, names: Sequence[str], chunks: Iterable[bytes], null: str
 ) -> int:
     if not names:  # Amazon sent nothing, not even a header
         return 0

@@ -2,10 +2,12 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from connector.accounts.models import SignedInRequest
 from datasets.backfill import lifecycle, runs, tasks
 from datasets.backfill.runs import AlreadyRunning
 from datasets.models import Day
@@ -17,7 +19,7 @@ UNDER_WAY = "A run is already in progress, so no new run was started. Follow it 
 
 @require_POST
 @login_required
-def run(request, slug):
+def run(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     try:
         tasks.start(dataset, by=request.user)
@@ -29,7 +31,7 @@ def run(request, slug):
 
 @require_POST
 @login_required
-def reload(request, slug):
+def reload(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     form = ReloadForm(request.POST)
     if not form.is_valid():
@@ -63,7 +65,7 @@ def reload(request, slug):
 
 @require_POST
 @login_required
-def pause(request, slug):
+def pause(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     lifecycle.pause(dataset)
     messages.success(
@@ -74,7 +76,7 @@ def pause(request, slug):
 
 @require_POST
 @login_required
-def resume(request, slug):
+def resume(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     lifecycle.resume(dataset, timezone.now())
     messages.success(request, "Resumed: the schedule is active again, and the next run catches up on missed days.")
@@ -83,7 +85,7 @@ def resume(request, slug):
 
 @require_POST
 @login_required
-def clear(request, slug):
+def clear(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     lifecycle.clear(dataset)
     messages.success(request, "All rows were deleted. The definition is kept, and the next run loads everything again.")
@@ -92,7 +94,7 @@ def clear(request, slug):
 
 @require_POST
 @login_required
-def delete(request, slug):
+def delete(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     lifecycle.remove(dataset)
     messages.success(request, f"{dataset.name} was deleted, with its rows and its history.")
@@ -101,7 +103,7 @@ def delete(request, slug):
 
 @require_POST
 @login_required
-def cancel(request, run_id):
+def cancel(request: SignedInRequest, run_id: int) -> HttpResponse:
     run = find_run(request, run_id)
     if run.is_open:
         tasks.cancel(run)

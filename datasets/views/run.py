@@ -3,18 +3,21 @@
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Case, Count, When
+from django.db.models import Case, Count, QuerySet, When
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from connector.accounts.models import Account
+from connector.catalogue.report import Report
 from datasets.backfill import facts, forecast, tracing
 from datasets.backfill.sources import index
 from datasets.calendar import written
 from datasets.models import Dataset, Day, Request, Run
 from datasets.views import calendar
-from datasets.views.find import find_run, look
+from datasets.views.find import PageRequest, find_run, look
 
 BY_HAND = "Nothing automatically: this dataset has no schedule."
 GIVEN_UP = "Given up"
@@ -24,7 +27,7 @@ MOST_REQUESTS = 20
 
 @require_GET
 @login_required
-def run(request, run_id):
+def run(request: PageRequest, run_id: int) -> HttpResponse:
     """GET /runs/<id> – also what htmx fetches again while the run is open."""
     run = find_run(request, run_id)
     dataset = run.dataset
@@ -53,7 +56,7 @@ def run(request, run_id):
     return render(request, "datasets/run.html#live" if request.htmx else "datasets/run.html", context)
 
 
-def _requests(run):
+def _requests(run: Run) -> QuerySet[Request]:
     """What this run asked of Amazon; requests that an earlier run left open are taken over by the next."""
     found = Request.objects.filter(dataset=run.dataset_id, generation=run.generation)
     if run.is_open:
@@ -61,7 +64,7 @@ def _requests(run):
     return found.filter(created_at__gte=run.queued_at, created_at__lte=run.ended_at)
 
 
-def _phases(run, requests, report):
+def _phases(run: Run, requests: QuerySet[Request], report: Report | None) -> list[tuple[str, str, int]]:
     """(key, words, how many requests are there now) along the way of a request."""
     kind = Request.FILE if run.trigger == Run.Trigger.FILE else report.source.kind if report else ""
     counts = dict(requests.order_by().values_list("state").annotate(Count("pk")))
@@ -70,7 +73,7 @@ def _phases(run, requests, report):
     return [*found, ("failed", GIVEN_UP, given_up)] if given_up else found
 
 
-def _where(request):
+def _where(request: Request) -> str:
     """The phase of a request, for display."""
     if request.state == Request.State.FAILED:
         return GIVEN_UP
@@ -78,7 +81,7 @@ def _where(request):
     return words.get(request.state, request.get_state_display())
 
 
-def sentence(run, done, failed, report):
+def sentence(run: Run, done: int, failed: int, report: Report | None) -> str:
     """The run's state in a sentence."""
     if run.cancel_requested and run.is_open:
         return "It stops after the current day. Days already loaded are kept."
@@ -114,7 +117,7 @@ class Trouble:
     may_run: bool = True
 
 
-def trouble(run, failed):
+def trouble(run: Run, failed: int) -> Trouble:
     dataset, account = run.dataset, run.dataset.account
     links = []
     may_run = account.works and not Run.objects.filter(dataset=dataset).open().exists()
@@ -143,7 +146,7 @@ def trouble(run, failed):
     return Trouble(run.message, _means(run, failed), _next(run, dataset, account, failed), can_do, links, may_run)
 
 
-def _means(run, failed):
+def _means(run: Run, failed: int) -> str:
     dataset = run.dataset
     kept = "Everything loaded before is kept and can be used."
     if countries := tracing.left_out(run):
@@ -164,7 +167,7 @@ def _means(run, failed):
     return f"{kept} Later runs have taken over the days that failed in this one."
 
 
-def _next(run, dataset, account, failed):
+def _next(run: Run, dataset: Dataset, account: Account, failed: int) -> str:
     if run.trigger == Run.Trigger.FILE:
         return "Nothing automatically: the rows of these days come from a file, which must be loaded by hand."
     if not account.works:

@@ -2,9 +2,11 @@
 with the full parser."""
 
 from dataclasses import replace
+from typing import cast
 
 from connector.catalogue import readers
 from connector.catalogue.number_date_format import PLAIN, made_plain
+from connector.catalogue.report import Document
 from connector.spapi import documents, errors
 from connector.spapi.charsets import Choice
 from datasets.backfill.answers import quick
@@ -22,22 +24,24 @@ def read(raw: Raw, content_type: str) -> Split:
 
 def _thoroughly(reading: Reading, content_type: str) -> Split:
     raw = reading.raw
-    ragged, replaced, repeated = [], [], []
+    ragged: list[int] = []  # numbers of the lines
+    replaced: list[int] = []
+    repeated: list[int] = []
     with documents.open_text(raw.folder / "document", content_type, raw.country) as text:
         header, rows = readers.flat_file(
             text,
             ragged=lambda number, cells: ragged.append(number),
             replaced=replaced.append,
             repeated=repeated.append,
-            **raw.report.source.reading(raw.options),
+            **cast(Document, raw.report.source).reading(raw.options),
         )
         files = reading.day_files(header)
         try:
             names = raw.report.names_of(header)
             if odd := reading.to_make_plain(names):
                 rows = (made_plain(row, odd) for row in rows)
-            rows = reading.of_chosen(rows, names)
-            reading.split(map(reading.fitted, rows) if reading.needs_extra else rows, files.names, files)
+            chosen = reading.of_chosen(rows, names)
+            reading.split(map(reading.fitted, chosen) if reading.needs_extra else chosen, files.names, files)
         except BaseException:
             files.discard()
             raise
@@ -63,16 +67,17 @@ def _thoroughly(reading: Reading, content_type: str) -> Split:
 
 def _quickly(reading: Reading, content_type: str) -> Split:
     raw = reading.raw
-    if raw.report.day_column is None or not quick.may_try(content_type):
+    day_column = raw.report.day_column
+    if day_column is None or not quick.may_try(content_type):
         raise quick.NotOrdinary
     if reading.format() != PLAIN:
         raise quick.NotOrdinary
     placing = reading.placing = reading.new_placing()
     opened = []
 
-    def header(titles):
+    def header(titles: list[str]) -> quick.Places:
         names = raw.report.names_of(titles)
-        if len(set(titles)) < len(titles) or raw.report.day_column not in names:
+        if len(set(titles)) < len(titles) or day_column not in names:
             raise quick.NotOrdinary
         if reading.foreign and raw.report.channel_column not in names:
             raise quick.NotOrdinary
@@ -80,8 +85,9 @@ def _quickly(reading: Reading, content_type: str) -> Split:
         opened.append(files)
         if reading.needs_extra:
             raise quick.NotOrdinary
-        channel = files.names.index(raw.report.channel_column) if reading.foreign else None
-        return quick.Places(files.names.index(raw.report.day_column), channel, files)
+        # Channels are foreign only to a report that has such a column.
+        channel = files.names.index(cast(str, raw.report.channel_column)) if reading.foreign else None
+        return quick.Places(files.names.index(day_column), channel, files)
 
     try:
         placing.others_came |= quick.split(
@@ -94,7 +100,7 @@ def _quickly(reading: Reading, content_type: str) -> Split:
             elsewhere=placing.day,
             dates=placing.dates,
             foreign=reading.foreign,
-            **raw.report.source.reading(raw.options),
+            **cast(Document, raw.report.source).reading(raw.options),
         )
     except BaseException:
         for files in opened:

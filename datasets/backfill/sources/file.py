@@ -26,10 +26,10 @@ class OwnFile(BuiltReport):
     kind = Request.FILE
     phases = (Phase("ready", "To be read"), Phase("collected", "Saving"), Phase("done", "Saved"))
 
-    def ask(self, asking: Asking, request: Request):
+    def ask(self, asking: Asking, request: Request) -> None:
         request.got_on(state=Request.State.READY)
 
-    def collect(self, asking: Asking, request: Request):
+    def collect(self, asking: Asking, request: Request) -> None:
         folder = asking.folder(request)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / "document"
@@ -41,12 +41,12 @@ class OwnFile(BuiltReport):
             state=Request.State.COLLECTED, spool=str(path), cursor=Building(content_type=CONTENT_TYPE).stored()
         )
 
-    def _document(self, request) -> bytes:
+    def _document(self, request: Request) -> bytes:
         """The file as Amazon would have written it for this report."""
         upload = UploadedFile.objects.filter(pk=request.document_id).first()
         if upload is None:
             raise CannotLoad("The uploaded file was deleted before its rows were loaded. Upload it again.")
-        arguments = self.report.source.reading(request.dataset.options)
+        arguments = self.declared.reading(request.dataset.options)
         try:
             return isolated.run("as_tsv", [bytes(upload.content)], **arguments).content
         except isolated.Refused as problem:

@@ -1,5 +1,7 @@
 """OData."""
 
+from typing import Any
+
 from datasets.serving.api.surfaces.parts import ROW, SLUG, TEXT, call, parameter
 
 ODATA_ERROR = {
@@ -20,7 +22,7 @@ ODATA_REFUSED = {
 ODATA_NOT_OFFERED = ODATA_REFUSED | {"description": "Part of OData, but not offered here"}
 
 
-def _values(**fields):
+def _values(**fields: Any) -> dict[str, Any]:
     return {
         "application/json": {
             "schema": {
@@ -32,7 +34,7 @@ def _values(**fields):
     }
 
 
-def _feed(operation_id, summary, parameters, content):
+def _feed(operation_id: str, summary: str, parameters: list[dict[str, Any]], content: dict[str, Any]) -> dict[str, Any]:
     found = call(operation_id, "odata", summary, parameters, content, status_501=ODATA_NOT_OFFERED)
     found["responses"]["4XX"] = ODATA_REFUSED
     return {"get": found}

@@ -1,5 +1,7 @@
 """SELECTs that people write, and kept queries."""
 
+from typing import Any
+
 from datasets.serving.api.surfaces.parts import (
     COLUMN,
     FILE,
@@ -29,7 +31,7 @@ SQL_ANSWER = {
 SQL_WORDS = "One SELECT over your datasets by slug, read-only, with limits of time and rows. Under a dataset's address `table` is it."
 
 
-def _asking(name, summary, places):
+def _asking(name: str, summary: str, places: list[dict[str, Any]]) -> dict[str, Any]:
     shape = [
         *FILE,
         LINK,

@@ -487,7 +487,7 @@ def test_a_kind_of_report_that_is_throttled_without_end_is_set_aside(file):
     throttled_for(file.dataset, timedelta(minutes=61))
     run.to_end()
 
-    assert run.state == "failed" and "nothing but 429" in run.message
+    assert run.state == "failed" and "only with 429" in run.message
     assert file.dataset.days.exclude(not_before=None).count() == 2  # tried again at increasing intervals
     file.amazon.heal()
     assert file.drive().state == "succeeded"

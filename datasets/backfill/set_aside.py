@@ -58,10 +58,13 @@ class SetAside:
     def is_throttled_for_good(self, request: Request, operation: str, since: datetime, now: datetime) -> bool:
         """Whether the request, to which Amazon has said nothing but 429 `since` then, is set aside now.
 
-        With one report a minute a long queue of them is ordinary, so it waits for as long as several such queues would last;
-        of what follows upon a request that was set aside, for one.
+        Only where Amazon may refuse one kind of calls and take the others of the same operation, as it does with types of
+        reports; any other 429 is waited out. With one report a minute a long queue is ordinary, so the request waits four times
+        as long as its quota takes to fill up again, and a request after one that was set aside once as long.
         """
         known = OPERATIONS[operation]
+        if not known.kind:
+            return False
         limits: list[Operation | Further] = [known, *known.further_for(self.report.source.subject)]
         filled = timedelta(seconds=max(limit.burst / limit.rate for limit in limits))
         patience = filled if self.unanswered_in_a_row() else max(retries.PATIENCE, retries.FILLS_THROTTLED * filled)

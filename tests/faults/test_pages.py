@@ -10,7 +10,6 @@ import pytest
 
 from connector.accounts.models import Quota
 from connector.database.clock import database_now
-from datasets import retries
 from datasets.backfill import runs
 from datasets.models import Day, Request
 from tests.faults.driving import Drive, begin
@@ -57,9 +56,8 @@ def test_a_429_with_a_rate_is_waited_out_without_a_worker_and_teaches_the_rate(c
     assert Quota.objects.get(bucket__endswith="searchOrders").header_rate == 3.5
 
 
-def test_a_hundred_429s_in_a_row_are_a_hundred_waits_and_no_failure(chain, settings, monkeypatch):
+def test_a_hundred_429s_in_a_row_are_a_hundred_waits_and_no_failure(chain, settings):
     """E2: in the suite only ten at the start and at the end, in the long form a hundred everywhere."""
-    monkeypatch.setattr(retries, "FILLS_THROTTLED", 1e6)  # on a clock that is as much faster, they last for seconds
     settings.SPAPI_RATE_FACTOR = 1e6
     chain.amazon.set(rate_factor=1e6)
     for place, number in chain.places():

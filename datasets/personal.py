@@ -2,19 +2,28 @@
 own columns."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from datasets.models import Dataset
+from connector.catalogue.report import Report
 
 
-def declared(dataset: Dataset) -> list[dict[str, Any]]:
+class Columned(Protocol):
+    """A dataset, as far as its columns go."""
+
+    columns: Any  # [{"name", "personal", …}]
+
+    @property
+    def effective_report(self) -> Report | None: ...
+
+
+def declared(dataset: Columned) -> list[dict[str, Any]]:
     """The columns that the catalogue declares for the dataset's report, {"name", "type", "title", "meaning", "personal"}; none for a report
     that it has dropped."""
     report = dataset.effective_report
     return [column.as_json() for column in report.columns] if report else []
 
 
-def marked(dataset: Dataset, columns: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
+def marked(dataset: Columned, columns: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
     """A table's columns with `personal`. A column once marked stays marked, whatever the dataset's report is now."""
     personal = {column["name"] for column in (*declared(dataset), *dataset.columns) if column.get("personal")}
     return [{**column, "personal": column["name"] in personal} for column in columns]

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,27 +78,24 @@ MODULES = modules()
 PRODUCT = {name: path for name, path in MODULES.items() if not is_simulator(name)}
 
 
-@lru_cache
+@cache
 def tree(path):
     return ast.parse(path.read_text())
 
 
-def is_for_types(node):
-    """What stands under `if TYPE_CHECKING:` is read by the type checker and never run."""
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+@cache
+def nodes(path):
+    return tuple(ast.walk(tree(path)))
 
 
-def imports(name, path, *, with_types=True):
+@cache
+def imports(name, path):
     """Everything a module imports, wherever in it the import stands."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    passed_over = {
-        id(inner) for node in ast.walk(tree(path)) if is_for_types(node) and not with_types for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree(path)):
-        if id(node) in passed_over:
-            continue
+    found = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
+            found += [each.name for each in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
@@ -106,7 +103,8 @@ def imports(name, path, *, with_types=True):
                 base = ".".join(steps[: len(steps) - node.level + 1] + ([node.module] if node.module else []))
             for each in node.names:
                 whole = f"{base}.{each.name}"
-                yield whole if whole in MODULES else base
+                found.append(whole if whole in MODULES else base)
+    return tuple(found)
 
 
 def room_of(name):
@@ -175,7 +173,7 @@ def test_only_accounts_builds_a_signed_client():
 
 def uses_of(module, path):
     """What a file takes from a module that it calls by its last name; an exception's class may be caught anywhere."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module:
             yield node.attr
         elif isinstance(node, ast.ImportFrom) and (node.module or "").endswith(f"storage.{module}"):
@@ -189,7 +187,7 @@ def test_only_land_writes_rows():
             continue
         texts = [
             node.value
-            for node in ast.walk(tree(path))
+            for node in nodes(path)
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         ]
         assert not [text for text in texts if WRITES_ROWS.search(text)], f"{name} may not write rows"
@@ -213,7 +211,7 @@ def test_only_the_snapshot_makes_statements_that_read_a_datasets_table():
         assert used <= set(MAY_READ.get(name, ())), f"{name} may not read rows past the snapshot: {used}"
         named = [
             node.value
-            for node in ast.walk(tree(path))
+            for node in nodes(path)
             if isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and re.search(r"\bdata\.(ds_|\{)", node.value)
@@ -233,7 +231,7 @@ def test_no_snapshot_and_no_page_is_had_without_a_policy():
     makers = {
         f"{name} {node.name}"
         for name, path in MODULES.items()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef)
         and any(isinstance(each, ast.Call) and getattr(each.func, "id", "") == "Snapshot" for each in ast.walk(node))
     }
@@ -244,7 +242,7 @@ def test_only_access_makes_a_policy():
     makers = {
         name
         for name, path in MODULES.items()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Policy"
     }
 
@@ -261,7 +259,7 @@ def test_what_the_ledger_knows_of_rows_is_told_through_a_policy():
     for name, path in MODULES.items():
         if ROOMS[room_of(name)] < upper or name in MAY_TELL or not name.startswith("datasets"):
             continue
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and node.attr in LEDGER_OF_ROWS:
                 said = ast.unparse(node)
                 is_model = re.search(r"(dataset|change)\.\w+$", said) or said.endswith("['dataset'].rows")
@@ -297,7 +295,7 @@ def test_only_the_sources_ask_for_the_kind_of_a_source():
         # The ledger stands below the sources, and knows of a file only that its rows are not Amazon's.
         if name.startswith(("datasets.backfill.sources", "connector.catalogue", "datasets.models")):
             continue
-        found = [ast.unparse(node) for node in ast.walk(tree(path)) if asks_for_the_kind(node)]
+        found = [ast.unparse(node) for node in nodes(path) if asks_for_the_kind(node)]
         assert not found, f"{name} asks for the kind of a source: {found}"
 
 
@@ -327,7 +325,7 @@ def test_modules_import_each_other_in_no_circle():
     below = {
         name: {
             each
-            for target in imports(name, path, with_types=False)
+            for target in imports(name, path)
             for each in with_packages(target)
             if each in MODULES
         }

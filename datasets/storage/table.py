@@ -120,6 +120,17 @@ def grow(cursor: CursorWrapper, dataset_id: int, generation: int, columns: Itera
             )
 
 
+def note_extra(cursor: CursorWrapper, dataset_id: int, generation: int) -> None:
+    """Writes down, for `read.has_extra`, that rows of the table have values in _extra."""
+    cursor.execute(
+        sql.SQL("COMMENT ON COLUMN {}.{}.{} IS 'what found no column, as JSON'").format(
+            sql.Identifier(read.SCHEMA),
+            sql.Identifier(read.table_name(dataset_id, generation)),
+            sql.Identifier(read.EXTRA),
+        )
+    )
+
+
 def drop(cursor: CursorWrapper, dataset_id: int, generation: int) -> None:
     """The table is no more; nothing where there was none."""
     cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(read.table(dataset_id, generation)))

@@ -48,18 +48,18 @@ def _thoroughly(reading: Reading, content_type: str) -> Split:
     if ragged:
         if not found.staged and not reading.has_placeable():
             raise errors.DocumentRefused(
-                "No line of Amazon's file has as many values as its header has titles, so nothing was loaded from "
+                f"No line of {raw.called} has as many values as its header has titles, so nothing was loaded from "
                 f"it. It is downloaded again; if that does not help, its days are {LATER}."
             )
         reading.notes.append(
-            f"{len(ragged)} lines of Amazon's file do not have as many columns as its header and were set aside; the "
+            f"{len(ragged)} lines of {raw.called} do not have as many columns as its header and were set aside; the "
             f"first is line {ragged[0]}."
         )
     if replaced:
         reading.note_replaced(len(replaced))
     if repeated:
         some = "1 line repeats" if len(repeated) == 1 else f"{len(repeated):,} lines repeat"
-        reading.notes.append(f"{some} the header of Amazon's file and was skipped; the first is line {repeated[0]}.")
+        reading.notes.append(f"{some} the header of {raw.called} and was skipped; the first is line {repeated[0]}.")
     return replace(found, note=" ".join(reading.notes))
 
 
@@ -86,7 +86,7 @@ def _quickly(reading: Reading, content_type: str) -> Split:
         return quick.Places(files.names.index(raw.report.day_column), channel, files)
 
     try:
-        placing.others_came |= quick.split(
+        others_came, reading.other_channels = quick.split(
             documents.open_bytes(raw.folder / "document"),
             header,
             first=raw.first_day,
@@ -98,6 +98,7 @@ def _quickly(reading: Reading, content_type: str) -> Split:
             foreign=reading.foreign,
             **raw.report.source.reading(raw.options),
         )
+        placing.others_came |= others_came
     except BaseException:
         for files in opened:
             files.discard()

@@ -38,7 +38,7 @@ class Places:
 
 def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=False, foreign=frozenset()):
     """Puts each line of the document into its day's file; answers whether the file has lines of days that are not
-    wanted.
+    wanted, and how many lines are of a foreign channel.
 
     `pieces` are the document's bytes. `header(titles)` is told the titles and answers Places. Lines of a `foreign` channel are
     passed over.
@@ -47,7 +47,7 @@ def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=
     """
     mark = MARKS[quote]
     known = {} if dates else {hour.encode(): day in wanted and day for hour, day in hours(first, last, zone).items()}
-    fits, others_came = FITS["date" if dates else "timestamptz"], False
+    fits, others_came, passed_over = FITS["date" if dates else "timestamptz"], False, 0
     others = frozenset(channel.encode() for channel in foreign)
     tabs = None
     for block in _blocks(pieces):
@@ -77,6 +77,7 @@ def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=
                     continue
                 raise NotOrdinary
             if others and line.split(b"\t", channel + 1)[channel].strip().lower() in others:
+                passed_over += 1
                 continue
             cells = line.split(b"\t", cuts)
             moment, day = cells[place], None
@@ -98,7 +99,7 @@ def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=
                 others_came = True
     if tabs is None:
         raise NotOrdinary
-    return others_came
+    return others_came, passed_over
 
 
 def _ordinary(line, mark, tabs):

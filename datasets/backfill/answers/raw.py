@@ -20,7 +20,7 @@ class Raw:
     `wanted` ones are to be had. Days are counted in `zone`. `options` are the dataset's answers, `country` is that of the
     account's home marketplace. Files that are being written bear the `mark`, so that a worker which lost the run writes into
     nobody's. `take_columns` makes the table take columns and answers the type of each one that it has then; `types` are
-    those that the declared columns have got by it.
+    those that the declared columns have got by it. `called` is what the answer is called within a sentence.
     """
 
     report: Report
@@ -35,6 +35,12 @@ class Raw:
     mark: str
     take_columns: Callable[[Columns], dict[str, str]]
     types: Mapping[str, str] = field(default_factory=dict)
+    called: str = "Amazon's file"
+
+    @property
+    def called_first(self) -> str:
+        """The same at the beginning of a sentence."""
+        return self.called[0].upper() + self.called[1:]
 
 
 @dataclass(frozen=True, slots=True)

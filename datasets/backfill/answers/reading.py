@@ -30,6 +30,7 @@ class Reading:
         self.kept, self.spare = [], []  # places of the file's columns: in the table, and without room in it
         self.loose = []  # (place in the row, title) of the values that go beside the table where a row is too wide for it
         self.beside = 0
+        self.other_channels = 0  # rows of sales channels that nobody chose
 
     def _foreign(self):
         """Sales channels that nobody chose: Amazon answers for the whole region, whatever marketplaces it is asked for.
@@ -48,14 +49,19 @@ class Reading:
         if not self.foreign or self.report.channel_column not in names:
             return rows
         place = names.index(self.report.channel_column)
-        return (row for row in rows if row[place].strip().lower() not in self.foreign)
+        return (row for row in rows if not self._is_foreign(row[place]))
+
+    def _is_foreign(self, channel):
+        is_foreign = channel.strip().lower() in self.foreign
+        self.other_channels += is_foreign
+        return is_foreign
 
     def day_files(self, titles):
         """Makes the table take these columns, and files for its days. What it has no room for becomes `spare`."""
         names = self.report.names_of(titles)
         if not titles or (self.report.day_column is not None and self.report.day_column not in names):
             raise errors.DocumentRefused(
-                f"Amazon's file has no column {self.report.day_column or 'at all'}, so its rows cannot be assigned to "
+                f"{self.raw.called_first} has no column {self.report.day_column or 'at all'}, so its rows cannot be assigned to "
                 f"days. {_instead(titles)} Nothing was loaded from it. It is downloaded again; if that does not help, "
                 f"its days are {LATER}."
             )
@@ -69,9 +75,9 @@ class Reading:
         self.kept = [place for place, name in enumerate(names) if name in types]
         missing = [column.name for column in self.report.columns if column.name not in names]
         if missing:
-            self.notes.append(f"Amazon's file has no {', '.join(missing)}; empty for these rows.")
+            self.notes.append(f"{self.raw.called_first} has no {', '.join(missing)}; empty for these rows.")
         declared = {column.name for column in self.report.columns}
-        self.loose, self.beside = [], 0
+        self.loose, self.beside, self.other_channels = [], 0, 0
         if len(self.kept) > SURE_COLUMNS:
             loose = [(at, place) for at, place in enumerate(self.kept) if names[place] not in declared]
             self.loose = [(at, titles[place]) for at, place in reversed(loose)]
@@ -154,6 +160,11 @@ class Reading:
             self.notes.append(
                 f"{files.cut} values of more than {stage.MOST_CELL:,} characters were truncated; the raw file has "
                 "them in full."
+            )
+        if self.other_channels:
+            some = "1 row is" if self.other_channels == 1 else f"{self.other_channels:,} rows are"
+            self.notes.append(
+                f"{some} of sales channels that the dataset did not choose and left out; its marketplaces say which it takes."
             )
         placing = self.placing or self.new_placing()
         self.notes += placing.notes()

@@ -53,7 +53,7 @@ class OwnFile(BuiltReport):
             raise CannotLoad(f"{upload.name}: {problem}") from None
 
     def read(self, asking: Asking, request: Request, raw: Raw) -> Split:
-        split = super().read(asking, request, raw)
+        split = super().read(asking, request, replace(raw, called="the file"))
         name = UploadedFile.objects.filter(pk=request.document_id).values_list("name", flat=True).first()
         from_where = f"From the uploaded file {name}." if name else "From an uploaded file."
         return replace(split, note=f"{from_where} {split.note}".strip())

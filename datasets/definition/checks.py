@@ -27,6 +27,10 @@ TO_OR_FROM_MERGE = (
     "A dataset with rows cannot be turned into a merge, nor a merge into something else: its rows were not kept by key. "
     "Clear its rows first, or clone it."
 )
+ROWS_OF_FILES = (
+    "This dataset has days from uploaded files, and a replace would drop them: it keeps only what Amazon returns again. Clear its "
+    "rows first, or create another dataset for the replace."
+)
 NEEDED = {
     "account": "Choose the account to load from.",
     "report": "Choose a report.",
@@ -140,6 +144,8 @@ def forbidden_by_rows(
     is_other_mode = mode != dataset.mode and "merge" in (mode, dataset.mode)
     if is_other_mode and dataset.days.filter(state__in=Day.IN).exists():  # none are once it was cleared
         yield "mode", TO_OR_FROM_MERGE
+    elif mode == "replace" != dataset.mode and dataset.days.filter(state__in=Day.IN, from_file=True).exists():
+        yield "mode", ROWS_OF_FILES
 
 
 def _kind_of_rows(report):

@@ -68,7 +68,7 @@ def _why_not(dataset: Dataset) -> str:
 def load(dataset: Dataset, upload: UploadedFile, by: User | None = None, *, now: datetime) -> Loading:
     """Starts the run. Raises CannotLoad, or runs.AlreadyRunning."""
     if reason := _why_not(dataset):
-        raise CannotLoad(f"{dataset.name} takes no files: {reason}")
+        raise CannotLoad(f"{dataset.name} does not accept files: {reason}")
     counts = _rows_by_day(dataset, upload)
     _refuse_misfits(dataset, upload, now)
     first, last = min(counts), max(counts)

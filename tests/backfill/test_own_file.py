@@ -13,6 +13,9 @@ from connector.spapi import documents
 from datasets.backfill import land, lifecycle
 from datasets.backfill.sources.file import CannotLoad
 from datasets.backfill.span import asked_for
+from datasets.definition import checks
+from datasets.definition.definition import Definition, InvalidDefinition
+from datasets.definition.payload import read_payload
 from datasets.models import Day, Run
 from datasets.storage import columns
 from datasets.storage.table import MOST_COLUMNS
@@ -211,6 +214,17 @@ def test_a_failed_day_of_a_file_promises_no_next_try(alice, recent, fill):
     assert fill(recent).state == "succeeded"
     failed.refresh_from_db()
     assert (failed.state, failed.attempts, failed.run_id) == ("failed", 1, run.pk)
+
+
+def test_a_dataset_with_days_of_files_cannot_become_a_replace(alice, older, recent):
+    """The next replace dropped them, and called that a success."""
+    _, run = load(recent, upload(alice, raw_file(older)), alice)
+    assert run.state == "succeeded", run.message
+
+    with pytest.raises(InvalidDefinition) as refused:
+        checks.check(read_payload(alice, {"mode": "replace"}, Definition.of(recent)), dataset=recent, now=NOW())
+
+    assert refused.value.errors == {"mode": [checks.ROWS_OF_FILES]}
 
 
 def test_a_failed_day_of_a_file_is_amazons_once_the_datasets_dates_reach_it(alice, recent, fill):

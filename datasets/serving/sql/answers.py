@@ -46,6 +46,7 @@ from datasets.serving.http.problems import endpoint
 from datasets.serving.http.stream import Stream
 from datasets.serving.http.validators import check_match, is_known, tagged, with_validators, without_body
 from datasets.serving.sql import refusals, sandbox, saved
+from datasets.serving.sql.limits import Limits
 
 SHAPE = ("_limit", "_header", "_bom", "_safe", "_dl", "_decimals")
 CONTROLS = ("sql", "_format", *SHAPE)
@@ -184,7 +185,7 @@ class Answering(Stream):
         now: datetime,
     ) -> None:
         """Everything that can go wrong goes wrong here, while an error can still be said: the rows are collected by then."""
-        limits, self.name = sandbox.Limits.of_settings(), slug
+        limits, self.name = Limits.of_settings(), slug
         self._connection = pool().getconn()
         try:
             self._ask(sandbox.Sandbox(self._connection, caller, tables, known, limits, now), text, has_table)

@@ -1,21 +1,15 @@
 """What is said where a statement cannot be carried out. PostgreSQL's own first line is passed on, without our names in it."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import errors
 
 from datasets.problems import Problem, Unavailable, nearest, shown
 from datasets.serving.sql import sql_text
-
-if TYPE_CHECKING:
-    from datasets.serving.sql.sandbox import Limits
-
+from datasets.serving.sql.limits import Limits
 
 log = logging.getLogger(__name__)
 

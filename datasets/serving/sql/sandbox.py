@@ -16,10 +16,8 @@ The rows are collected before the first one goes out, so that a failure on the w
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Self
 
 import psycopg
-from django.conf import settings
 from psycopg import errors, pq, sql
 
 from datasets.access.export_slots import take_everywhere
@@ -30,9 +28,8 @@ from datasets.models import Dataset
 from datasets.problems import Unavailable
 from datasets.rows import snapshot
 from datasets.serving.sql import allowed, reader, refusals, sql_text
+from datasets.serving.sql.limits import Limits
 
-SECONDS = 30
-ROWS = 1_000_000
 MEMORY = "32MB"  # of one sort or hash; what is more goes to temporary files
 TEMPORARY = "2GB"  # of all temporary files, where we may limit them
 MAX_TEXT = 100_000  # characters
@@ -51,18 +48,6 @@ KINDS = {
     "timestamptz": "timestamptz",
 }
 PLAIN_TEXT = ("text", "varchar", "bpchar", "bytea", "uuid", "time", "timetz", "interval")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one statement may take: seconds of time and rows of its answer."""
-
-    seconds: int = SECONDS
-    rows: int = ROWS
-
-    @classmethod
-    def of_settings(cls) -> Self:
-        return cls(getattr(settings, "SQL_SECONDS", SECONDS), getattr(settings, "SQL_ROWS", ROWS))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from datasets.models import Dataset, SavedQuery
 from datasets.problems import BadParameters, Conflict, NotFound, shown
 from datasets.rows.pool import pool
 from datasets.serving.sql import refusals, sandbox
+from datasets.serving.sql.limits import Limits
 
 MAX_QUERIES = 500  # of one person
 SLUG_LENGTH = 50
@@ -62,7 +63,7 @@ def check(caller: Caller, text: str, dataset: Dataset | None) -> None:
     """Raises Refused where PostgreSQL would not take the statement; nothing is computed."""
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
-    limits = sandbox.Limits.of_settings()
+    limits = Limits.of_settings()
     with pool().connection() as connection:
         box = sandbox.Sandbox(connection, caller, tables, known, limits, timezone.now())
         try:

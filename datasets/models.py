@@ -15,16 +15,16 @@ from connector.catalogue.report import Report
 from datasets import retries
 
 RUN_LENGTH = timedelta(hours=24)  # Domo's rule: a run goes on for at most a day, the next one goes on from the days
-MOST_INTERRUPTIONS = 3  # of workers at a request, one after the other without getting on
+MOST_INTERRUPTIONS = 3  # worker crashes at one request in a row without progress
 
 
 class LeaseLost(Exception):
-    """Another worker has the run now; whatever this one was about to write must not be."""
+    """Another worker has the run now; this one must not write anything more."""
 
 
 class DatasetQuerySet(models.QuerySet):
     def of(self, user):
-        """The datasets this person may see; a stranger's are as if they did not exist."""
+        """The datasets this person may see; those of others are treated as not existing."""
         return self.filter(owner=user)
 
     def due(self, now):
@@ -90,7 +90,8 @@ class Dataset(models.Model):
 
     @property
     def effective_report(self) -> Report | None:
-        """The report as this dataset's answers make it; None where the catalogue has dropped it: its rows can still be read."""
+        """The report as this dataset's answers make it; None if the catalogue no longer has it: its rows can still be
+        read."""
         try:
             return index.effective(self.report, self.options)
         except KeyError:
@@ -141,7 +142,7 @@ class Dataset(models.Model):
         days.update(again=True, request=None)
 
     def ask_anew(self):
-        """What is under way was asked for by another definition: none of it lands any more, and an open run begins anew."""
+        """Open requests were made for another definition: none of them lands any more, and an open run starts again."""
         Run.objects.filter(dataset=self).open().update(
             generation=self.building_generation(),
             state=Run.State.QUEUED,
@@ -153,8 +154,9 @@ class Dataset(models.Model):
             first_day=None,
             last_day=None,
         )
-        Day.objects.filter(dataset=self).lift_waits(forget=True)  # what failed was another question
-        # A replay or a file has lost what it was to land, and would end with nothing: it asks now, as any run.
+        Day.objects.filter(dataset=self).lift_waits(forget=True)  # those failures belong to the old definition
+        # A replay or a file run no longer has anything to land and would end with nothing: it now asks Amazon, like
+        # any run.
         self.runs.open().filter(trigger__in=Run.ASKS_NOTHING).update(trigger=Run.Trigger.MANUAL)
         for request in self.requests.filter(state__in=Request.OPEN):
             request.let_go()
@@ -164,7 +166,7 @@ class Dataset(models.Model):
         """Its days are those of this time zone from now on, by an open run too.
 
         In another one they began and ended at other instants: what is in, and what is under way, would leave rows out and have
-        others twice beside days of this zone. So it is all asked anew, as after a change of the answers.
+        others twice beside days of this zone. So it is all sent again, as after a change of the answers.
         """
         if self.days_zone:
             self.ask_anew()
@@ -184,7 +186,7 @@ class RunQuerySet(models.QuerySet):
 
 
 class Run(models.Model):
-    """One effort to bring a dataset up to date; at most one open per dataset."""
+    """One attempt to update a dataset; at most one is open per dataset."""
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -205,7 +207,7 @@ class Run(models.Model):
         REPLAY = "replay"
         FILE = "file"  # rows of a file that a person uploaded
 
-    ASKS_NOTHING = (Trigger.REPLAY, Trigger.FILE)  # they land what is there
+    ASKS_NOTHING = (Trigger.REPLAY, Trigger.FILE)  # they land stored answers
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="runs")
     generation = models.PositiveIntegerField()  # the table this run lands into
@@ -279,7 +281,8 @@ class Run(models.Model):
             raise LeaseLost
 
     def give_back(self, *, fence, until, message=""):
-        """The worker lets go: somebody goes on at `until`, or at once where it is None. False when the lease was lost."""
+        """The worker releases the run: any worker continues at `until`, or immediately if None. False if the lease was
+        lost."""
         return bool(
             Run.objects.filter(pk=self.pk, fence=fence, state=self.State.RUNNING).update(
                 state=self.State.WAITING if until else self.State.QUEUED,
@@ -292,7 +295,7 @@ class Run(models.Model):
         )
 
     def mark_interrupted(self):
-        """Its worker is gone: the lease is free, whatever that worker still tries is fenced off."""
+        """Its worker is gone: the lease is free, and anything that worker still tries is fenced off."""
         self.state, self.fence, self.lease_until, self.lease_owner = self.State.QUEUED, self.fence + 1, None, ""
         self.interruptions, self.hinted_at, self.not_before = self.interruptions + 1, None, None
         self.save()
@@ -356,19 +359,19 @@ class Request(models.Model):
     spool = models.CharField(max_length=500, blank=True)
     asked_at = models.DateTimeField(null=True)
     not_before = models.DateTimeField(null=True)
-    attempts = models.PositiveIntegerField(default=0)  # that came to nothing, in a row: the line was down
+    attempts = models.PositiveIntegerField(default=0)  # failed attempts in a row because the connection was down
     failures = models.PositiveIntegerField(
         default=0
-    )  # answers that were of no use, in all: FATAL, a dead token, a broken document
+    )  # unusable answers in total: FATAL, a dead token, a broken document
     failures_by = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))  # {Cause: how many of them}
-    in_hand = models.BooleanField(default=False)  # a worker is at it; what a dead worker leaves behind
-    interruptions = models.PositiveIntegerField(default=0)  # workers that died at it without getting on
-    failing_since = models.DateTimeField(null=True)  # the first of the failures in a row: Amazon did not answer it
+    in_hand = models.BooleanField(default=False)  # a worker is processing it; stays set if the worker dies
+    interruptions = models.PositiveIntegerField(default=0)  # workers that died at it without progress
+    failing_since = models.DateTimeField(null=True)  # since when Amazon has not answered it
     throttled_since = models.DateTimeField(null=True)  # the first of the 429s in a row: Amazon answered it nothing else
     answered_at = models.DateTimeField(null=True)  # when Amazon last answered it: evidence for others that fail
-    proof_asked_at = models.DateTimeField(null=True)  # when it last made a call only to see whether Amazon answers
+    proof_asked_at = models.DateTimeField(null=True)  # when it last made a call only to check whether Amazon answers
     part_of = models.BigIntegerField(null=True)  # the request whose days are asked for in parts, since the whole failed
-    is_parked = models.BooleanField(default=False)  # a part that failed and waits for what becomes of the others
+    is_parked = models.BooleanField(default=False)  # a part that failed and waits for the outcome of the others
     lacking = ArrayField(
         models.CharField(max_length=2), default=list, db_default=[]
     )  # marketplaces that are left out of the question, since Amazon refuses them
@@ -411,7 +414,7 @@ class Request(models.Model):
         self.keep(in_hand=True)
 
     def got_on(self, **moved):
-        """A step is done: what Amazon gave is kept, and whatever went wrong before is forgotten."""
+        """A step is done: Amazon's answer is kept, and earlier failures are reset."""
         fresh = {"not_before": None, "interruptions": 0, "in_hand": False, "message": ""}
         self.answered(**fresh | moved)
 
@@ -420,11 +423,11 @@ class Request(models.Model):
         self.keep(**{"attempts": 0, "failing_since": None, "throttled_since": None} | moved)
 
     def intend(self, *, asked_at, from_at, until_at):
-        """About to ask: written down first, so that an answer which gets lost can be looked for at Amazon."""
+        """About to ask: recorded first, so that a lost answer can be looked up at Amazon."""
         self.keep(asked_at=asked_at, from_at=from_at, until_at=until_at, cursor={})
 
     def unintend(self):
-        """Amazon said no, or was not asked: there is no answer to look for."""
+        """Amazon refused or was not asked: there is no answer to look up."""
         self.keep(asked_at=None)
 
     def wait(self, until, *, message, attempts=None, failing_since=None, throttled_since=None):
@@ -447,7 +450,7 @@ class Request(models.Model):
         return {"failures": self.failures + 1, "failures_by": by_cause}
 
     def start_over(self, until, *, message, cause, part_of=None):
-        """Asked anew, as if it had never been: what Amazon gave for it is of no more use."""
+        """Starts the request over: Amazon's earlier answer is discarded."""
         self.keep(
             **self._one_more(cause),
             state=self.State.PLANNED,
@@ -468,11 +471,11 @@ class Request(models.Model):
         )
 
     def park(self, message):
-        """It has failed, and is neither asked again nor given up before the other parts of its whole are over."""
+        """It has failed, and is neither retried nor abandoned before the other parts of the same request have ended."""
         self.keep(is_parked=True, not_before=None, message=message, in_hand=False)
 
     def ask_in_parts(self, cursor, *, message):
-        """Amazon refused the question as a whole: it is asked in another way, which the cursor tells."""
+        """Amazon refused the request as a whole: it is asked in another way, which the cursor records."""
         self.keep(
             state=self.State.PLANNED,
             cursor=cursor,
@@ -483,16 +486,16 @@ class Request(models.Model):
         )
 
     def adopt(self, amazon_id, *, at):
-        """Amazon makes this report for the very same question already."""
+        """Amazon is already building this report for the same request."""
         self.got_on(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={})
 
     def fetch_again(self, until, *, message):
-        """Amazon's document was of no use and is fetched once more."""
+        """Amazon's document was unusable and is downloaded again."""
         counted = self._one_more(self.Cause.DOCUMENT)
         self.keep(state=self.State.READY, not_before=until, message=message, in_hand=False, **counted)
 
     def reopen(self):
-        """Its raw answer is to be landed once more."""
+        """Its raw answer is to be landed again."""
         self.keep(state=self.State.COLLECTED, not_before=None, message="")
 
     @transaction.atomic
@@ -522,16 +525,17 @@ class Request(models.Model):
 
     @classmethod
     def put_down(cls, run):
-        """The run's worker lets go of what it had in hand, alive and well."""
+        """The run's worker releases the requests it was processing, without a failure."""
         cls.objects.filter(dataset=run.dataset_id, generation=run.generation, in_hand=True).update(in_hand=False)
 
     @classmethod
     def in_hand_of(cls, run):
-        """What the run's worker was at."""
+        """The requests that the run's worker was processing."""
         return cls.objects.filter(dataset=run.dataset_id, generation=run.generation, state__in=cls.OPEN, in_hand=True)
 
     def mark_interrupted(self, message, *, run):
-        """A worker was interrupted at it; once three were without getting on, it is given up, with the reason."""
+        """A worker was interrupted at it; after three interruptions without progress it is abandoned, with the
+        reason."""
         self.keep(interruptions=self.interruptions + 1, in_hand=False)
         if self.interruptions >= MOST_INTERRUPTIONS:
             self.fail(message, run=run)
@@ -558,11 +562,12 @@ class DayQuerySet(models.QuerySet):
         return self.to_bring_in().filter(request=None)
 
     def waiting(self, now):
-        """Days that have failed and whose next try is still to come."""
+        """Days that have failed and whose next attempt is still to come."""
         return self.filter(Q(state=Day.State.FAILED) | Q(again=True), not_before__gt=now)
 
     def lift_waits(self, *, forget=False):
-        """What has failed is tried again by the next run, however short ago it was; forgotten, as if it had never failed."""
+        """What has failed is tried again by the next run, however recent the failure; its count of failures is
+        reset."""
         waiting = self.exclude(not_before=None, attempts=0)
         waiting.update(not_before=None, **({"attempts": 0} if forget else {}))
 
@@ -595,7 +600,7 @@ class Day(models.Model):
     attempts = models.PositiveIntegerField(default=0)  # that failed, in a row and over all runs
     not_before = models.DateTimeField(null=True)  # of a day that failed: when its next try is due
     message = models.TextField(blank=True)
-    again = models.BooleanField(default=False)  # its rows are in and stay readable, and it is to be read once more
+    again = models.BooleanField(default=False)  # its rows are loaded and stay readable, and it is to be loaded again
     from_file = models.BooleanField(default=False, db_default=False)  # its rows are of an uploaded file, not Amazon's
     read_until = models.DateTimeField(
         null=True
@@ -622,7 +627,7 @@ class Day(models.Model):
         return Q(state=cls.State.FAILED) | Q(again=True, request=None, attempts__gt=0)
 
     def waits(self, now):
-        """Whether it has failed and its next try is still to come."""
+        """Whether it has failed and its next attempt is still to come."""
         return self.not_before is not None and self.not_before > now and (self.again or self.state == self.State.FAILED)
 
     @staticmethod
@@ -644,7 +649,7 @@ class Day(models.Model):
 
 
 class Change(models.Model):
-    """What Amazon restated: a day that was in and came back different."""
+    """What Amazon restated: a loaded day that came back different."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="changes")
     run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="changes")
@@ -666,7 +671,8 @@ class Change(models.Model):
 
 
 class ColumnProfile(models.Model):
-    """What the columns of a dataset hold, counted over a sample of its newest days; made anew after a run that changed rows."""
+    """What the columns of a dataset hold, counted over a sample of its newest days; rebuilt after a run that changed
+    rows."""
 
     dataset = models.OneToOneField(Dataset, on_delete=models.CASCADE, related_name="profile")
     version = models.BigIntegerField()  # of the dataset, when the sample was taken
@@ -681,7 +687,7 @@ class ColumnProfile(models.Model):
 
 class UploadedFileQuerySet(models.QuerySet):
     def of(self, user):
-        """The files this person may see; a stranger's are as if they did not exist."""
+        """The files this person may see; those of others are treated as not existing."""
         return self.filter(owner=user)
 
 
@@ -760,7 +766,7 @@ class Allowance(models.Model):
 
 class SavedQueryQuerySet(models.QuerySet):
     def of(self, user):
-        """The queries this person may see; a stranger's are as if they did not exist."""
+        """The queries this person may see; those of others are treated as not existing."""
         return self.filter(owner=user)
 
 

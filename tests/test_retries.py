@@ -25,7 +25,7 @@ def test_a_distance_in_words(distance, words):
 
 def test_what_is_said_of_days_that_failed_names_the_first_and_the_last_distance():
     assert retries.LATER == (
-        "tried again by later runs, an hour after the first failure and at growing distances up to a week"
+        "retried by later runs, an hour after the first failure and then at increasing intervals of up to a week"
     )
 
 

@@ -18,7 +18,8 @@ from datasets.models import Request, Run
 
 
 def step(asking: Asking, request: Request):
-    """Takes the request as far as it gets without waiting; raises spapi.errors for the run to judge (`outcomes.py`)."""
+    """Advances the request as far as possible without waiting; raises spapi.errors for the run to judge
+    (`outcomes.py`)."""
     source = index.of_request(request, asking.report)
     if request.state == Request.State.PLANNED:
         _ask(asking, source, request)
@@ -58,7 +59,7 @@ def _intend(asking, source, request):
 
 
 def _share(asking, request, now):
-    """Uses another dataset's answer to the same question, where there is one. What is reloaded is asked anew."""
+    """Uses another dataset's answer to the same question, where there is one. What is reloaded is sent again."""
     if asking.run.trigger == Run.Trigger.RELOAD or not request.source:
         return False
     other = sharing.find(request, zone=asking.zone_of(request), now=now, settling_days=asking.report.settling_days)
@@ -66,11 +67,11 @@ def _share(asking, request, now):
         return False
     if other.state in sharing.UNDER_WAY:
         raise errors.NotReady(
-            f"{other.dataset.name} is asking Amazon for the same days; the answer will serve both.",
+            f"{other.dataset.name} is already requesting the same days from Amazon; both will use the answer.",
             wait=max(1.0, scaled(FIRST_POLL).total_seconds()),
         )
     try:
         sharing.adopt(request, other)
-    except FileNotFoundError:  # dropped this very moment
+    except FileNotFoundError:  # dropped this exact moment
         return False
     return True

@@ -38,7 +38,7 @@ def forecast(
     source, quota_of_account = index.of(report), partial(_quota_seconds, account)
     if isinstance(report.window, NoWindow):
         seconds = source.seconds(1, quota_of_account) + source.one_answer_seconds
-        return Forecast(None, None, 1, 1, seconds, ["This report shows the present and has no history."])
+        return Forecast(None, None, 1, 1, seconds, ["This report shows the current state and has no history."])
     days = calendar.days(first, last) if first <= last else []
     zone = window.zone_of(report, account)
     needed = source.estimate(days, zone=zone, edge=last, days_in=_days_in(account, report))

@@ -50,8 +50,8 @@ def widen(run, report, names):
     for name in names:
         if run.dataset.mode == Dataset.Mode.MERGE and name in (*report.key_columns, report.version_column):
             raise errors.Refused(
-                f"Amazon sent a {name} that is not of its type. A merge tells rows and their versions apart by it, so "
-                f"nothing of these days was changed; they are {retries.LATER}. The other days go on."
+                f"Amazon sent a {name} of the wrong type. A merge needs it to tell rows and their versions apart, so "
+                f"these days were not changed; they are {retries.LATER}. The other days continue."
             )
     with transaction.atomic(), cursor() as c:
         c.execute("SET LOCAL lock_timeout TO '5s'")
@@ -61,7 +61,7 @@ def widen(run, report, names):
             _keep_columns(c, run.dataset)
     are = "are" if len(names) > 1 else "is"
     came = "the file has" if run.trigger == Run.Trigger.FILE else "Amazon sent"
-    return f"{', '.join(names)} {are} text from now on, since {came} values that are not of their type."
+    return f"{', '.join(names)} {are} text from now on, because {came} values of another type."
 
 
 def land(run, fence, day, staged, report, *, names, null, read_until, note="", lacking=(), turn=None):
@@ -77,7 +77,7 @@ def land(run, fence, day, staged, report, *, names, null, read_until, note="", l
             return _land(run, fence, day, staged, report, names, null, read_until, note, lacking, turn)
         except column_types.MISFITS as problem:
             name = column_types.misfit(problem)
-            if turn is not None:  # the table cannot change while the day beside this one is on its way
+            if turn is not None:  # the table cannot change while the parallel day is being landed
                 raise
             if name is None:
                 raise _refused(problem, run) from None
@@ -94,12 +94,13 @@ def land(run, fence, day, staged, report, *, names, null, read_until, note="", l
 def _refused(problem, run):
     if run.trigger == Run.Trigger.FILE:
         return errors.Refused(
-            f"The database does not take the file's rows of this day (SQLSTATE {problem.sqlstate}): a value is too long for a "
-            "key, or not storable. The other days go on. Mend the file, and load it again."
+            f"The database rejected the file's rows for this day (SQLSTATE {problem.sqlstate}): a value is too "
+            "long for a key, or cannot be stored. The other days continue. Correct the file and load it again."
         )
     return errors.Refused(
-        f"The database does not take the rows that Amazon sent for this day (SQLSTATE {problem.sqlstate}): a value is "
-        f"too long for a key, or not storable. What was in stays, and the other days go on. This one is {retries.LATER}."
+        f"The database rejected the rows that Amazon sent for this day (SQLSTATE {problem.sqlstate}): a value is too "
+        "long for a key, or cannot be stored. Earlier rows are kept, and the other days continue. This day is "
+        f"{retries.LATER}."
     )
 
 
@@ -120,10 +121,10 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, lackin
         wanders = mode == Dataset.Mode.MERGE and report.day_column == report.version_column
         restated = not same and day.state in Day.IN and is_news and not wanders
         before = read.totals(c, run.dataset_id, run.generation, day.day) if restated else {}
-        if same:  # Amazon sent what is there already: the rows stay as they are, only the ledger moves on
+        if same:  # Amazon sent the same rows: they stay unchanged, only the ledger is updated
             landed = modes.Landed(rows=day.rows, change=0)
         elif staged or day.state == Day.State.LANDED or mode != Dataset.Mode.MERGE:
-            # A day that is built aside a second time is replaced whole, as in an append.
+            # A day that is built in the new generation a second time is replaced completely, as in an append.
             again = mode == Dataset.Mode.REPLACE and day.state in Day.IN
             landed = modes.MODES[Dataset.Mode.APPEND if again else mode](
                 c,
@@ -142,14 +143,14 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, lackin
         is_first_extra = staged and staged.has_extra and not read.has_extra(c, run.dataset_id, run.generation)
         if is_first_extra:
             table.note_extra(c, run.dataset_id, run.generation)
-        # The fence comes last, so that a page that cancels or a heartbeat never waits behind a COPY.
+        # The fence is checked last, so that a cancel or a heartbeat never waits behind a COPY.
         c.execute("SELECT fence, state FROM datasets_run WHERE id = %s FOR UPDATE", [run.pk])
         if c.fetchone() != (fence, "running"):
             raise LeaseLost
         if is_first_extra and run.generation == run.dataset.generation:
             _keep_columns(c, run.dataset)
         rows = staged.rows if staged else 0
-        if restated and (landed.rows or mode != Dataset.Mode.MERGE):  # a merge that wrote nothing found all as it was
+        if restated and (landed.rows or mode != Dataset.Mode.MERGE):  # a merge that wrote nothing changed nothing
             Change.objects.create(
                 dataset_id=run.dataset_id,
                 run=run,
@@ -173,7 +174,7 @@ def flip(run, fence) -> list[str]:
     """
     if lost := _lost_by_a_flip(run):
         return lost
-    with transaction.atomic(), cursor() as c:  # what takes long comes before, where it is in nobody's way
+    with transaction.atomic(), cursor() as c:  # the slow part comes first, where it blocks nobody
         if read.exists(c, run.dataset_id, run.generation):
             table.index(c, run.dataset_id, run.generation)
     with transaction.atomic(), cursor() as c:
@@ -199,7 +200,8 @@ def _lost_by_a_flip(run):
 
 
 def trim(dataset, generation, first, last):
-    """Replace: what an unfinished earlier effort built outside these days goes, so that the flip shows just the range."""
+    """Replace: removes days outside the range that an unfinished earlier run built, so that the switch shows only the
+    range."""
     with transaction.atomic(), cursor() as c:
         for request in Request.objects.filter(dataset=dataset, generation=generation, state__in=Request.OPEN).exclude(
             first_day__lte=last, last_day__gte=first
@@ -218,7 +220,7 @@ def trim(dataset, generation, first, last):
 
 
 def _is_in(run, fence, day, staged):
-    """After a commit of unknown outcome: whether the day is in by this very lease."""
+    """After a commit with unknown outcome: whether this lease landed the day."""
     found = Day.objects.get(pk=day.pk)
     mine = Run.objects.filter(pk=run.pk, fence=fence).exists()
     return (

@@ -1,4 +1,4 @@
-"""A run's beginning and its cancellation: rows of the ledger, no work. The engine works on what stands there."""
+"""Starting and cancelling runs: ledger entries only. The engine does the work."""
 
 from django.db import IntegrityError, transaction
 
@@ -9,7 +9,7 @@ class AlreadyRunning(Exception):
     """The dataset has an open run."""
 
     def __init__(self, run):
-        super().__init__("A run is already under way.")
+        super().__init__("A run is already in progress.")
         self.run = run
 
 
@@ -58,16 +58,16 @@ def reloadable(dataset, first, last):
 
 def _whole_periods(dataset, first, last):
     report = dataset.effective_report
-    if report is None or not report.has_dates:  # of a report that was dropped the run will say so
+    if report is None or not report.has_dates:  # if the report was dropped, the run says so
         return first, last
     return report.window.period(first)[0], report.window.period(last)[1]
 
 
 def cancel(run):
-    """Asks the run to stop: at once where nobody works on it, else after the day in hand."""
+    """Asks the run to stop: immediately if no worker has it, else after the current day."""
     Run.objects.filter(pk=run.pk).open().update(cancel_requested=True, not_before=None, hinted_at=None)
 
 
 def place_of(run):
-    """The name under which a run stands in line for Amazon's quota."""
+    """The name under which a run queues for Amazon's quota."""
     return f"run {run.pk}"

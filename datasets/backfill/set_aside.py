@@ -141,7 +141,7 @@ class SetAside:
     def halve(
         self, request: Request, message: str, *, part_of: int | None = None, cause: Request.Cause = Request.Cause.HALVED
     ):
-        """The older half of the days, whole periods, becomes a request of its own; both are asked for anew."""
+        """The older half of the days, whole periods, becomes a request of its own; both are requested again."""
         middle = self._middle(request)
         with transaction.atomic():
             older = Request.objects.create(

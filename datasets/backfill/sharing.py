@@ -86,7 +86,7 @@ def find(request: Request, *, zone: str, now: datetime, settling_days: int) -> R
 def adopt(request: Request, other: Request):
     """Takes over the other's raw answer as if it had been asked for; the files are linked, not copied, where that can be.
 
-    Raises FileNotFoundError where the files were dropped this very moment.
+    Raises FileNotFoundError where the files were dropped this exact moment.
     """
     here, there = raw_folder(request.dataset_id, request.pk), raw_folder(other.dataset_id, other.pk)
     shutil.rmtree(here, ignore_errors=True)

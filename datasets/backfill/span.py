@@ -1,4 +1,4 @@
-"""Which days a dataset is to hold: what its words mean today, as far as Amazon reaches."""
+"""Which days a dataset is to hold: what its start and end mean today, within Amazon's retention."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def completed_periods(span, rule, *, newest, earliest=None) -> Span:
 def span_of(dataset, report, now) -> Span:
     """The days the dataset is to hold as of now."""
     zone = zone_of(report, dataset.account)
-    newest = calendar.today(now - report.lag, zone)  # a day that has only just begun cannot be asked for yet
+    newest = calendar.today(now - report.lag, zone)  # a day that has only just begun cannot be requested yet
     if isinstance(report.window, NoWindow):
         return Span(newest, newest)
     today = calendar.today(now, zone)

@@ -21,7 +21,7 @@ COME_BACK_SECONDS = 20  # a wait this short is told to the broker at once; a lon
 
 @shared_task(name="datasets.tasks.advance", acks_late=True, ignore_result=True)
 def advance(*, run_id, by_hand=False, **_later):
-    """One worker's turn at a run; when there is soon more to do, says so."""
+    """One worker's turn at a run; schedules the next turn if there is soon more to do."""
     wait = engine.advance(run_id)
     if wait is not None and wait <= COME_BACK_SECONDS:
         hint(run_id, wait, by_hand=by_hand)
@@ -29,7 +29,7 @@ def advance(*, run_id, by_hand=False, **_later):
 
 @shared_task(name="datasets.tasks.tick", ignore_result=True)
 def tick(**_later):
-    """Releases what died, starts what is due, hints at what waits."""
+    """Releases dead runs, starts due ones, and sends hints for runs that wait."""
     with left_to_the_next("the tick"):
         now = database_now()
         dispatch.release_dead_leases(now)
@@ -40,23 +40,24 @@ def tick(**_later):
 
 @shared_task(name="datasets.tasks.housekeeping", ignore_result=True)
 def clean(**_later):
-    """Drops what nobody needs any more."""
+    """Drops what is no longer needed."""
     with left_to_the_next("housekeeping"):
         housekeeping.clean(database_now())
 
 
 def hint(run_id, wait=0.0, *, by_hand):
-    """Tells the broker that a run can get on. Losing this changes nothing: the tick finds the run again."""
+    """Tells the broker that a run can get on. Losing the message changes nothing: the tick finds the run again."""
     tell(advance, "interactive" if by_hand else "backfill", wait, run_id=run_id, by_hand=by_hand)
 
 
 def tell(task, queue, wait=0.0, **arguments):
-    """Puts a task into a queue; False, and no failure, where the broker is away: what has to be done stands in the database."""
+    """Puts a task into a queue; False, and no failure, if the broker is unavailable: the work to do is recorded in the
+    database."""
     try:
         task.apply_async(kwargs=arguments, countdown=wait or None, queue=queue)
     except (OperationalError, OSError) as problem:
         log.warning(
-            "the broker could not be told of %s %s (%s); the tick will", task.name, arguments, type(problem).__name__
+            "could not notify the broker of %s %s (%s); the tick will", task.name, arguments, type(problem).__name__
         )
         return False
     return True

@@ -1,4 +1,4 @@
-"""Which of several marketplaces it is that Amazon refuses: each is asked for by itself, and the others load.
+"""Finds which of several marketplaces Amazon refuses: each is requested separately, and the others are loaded.
 
 Amazon answers a question that names a refused marketplace with one refusal of the whole, and does not say which it was.
 So each is asked for alone, one call each, within the quota, and what comes out is remembered with the account
@@ -65,7 +65,8 @@ def begin(asking: Asking, request: Request, problem: errors.Refused) -> bool:
     trace = Trace(left=tuple(countries), kind=kind, fact=problem.fact, facts=problem.facts)
     request.ask_in_parts(
         Progress(tracing=trace).stored(),
-        message=f"{problem.fact} Each of its marketplaces is asked for by itself, to find out which one Amazon refuses.",
+        message=f"{problem.fact} Each of its marketplaces is now requested separately, to find out which one Amazon "
+        "refuses.",
     )
     return True
 
@@ -186,7 +187,7 @@ def _conclude(asking, request, trace):
         return
     for one in made:
         _withdraw(asking, request, one)
-    request.ask_in_parts({}, message=f"Amazon refuses {listed(list(refused))} only; asked for the others.")
+    request.ask_in_parts({}, message=f"Amazon refuses {listed(list(refused))} only; requesting the others.")
 
 
 def _differing(refused):
@@ -227,15 +228,15 @@ def note(asking: Asking, request: Request) -> str:
         return ""
     return (
         f"Without {listed(request.lacking)}: {_said(asking.report, asking.account, request.lacking)} "
-        "The day is read again once Amazon answers."
+        "The day is loaded again once Amazon answers."
     )
 
 
 def kept(asking: Asking, request: Request) -> str:
     """What is said of a day whose rows are not given up for a reading that lacks marketplaces."""
     return (
-        f"Amazon does not answer for {listed(request.lacking)} any more, so the rows of before, which have it, stay as they "
-        f"are. {_said(asking.report, asking.account, request.lacking)} The day is {LATER}."
+        f"Amazon does not answer for {listed(request.lacking)} any more, so the earlier rows, which include it, are "
+        f"kept. {_said(asking.report, asking.account, request.lacking)} The day is {LATER}."
     )
 
 
@@ -253,8 +254,8 @@ def summary(run: Run, report: Report, account: Account) -> str:
     count = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[]).count()
     return (
         f"{count:,} {'day is' if count == 1 else 'days are'} without {listed(countries)}: "
-        f"{_said(report, account, countries)} The other marketplaces load. Amazon is asked again once a day, and the days "
-        "are read again once it answers."
+        f"{_said(report, account, countries)} The other marketplaces are loaded. Amazon is asked again once a day, "
+        "and the days are loaded again once it answers."
     )
 
 

@@ -19,7 +19,7 @@ from datasets.backfill.sources import index
 from datasets.backfill.sources.asking import Asking
 from datasets.models import Dataset, Run
 
-TURN_SECONDS = 120  # a worker lets others have their turn after this long
+TURN_SECONDS = 120  # after this long a worker yields to others
 
 
 class Turn:
@@ -48,12 +48,12 @@ class Turn:
                 raise lease.LeaseLost
             if self._is_cancelled():
                 return self._stop(
-                    Run.State.CANCELLED, "Cancelled. The days that are in stay; the next run goes on from here."
+                    Run.State.CANCELLED, "Cancelled. Days already loaded are kept; the next run continues from here."
                 )
             if now >= self.run.deadline:
-                message = "A run lasts 24 hours at the most, and these are over. What is in stays; the next run goes on from here."
+                message = "The run reached its limit of 24 hours. Days already loaded are kept; the next run continues from here."
                 if waited_for := self._sentence():
-                    message += f" It last waited for this: {waited_for}"
+                    message += f" It was last waiting for: {waited_for}"
                 return self._stop(Run.State.PARTIAL, message)
             request = self.schedule.next(now)
             if request is None:
@@ -77,7 +77,8 @@ class Turn:
             now = told_at or database_now()
 
     def _is_of_another_zone(self):
-        """Whether the days so far were counted in another zone than the account has by now: then the run begins anew."""
+        """Whether the days so far were counted in another zone than the account has by now: then the run begins
+        again."""
         dataset, zone = self.run.dataset, self.asking.zone
         if dataset.days_zone == zone or not self.asking.report.has_dates:
             return False

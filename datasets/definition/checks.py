@@ -22,10 +22,10 @@ from datasets.definition.days import LAST_WHOLE_DAY, read_days
 from datasets.definition.definition import MODES, SCHEDULES, Definition, InvalidDefinition, Proposal, Schedule
 from datasets.models import Dataset, Day
 
-NO_LONGER = "This cannot be changed once a dataset has rows. Clone or make another dataset for it."
+NO_LONGER = "This cannot be changed once a dataset has rows. Clone this dataset or create another one."
 TO_OR_FROM_MERGE = (
-    "A dataset with rows cannot be turned into a merge, nor a merge into something else: its rows were not kept by key. "
-    "Clear its rows first, or clone it."
+    "A dataset with rows cannot be changed to or from merge, because only a merge keeps its rows by key. Clear its "
+    "rows first, or clone it."
 )
 ROWS_OF_FILES = (
     "This dataset has days from uploaded files, and a replace would drop them: it keeps only what Amazon returns again. Clear its "
@@ -34,7 +34,7 @@ ROWS_OF_FILES = (
 NEEDED = {
     "account": "Choose the account to load from.",
     "report": "Choose a report.",
-    "name": "Give the dataset a name.",
+    "name": "Enter a name for the dataset.",
 }
 MAX_LENGTHS = {"report": 100, "start": 20, "end": 20, "schedule_zone": 64, "name": 200, "description": 5000}
 CHOICES = {"mode": MODES, "schedule_kind": SCHEDULES}

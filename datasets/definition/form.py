@@ -57,21 +57,21 @@ class DatasetForm(forms.Form):
         required=False,
         max_length=MAX_LENGTHS["end"],
         widget=DayInput,
-        help_text="Loaded too. With yesterday, each run brings the newest whole day.",
+        help_text="This day is included. With yesterday, each run loads the newest complete day.",
     )
     mode = Typed(label="Update mode", required=False)
     schedule_kind = Typed(label="Schedule", required=False)
     schedule_at = Typed(
         label="At",
         required=False,
-        help_text="By the clock of this time zone.",
+        help_text="In this time zone.",
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
     )
     schedule_zone = Typed(
         label="Time zone",
         required=False,
         max_length=MAX_LENGTHS["schedule_zone"],
-        help_text="Empty: the marketplace's own.",
+        help_text="Empty: the marketplace's time zone.",
         widget=forms.TextInput({"list": "zones", "autocomplete": "off", "spellcheck": "false"}),
     )
     name = Typed(max_length=MAX_LENGTHS["name"])

@@ -126,7 +126,7 @@ def _schedule(payload, base, unread):
         return Schedule()
     unknown = sorted(set(map(str, said)) - {"kind", "at", "zone"})
     if unknown:
-        unread["schedule"] = f"The schedule knows kind, at and zone, not {', '.join(unknown)[:100]}."
+        unread["schedule"] = f"The schedule has the fields kind, at and zone, not {', '.join(unknown)[:100]}."
     at = said.get("at")
     if not isinstance(at, time):
         at, sentence = read_time(str(at or ""))

@@ -40,7 +40,7 @@ def rule(name: str) -> str:
 
 
 def misfit(error: psycopg.Error) -> str | None:
-    """The column that a COPY stumbled over, from PostgreSQL's own words; None where it names none. `error` is one
+    """The column at which a COPY failed, from PostgreSQL's message; None if it names none. `error` is one
     of MISFITS."""
     if isinstance(error, psycopg.errors.CheckViolation):
         return (error.diag.constraint_name or "").removesuffix("_ok") or None

@@ -37,7 +37,7 @@ def append(
     chunks: Iterable[bytes],
     null: str,
 ) -> Landed:
-    """The day is replaced whole: what was there of it goes, what Amazon sent comes. No other day is touched.
+    """The day is replaced completely: its old rows are deleted and Amazon's rows inserted. No other day is touched.
 
     `chunks` are the bytes of a COPY in text format in which `null` stands for no value. Raises one of
     `columns.MISFITS` where a value does not fit.
@@ -59,9 +59,9 @@ def replace(
     chunks: Iterable[bytes],
     null: str,
 ) -> Landed:
-    """The day comes into the generation that is built aside; what makes it a replace is the pointer that flips at the end.
+    """The day is written to the new generation; the replace takes effect when the pointer is switched at the end.
 
-    Only for a day that is not in yet: the table has no index to find older rows of it by, and there are none.
+    Only for a day that is not loaded yet: the table has no index to find older rows of it, and there are none.
     """
     came = _copy(cursor, read.table(dataset_id, generation), names, chunks, null)
     return Landed(rows=came, change=came)
@@ -79,8 +79,8 @@ def merge(
 ) -> Landed:
     """Upsert on the key: a row is written when it is new or really differs, and an older version never wins.
 
-    Twins of one key inside the batch are resolved by version, then by order of arrival. Rows that are there already to the
-    last column are left out beforehand: ON CONFLICT would lock each of them, and to lock a row is to write it.
+    Duplicate keys within the batch are resolved by version, then by order of arrival. Rows that already exist with
+    identical values are left out in advance: ON CONFLICT would lock each of them, and locking a row writes it.
     """
     table = read.table(dataset_id, generation)
     stage = sql.Identifier("stage")
@@ -132,19 +132,19 @@ def merge(
 
 
 class KeyNotUnique(Exception):
-    """Two different rows bear the same key, and no version tells which is the newer one: a merge would lose one of them."""
+    """Two different rows have the same key, and no version shows which is newer: a merge would lose one of them."""
 
     def __init__(self, key: Sequence[str], value: str) -> None:
         super().__init__(
-            f"Two different rows of Amazon's answer have the same {' and '.join(key)} ({value}), so a merge would lose one of "
-            "them. Nothing of this day was changed. Choose append for this report, which keeps every row."
+            f"Two different rows in Amazon's answer have the same {' and '.join(key)} ({value}), so a merge would "
+            "lose one of them. This day was not changed. Use append for this report, which keeps every row."
         )
 
 
 def _refuse_ambiguous(
     cursor: CursorWrapper, stage: sql.Identifier, names: Sequence[str], key: Sequence[str], version: str | None
 ) -> None:
-    """Stops before a row is lost: twins of one key and version must be equal to the last column."""
+    """Stops before a row is lost: rows with the same key and version must be identical in every column."""
     identity = sql.SQL(", ").join(map(sql.Identifier, [*key, version] if version else key))
     shown = sql.SQL(", ").join(map(sql.Identifier, key))
     cursor.execute(

@@ -1,4 +1,4 @@
-"""Makes, grows and drops the physical tables: one per dataset and generation, in the schema `data`."""
+"""Creates, extends and drops the physical tables: one per dataset and generation, in the schema `data`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 400  # of a report; PostgreSQL holds 1,600, but not in rows of 8 kB
 ROW_ROOM = 8_000  # bytes of a row for the report's own values
-WIDEST_CELL = 24  # bytes that a value takes of it at the most: PostgreSQL keeps what is longer elsewhere
+WIDEST_CELL = 24  # bytes that a value takes of it at most: PostgreSQL keeps what is longer elsewhere
 SURE_COLUMNS = ROW_ROOM // WIDEST_CELL  # so many find room in a row whatever is in them
 
 
@@ -31,10 +31,9 @@ def create(
 ) -> None:
     """Makes the table where it is missing and adds the columns it lacks.
 
-    `key` names the columns that are unique in a merge. A table that is
-    built aside is indexed last, which is half again as quick, and takes its numbers by the thousand until then.
-    The defaults of the system columns are what the landing transaction says of itself, so that a file of
-    rows passes into COPY without being touched.
+    `key` names the columns that are unique in a merge. The table of a new generation is indexed last, which is one and
+    a half times as fast, and takes its numbers by the thousand until then. The defaults of the system columns are what
+    the landing transaction says of itself, so that a file of rows passes into COPY without being touched.
     """
     table = read.table(dataset_id, generation)
     _create_schema(cursor)

@@ -12,7 +12,7 @@ from datasets.models import Day
 from datasets.views.dataset import ReloadForm
 from datasets.views.find import find_dataset, find_run
 
-UNDER_WAY = "A run is already under way, so no other was started. Watch it here, or cancel it first."
+UNDER_WAY = "A run is already in progress, so no new run was started. Follow it here, or cancel it first."
 
 
 @require_POST
@@ -21,7 +21,7 @@ def run(request, slug):
     dataset = find_dataset(request, slug)
     try:
         tasks.start(dataset, by=request.user)
-        messages.success(request, "The run has been started. Days come in newest first.")
+        messages.success(request, "The run has started. Days are loaded newest first.")
     except AlreadyRunning:
         messages.info(request, UNDER_WAY)
     return redirect("dataset", dataset.slug)
@@ -45,15 +45,16 @@ def reload(request, slug):
     if not count:
         messages.error(
             request,
-            "Nothing was reloaded: the rows of these days came from an uploaded file, and Amazon is not asked for them.",
+            "Nothing was reloaded: the rows of these days came from an uploaded file, so they are not requested from "
+            "Amazon.",
         )
         return redirect("dataset", dataset.slug)
     try:
         tasks.reload(dataset, first, last, by=request.user)
         many = f"{count:,} days are" if count > 1 else "1 day is"
-        stay = f" {known - count:,} of an uploaded file stay as they are." if known > count else ""
+        stay = f" {known - count:,} from an uploaded file do not change." if known > count else ""
         messages.success(
-            request, f"{many} fetched again. Their rows stay as they are until the new ones have come.{stay}"
+            request, f"{many} being loaded again. The current rows remain until the new ones are loaded.{stay}"
         )
     except AlreadyRunning:
         messages.info(request, UNDER_WAY)
@@ -66,7 +67,7 @@ def pause(request, slug):
     dataset = find_dataset(request, slug)
     lifecycle.pause(dataset)
     messages.success(
-        request, "Paused: no run is scheduled until you resume it. A run that is under way ends by itself."
+        request, "Paused: no run is scheduled until you resume the dataset. A run in progress finishes normally."
     )
     return redirect("dataset", dataset.slug)
 
@@ -76,7 +77,7 @@ def pause(request, slug):
 def resume(request, slug):
     dataset = find_dataset(request, slug)
     lifecycle.resume(dataset, timezone.now())
-    messages.success(request, "Resumed: the schedule holds again, and the next run catches up on what was missed.")
+    messages.success(request, "Resumed: the schedule is active again, and the next run catches up on missed days.")
     return redirect("dataset", dataset.slug)
 
 
@@ -85,7 +86,7 @@ def resume(request, slug):
 def clear(request, slug):
     dataset = find_dataset(request, slug)
     lifecycle.clear(dataset)
-    messages.success(request, "All rows are cleared. The definition stays, and the next run loads everything anew.")
+    messages.success(request, "All rows were deleted. The definition is kept, and the next run loads everything again.")
     return redirect("dataset", dataset.slug)
 
 
@@ -94,7 +95,7 @@ def clear(request, slug):
 def delete(request, slug):
     dataset = find_dataset(request, slug)
     lifecycle.remove(dataset)
-    messages.success(request, f"{dataset.name} is deleted, with its rows and its history.")
+    messages.success(request, f"{dataset.name} was deleted, with its rows and its history.")
     return redirect("datasets")
 
 
@@ -104,7 +105,7 @@ def cancel(request, run_id):
     run = find_run(request, run_id)
     if run.is_open:
         tasks.cancel(run)
-        messages.success(request, "The run stops after the day in hand. What is in stays.")
+        messages.success(request, "The run stops after the current day. Days already loaded are kept.")
     else:
-        messages.info(request, "The run was already over, so there was nothing to cancel.")
+        messages.info(request, "The run had already ended, so there was nothing to cancel.")
     return redirect("run", run.pk)

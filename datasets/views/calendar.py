@@ -27,7 +27,7 @@ class Cell:
 
     day: date
     state: str
-    rows: int | None = 0  # None: not to be told
+    rows: int | None = 0  # None: not to be shown
     attempts: int = 0
     lacking: tuple[str, ...] = ()  # marketplaces that Amazon refused when it was read
 

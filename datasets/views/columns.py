@@ -28,7 +28,7 @@ TYPE_WORDS = {
 @require_http_methods(["GET", "POST"])
 @login_required
 def columns(request, slug):
-    """GET shows the profile; POST has it made anew by a worker."""
+    """GET shows the profile; POST has it rebuilt by a worker."""
     dataset = find_dataset(request, slug)
     if request.method == "POST":
         if tell(tasks.profile, "interactive", dataset_id=dataset.pk):

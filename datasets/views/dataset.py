@@ -44,7 +44,7 @@ class ReloadForm(forms.Form):
     def clean(self):
         given = super().clean()
         if given.get("first") and given.get("last") and given["first"] > given["last"]:
-            raise forms.ValidationError("The first day is after the last one. Swap the two.")
+            raise forms.ValidationError("The first day is after the last one. Swap them.")
         return given
 
 
@@ -135,31 +135,31 @@ def sentence(dataset, known, run, report, left, next_try=None):
     failed = f" {known.days_failed:,} failed." if known.days_failed else ""
     if report is not None and not report.has_dates:
         if run:
-            return "Amazon is being asked for the present state."
+            return "Amazon is being asked for the current state."
         if known.newest is None:
             return "Nothing has been loaded yet." if known.state != "failed" else known.last_run.message
-        return f"As Amazon had it on {_date(known.newest)}. This report shows the present and has no history."
+        return f"As Amazon had it on {_date(known.newest)}. This report shows the current state and has no history."
     so_far = f"{known.days_done:,} of {known.days_total:,} days loaded"
     if run:
         if run.first_day is None:
-            return "The run is about to begin. Amazon usually needs a minute or more for the first days."
+            return "The run is about to start. The first days usually take Amazon a minute or more."
         if known.days_done >= known.days_total:
-            return f"All {known.days_total:,} days are loaded; the latest ones are being read again.{_left(left)}"
+            return f"All {known.days_total:,} days are loaded; the latest ones are being loaded again.{_left(left)}"
         return f"{so_far}, newest first.{failed}{_left(left)}"
     if known.state == "new":
-        return f"Nothing has been loaded yet. {known.days_total:,} days are to come in, newest first."
+        return f"Nothing has been loaded yet. {known.days_total:,} days will be loaded, newest first."
     if known.days_done >= known.days_total:
         without = (
             f", {known.days_lacking:,} of them without a marketplace that Amazon refuses" if known.days_lacking else ""
         )
         return f"All {known.days_total:,} days are loaded{without}."
     if not dataset.account.works:
-        return f"{so_far}.{failed} Nothing new comes in until the account works again."
+        return f"{so_far}.{failed} No new data is loaded until the account works again."
     if dataset.paused:
-        return f"{so_far}.{failed} Paused: no run is scheduled until you resume it."
+        return f"{so_far}.{failed} Paused: no run is scheduled until you resume the dataset."
     if next_try:
-        return f"{so_far}.{failed} These are tried again by the first run after {written(next_try)}."
-    return f"{so_far}.{failed} The next run goes on with the missing ones."
+        return f"{so_far}.{failed} The first run after {written(next_try)} tries them again."
+    return f"{so_far}.{failed} The next run continues with the missing days."
 
 
 def _shown_meanwhile(dataset, known, run):

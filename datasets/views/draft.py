@@ -24,17 +24,17 @@ from datasets.views import draft_lines
 
 DEFAULTS = {"start": "today-90", "end": "yesterday", "schedule_kind": "daily", "schedule_at": "06:00"}
 DAY_WORDS = (
-    ("yesterday", "the newest whole day"),
-    ("today", "the day that is not over yet"),
+    ("yesterday", "the newest complete day"),
+    ("today", "the current day, not complete yet"),
     ("today-7", "a week back"),
     ("today-30", "a month back"),
     ("today-90", "three months back"),
     ("today-365", "a year back"),
 )
 MODE_WORDS = {
-    "append": "Each day is added once and kept. A day that is loaded again replaces itself, so nothing is doubled.",
-    "replace": "Each run loads the whole range anew. Readers see the old rows until the new ones are complete.",
-    "merge": "Each row has a key: a newer version takes the place of an older one.",
+    "append": "Each day is added once and kept. A day that is loaded again replaces its old rows, so nothing is duplicated.",
+    "replace": "Each run loads the whole range again. Readers see the old rows until the new ones are complete.",
+    "merge": "Each row has a key: a newer version replaces an older one.",
 }
 STEPS = (
     ("credentials", "Credentials", ("account",)),
@@ -188,10 +188,10 @@ class Draft:
 
     def _why_not(self, mode):
         if self.report.forced_mode:
-            return f"{self.report.title} is always kept by {self.report.forced_mode}."
+            return f"{self.report.title} always uses {self.report.forced_mode}."
         if mode == "merge" and not self.report.key_columns:
-            return f"{self.report.title} has no sure key to merge by."
-        return f"{self.report.title} cannot be kept this way."
+            return f"{self.report.title} has no reliable key for a merge."
+        return f"{self.report.title} does not support this mode."
 
     @property
     def line(self) -> str:

@@ -1,4 +1,4 @@
-"""Resolves a URL to an object, among those this user may see: a stranger's is as if it did not exist."""
+"""Resolves a URL to an object, among those this user may see: those of others are treated as not existing."""
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone

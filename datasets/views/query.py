@@ -43,7 +43,7 @@ def query(request, slug):
         try:
             if "keep" in request.POST:
                 kept = saved.keep(caller, name=context["query_name"], sql=context["sql"], dataset=dataset)
-                messages.success(request, f"{kept.name} is saved. Its files have addresses of their own now.")
+                messages.success(request, f"{kept.name} was saved. Its files now have their own addresses.")
                 return redirect(reverse("dataset-query", args=[slug]) + f"?saved={kept.slug}")
             context["answer"] = _answer(caller, context["sql"], dataset)
         except Problem as problem:
@@ -61,7 +61,7 @@ def forget(request, slug, query):
     kept = _kept(Caller(request.user), query)
     if kept:
         kept.delete()
-        messages.success(request, f"{kept.name} is deleted. No row was touched.")
+        messages.success(request, f"{kept.name} was deleted. No rows were changed.")
     return redirect("dataset-query", dataset.slug)
 
 

@@ -72,7 +72,7 @@ def _leave(request, dataset, wish):
         return redirect(address) if len(address) <= LONGEST_ADDRESS else _page(request, draft)
     if len(address) > LONGEST_ADDRESS:
         address = draft.address(without="description")
-        messages.warning(request, "The description was too long to take along: please give it again.")
+        messages.warning(request, "The description was too long to keep: please enter it again.")
     target = reverse("account-connect")
     if wish != "connect":
         account = Account.objects.of(request.user).filter(pk=_uuid(wish.partition(":")[2])).first()
@@ -97,7 +97,11 @@ def _create(request, draft, definition, wish):
         if made.is_new and wish != "create":
             tasks.start(made.dataset, Run.Trigger.CREATED, request.user)
     if made.is_new:
-        begun = "Run now loads its first days." if wish == "create" else "Its first run has begun, newest day first."
+        begun = (
+            "Press Run now to load its first days."
+            if wish == "create"
+            else "Its first run has started, newest day first."
+        )
         messages.success(request, f"{made.dataset.name} is made. {begun}")
     return redirect("dataset", made.dataset.slug)
 
@@ -107,14 +111,14 @@ def _change(request, draft, definition, wish):
         dataset = save.change(draft.dataset, definition, now=draft.now)
     except Dataset.DoesNotExist:
         raise Http404 from None
-    begun = "The next run follows it."
+    begun = "The next run uses the change."
     if wish == "save_and_run":
         try:
             tasks.start(dataset, Run.Trigger.MANUAL, request.user)
-            begun = "A run has begun."
+            begun = "A run has started."
         except AlreadyRunning:
-            begun = "A run is under way already; the next one follows the change."
-    messages.success(request, f"{dataset.name} is changed. {begun}")
+            begun = "A run is already in progress; the next one uses the change."
+    messages.success(request, f"{dataset.name} was changed. {begun}")
     return redirect("dataset", dataset.slug)
 
 

@@ -92,7 +92,7 @@ def test_older_days_come_in_from_the_file_and_stay_as_newer_ones_do(alice, simul
     assert fill(recent).state == Run.State.SUCCEEDED
     assert rows(check(recent), *days) == rows(check(older), *days)
     with pytest.raises(
-        CannotLoad, match=r"of orders.txt \(.*\) are in Made already, or it loads them from Amazon by itself"
+        CannotLoad, match=r"of orders.txt \(.*\) are already in Made, or it loads them from Amazon itself"
     ):
         loading.load(recent, kept, alice, now=NOW())
     assert not recent.runs.open().exists()
@@ -145,16 +145,14 @@ def test_a_run_whose_file_is_deleted_says_so(alice, older, recent):
 
 
 def test_a_file_without_the_days_column_is_refused_with_its_name(alice, recent):
-    with pytest.raises(
-        CannotLoad, match="orders.txt has no column purchase-date, which says to which day a row belongs"
-    ):
+    with pytest.raises(CannotLoad, match="orders.txt has no column purchase-date, which gives the day of each row"):
         loading.load(recent, upload(alice, b"amazon-order-id\tsku\n1\tA\n"), alice, now=NOW())
 
 
 def test_a_row_without_a_day_is_refused_and_nothing_is_loaded(alice, recent):
     content = b"amazon-order-id\tpurchase-date\n1\t2024-05-05T10:00:00+00:00\n2\tlast week\n"
 
-    with pytest.raises(CannotLoad, match="orders.txt has rows whose purchase-date is 'last week', which is no date"):
+    with pytest.raises(CannotLoad, match="orders.txt has rows whose purchase-date is 'last week', which is not a date"):
         loading.load(recent, upload(alice, content), alice, now=NOW())
     assert not recent.days.filter(day__year=2024).exists()
 
@@ -163,7 +161,7 @@ def test_a_replace_takes_no_file(alice, make_dataset):
     dataset = make_dataset("create_and_download_report", options=FLAT_FILE, mode="replace")
 
     assert not loading.takes_files(dataset)
-    with pytest.raises(CannotLoad, match=r"Made does not accept files: it is a replace.* in the mode append, and load"):
+    with pytest.raises(CannotLoad, match=r"Made does not accept files: it is a replace.* in append mode and load"):
         loading.load(dataset, upload(alice, b"purchase-date\n2024-05-05\n"), alice, now=NOW())
 
 

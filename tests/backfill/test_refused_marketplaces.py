@@ -88,7 +88,7 @@ def test_the_others_load_and_the_refused_one_is_named(
     assert (one.marketplace, one.what) == ("MX", options.get("report_type", operation))
     assert str(status) in one.words
     day = Day.objects.filter(dataset=dataset).latest("day")
-    assert "Without MX" in day.message and "read again once Amazon answers" in day.message
+    assert "Without MX" in day.message and "loaded again once Amazon answers" in day.message
     known = facts.facts(dataset)
     assert (known.state, known.days_lacking, known.days_failed) == ("partial", 4, 0)
     assert known.complete_through is None and facts.complete_through(dataset) is None  # no day has all that was chosen
@@ -168,7 +168,7 @@ def test_rows_that_are_in_are_not_given_up_for_a_reading_without_their_marketpla
     run = finish(runs.reload(dataset, day_before(4), day_before(1), now=database_now()))
 
     assert run.state in ("failed", "partial")  # partial where a day had no rows to lose
-    assert "the rows of before, which have it, stay" in run.message and "MX" in run.message
+    assert "the earlier rows, which include it, are kept" in run.message and "MX" in run.message
     assert rows_of(check(dataset)) == before
 
     heal(simulator)

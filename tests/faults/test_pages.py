@@ -341,7 +341,7 @@ def test_headers_and_chunks_without_measure_are_dropped_and_the_worker_lives(cha
 
 
 def test_a_chain_comes_to_its_end_although_machines_with_folders_of_their_own_take_turns(chain, settings, tmp_path):
-    """Each began anew what the other had begun: a chain of more pages than a turn reads never came to its end."""
+    """Each began again what the other had begun: a chain of more pages than a turn reads never came to its end."""
     chain.amazon.fault("searchOrders", "429", every=2)
     run = begin(chain.dataset)
     for turn in range(60):

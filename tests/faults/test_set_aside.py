@@ -1,4 +1,5 @@
-"""What Amazon cannot give, and what it never answers: E39 and E40. Tried again at growing distances, in nobody's way."""
+"""What Amazon cannot give, and what it never answers: E39 and E40. Tried again at increasing intervals, in nobody's
+way."""
 
 import json
 from dataclasses import replace
@@ -487,7 +488,7 @@ def test_a_kind_of_report_that_is_throttled_without_end_is_set_aside(file):
     run.to_end()
 
     assert run.state == "failed" and "nothing but 429" in run.message
-    assert file.dataset.days.exclude(not_before=None).count() == 2  # tried again at growing distances
+    assert file.dataset.days.exclude(not_before=None).count() == 2  # tried again at increasing intervals
     file.amazon.heal()
     assert file.drive().state == "succeeded"
     file.assert_whole()

@@ -80,7 +80,7 @@ def test_a_revoked_token_opens_nothing_and_says_so(page, alice):
 
     response = page.post(f"/tokens/{token.token_id}/revoke", follow=True)
 
-    assert "Old script is revoked" in text(response)
+    assert "Old script was revoked" in text(response)
     assert may_list(page, secret) == 401
 
 

@@ -136,7 +136,7 @@ def test_how_its_files_are_written_is_kept_or_refused_for_each_format(link, path
     else:
         assert response.status_code == 400, response.whole
         detail = json.loads(response.whole)["errors"][0]["detail"]
-        assert f"this link is fixed to {name}={SHAPES[name]}, and {path.partition('.')[2]} has no use for it" in detail
+        assert f"this link is fixed to {name}={SHAPES[name]}, and {path.partition('.')[2]} does not use it" in detail
         assert "This link can be read as " in detail
 
 
@@ -173,7 +173,7 @@ def test_a_link_that_no_format_can_keep_is_not_made(link):
         link("_header=0&_decimals=string")
 
     assert {error["param"] for error in problem.value.errors} == {"_header", "_decimals"}
-    assert "No format has a use for _decimals and _header together" in problem.value.errors[0]["detail"]
+    assert "No format uses _decimals and _header together" in problem.value.errors[0]["detail"]
 
 
 def test_a_link_is_made_over_the_api_and_its_query_is_checked(orders, alice):

@@ -1,6 +1,6 @@
 """A report file that a person uploaded, in place of the document that Amazon would have sent.
 
-It goes the way of Amazon's own document from there: days, landing, the raw file beside those of Amazon.
+From there it is processed like Amazon's own document: days, landing, the raw file beside those of Amazon.
 """
 
 from dataclasses import replace

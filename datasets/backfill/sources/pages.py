@@ -40,7 +40,7 @@ class Chain(Progress):
 
     @property
     def lasting(self) -> "Chain":
-        """What outlives a chain that begins anew."""
+        """What outlives a chain that begins again."""
         return Chain(page_size=self.page_size)
 
 

@@ -16,6 +16,6 @@ def scaled(wait):
 
 
 def backoff(attempts: int) -> float:
-    """Seconds until the next try after so many failures in a row: doubling, with jitter, five minutes at the most."""
+    """Seconds until the next try after so many failures in a row: doubling, with jitter, five minutes at most."""
     longest = min(LONGEST_BACKOFF, 2.0 ** min(attempts, 10))
     return max(0.5, random.uniform(longest / 2, longest) / min(settings.SPAPI_RATE_FACTOR, 20))

@@ -9,7 +9,7 @@ from datasets.models import Dataset
 
 
 class Command(BaseCommand):
-    help = "Lands days of a dataset again from Amazon's raw answers that are kept on this machine, without a call to Amazon."
+    help = "Loads days of a dataset again from Amazon's raw answers stored on this machine, without calling Amazon."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug")

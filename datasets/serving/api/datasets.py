@@ -163,7 +163,7 @@ def clone_dataset(request, response: HttpResponse, slug: str, body: Clone):
 
 @router.post("/datasets/{slug}/pause", auth=Needs("datasets:write"), response=DatasetAnswer)
 def pause_dataset(request, slug: str):
-    """No more scheduled runs; one that is under way ends by itself."""
+    """No more scheduled runs; a run in progress finishes normally."""
     dataset = find_dataset(request.auth, slug)
     lifecycle.pause(dataset)
     return _shown(request, dataset)
@@ -179,7 +179,7 @@ def resume_dataset(request, slug: str):
 
 @router.post("/datasets/{slug}/clear", auth=Needs("datasets:write"), response=DatasetAnswer)
 def clear_dataset(request, slug: str):
-    """All rows and the ledger of days go; the definition stays and the next run loads everything anew."""
+    """All rows and the ledger of days go; the definition stays and the next run loads everything again."""
     dataset = find_dataset(request.auth, slug)
     lifecycle.clear(dataset)
     return _shown(request, dataset)

@@ -31,9 +31,7 @@ def cursor_of(text):
     try:
         return int(SIGNER.unsign(text))
     except (signing.BadSignature, ValueError):
-        raise BadParameters(
-            [("_cursor", "_cursor: this is not a cursor that was handed out here. Begin without one.")]
-        ) from None
+        raise BadParameters([("_cursor", "_cursor: this cursor is not valid. Start without one.")]) from None
 
 
 def piece(items, limit, request, response, key):

@@ -15,7 +15,7 @@ class Column(Schema):
     name: str
     title: str
     type: str
-    personal: bool = Field(description="whether it tells of a buyer")
+    personal: bool = Field(description="whether it is personal data of a buyer")
 
 
 class OptionAnswer(Schema):

@@ -221,7 +221,7 @@ def _states(text):
 def _days(body, zone):
     first, last = _day("from", body.from_, zone), _day("to", body.to, zone)
     if first > last:
-        raise BadParameters([("to", f"The last day, {last}, is before the first, {first}. Swap the two.")])
+        raise BadParameters([("to", f"The last day, {last}, is before the first, {first}. Swap them.")])
     return first, last
 
 

@@ -25,7 +25,7 @@ class NewToken(Strict):
     name: str = ""
     scopes: list[str] | None = Field(None, description="all that the caller has if omitted")
     datasets: list[str] | None = Field(None, description="slugs or ids; without them all that the owner may see")
-    days: int | None = Field(None, ge=1, le=3650, description="how long it lives, 365 if omitted")
+    days: int | None = Field(None, ge=1, le=3650, description="how many days it is valid, 365 if omitted")
 
 
 class TokenAnswer(Schema):
@@ -49,7 +49,7 @@ class FreshToken(TokenAnswer):
 class NewLink(Strict):
     name: str = ""
     query: str = Field("", description="what the link is fixed to, as in an address: _select=a,b&_day__gte=today-30")
-    days: int | None = Field(None, ge=1, le=3650, description="how long it lives, 365 if omitted")
+    days: int | None = Field(None, ge=1, le=3650, description="how many days it is valid, 365 if omitted")
 
 
 class FreshLink(FreshToken):
@@ -138,6 +138,6 @@ def revoke_token(request, token_id: str):
         raise NotFound(f"You have no token '{shown(token_id)}'.")
     own = request.auth.token
     if own and own.limited and not found.limited:
-        raise Forbidden("This token is limited to certain datasets. Use one that is not.")
+        raise Forbidden("This token is limited to certain datasets. Use one without that limit.")
     tokens.revoke(found)
     return Status(204, None)

@@ -42,7 +42,7 @@ def keep(caller: Caller, *, name: str, sql: str, dataset: Dataset | None = None)
     check(caller, sql, dataset)
     taken = set(SavedQuery.objects.of(caller.user).select_for_update().values_list("slug", flat=True))
     if len(taken) >= MAX_QUERIES:
-        raise Conflict(f"{MAX_QUERIES} queries are kept already, and that is the most. Delete one first.")
+        raise Conflict(f"{MAX_QUERIES} queries are already saved, the maximum. Delete one first.")
     return SavedQuery.objects.create(owner=caller.user, slug=_slug(name, taken), name=name, sql=sql, dataset=dataset)
 
 

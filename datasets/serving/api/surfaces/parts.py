@@ -45,7 +45,7 @@ FILE = [
         "_safe",
         "query",
         "string",
-        "1 puts an apostrophe in front of text that a spreadsheet would take for a formula; not for Excel and Parquet",
+        "1 puts an apostrophe before text that a spreadsheet would treat as a formula; not for Excel and Parquet",
     ),
     parameter("_dl", "query", "string", "1 makes a browser save the file"),
 ]

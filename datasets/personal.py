@@ -4,26 +4,34 @@ own columns."""
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from connector.catalogue.report import Report
+from connector.catalogue import index
+from datasets.storage.read import EXTRA
 
 
 class Columned(Protocol):
     """A dataset, as far as its columns go."""
 
+    report: str
+    options: Any  # answers to the report's questions
     columns: Any  # [{"name", "personal", …}]
-
-    @property
-    def effective_report(self) -> Report | None: ...
 
 
 def declared(dataset: Columned) -> list[dict[str, Any]]:
     """The columns that the catalogue declares for the dataset's report, {"name", "type", "title", "meaning", "personal"}; none for a report
     that it has dropped."""
-    report = dataset.effective_report
-    return [column.as_json() for column in report.columns] if report else []
+    try:  # not by a property of the model's: migrations ask with models that have fields only
+        report = index.effective(dataset.report, dataset.options)
+    except KeyError:
+        return []
+    return [column.as_json() for column in report.columns]
 
 
 def marked(dataset: Columned, columns: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
-    """A table's columns with `personal`. A column once marked stays marked, whatever the dataset's report is now."""
+    """A table's columns with `personal`. A column once marked stays marked, whatever the dataset's report is now.
+
+    A value of any column may stand in _extra, so that tells of a buyer as soon as one column does.
+    """
     personal = {column["name"] for column in (*declared(dataset), *dataset.columns) if column.get("personal")}
+    if personal:
+        personal.add(EXTRA)
     return [{**column, "personal": column["name"] in personal} for column in columns]

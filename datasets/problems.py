@@ -10,6 +10,7 @@ Problem                 status  code
   NotAcceptable          406    not_acceptable
   Conflict               409    already_running, in_use …
   VersionGone            410    version_gone
+  PreconditionFailed     412    precondition_failed
   TooLarge               413    too_large
   WrongContentType       415    unsupported_media_type
   TooMany                429    rate_limited
@@ -107,6 +108,12 @@ class VersionGone(Problem):
     """The rows that a walk began on are no longer there."""
 
     status, code, title = 410, "version_gone", "These pages are no longer available"
+
+
+class PreconditionFailed(Problem):
+    """What the client has is not what is here, and it asked for nothing else."""
+
+    status, code, title = 412, "precondition_failed", "Not the state that was asked for"
 
 
 class TooLarge(Problem):

@@ -185,11 +185,7 @@ def test_only_land_writes_rows():
     for name, path in MODULES.items():
         if room_of(name) == "datasets.storage" or name == "datasets.backfill.land":
             continue
-        texts = [
-            node.value
-            for node in nodes(path)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        ]
+        texts = [node.value for node in nodes(path) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
         assert not [text for text in texts if WRITES_ROWS.search(text)], f"{name} may not write rows"
         assert not [use for use in uses_of("modes", path) if use.islower()], f"{name} may not write rows"
 
@@ -320,16 +316,10 @@ def with_packages(target):
 
 
 def test_modules_import_each_other_in_no_circle():
-    """Packages count: a facade that imports its own modules, which import their neighbours, is a circle. What is imported for types
-    alone makes none, though it has to fall like the rest."""
+    """Packages count: a facade that imports its own modules, which import their neighbours, is a circle; so do imports for
+    types."""
     below = {
-        name: {
-            each
-            for target in imports(name, path)
-            for each in with_packages(target)
-            if each in MODULES
-        }
-        - {name}
+        name: {each for target in imports(name, path) for each in with_packages(target) if each in MODULES} - {name}
         for name, path in MODULES.items()
     }
     done = set()

@@ -39,11 +39,17 @@ def prepare(
         c.execute("SET LOCAL lock_timeout TO '5s'")
         is_built_aside = dataset.mode == Dataset.Mode.REPLACE and generation != dataset.generation
         table.create(c, dataset.pk, generation, columns, key, indexed=not is_built_aside)
-        found = personal.marked(dataset, read.describe(c, dataset.pk, generation))
         if generation == dataset.generation:
-            dataset.columns = found
-            Dataset.objects.filter(pk=dataset.pk).update(columns=found)
-        return {column["name"]: column["type"] for column in found}
+            _keep_columns(c, dataset)
+        return {column["name"]: column["type"] for column in read.describe(c, dataset.pk, generation)}
+
+
+def _keep_columns(c: psycopg.Cursor, dataset: Dataset) -> None:
+    """Writes down what columns the readers' table has. The dataset is locked before they are looked at, so that of two who do
+    this at once the later one does not write what was so before the other."""
+    Dataset.objects.select_for_update(no_key=True).filter(pk=dataset.pk).values_list("pk").first()
+    dataset.columns = personal.marked(dataset, read.describe_served(c, dataset.pk, dataset.generation))
+    Dataset.objects.filter(pk=dataset.pk).update(columns=dataset.columns)
 
 
 def widen(run: Run, report: Report, names: Sequence[str]) -> str:
@@ -59,8 +65,7 @@ def widen(run: Run, report: Report, names: Sequence[str]) -> str:
         for name in names:
             column_types.widen(c, run.dataset_id, run.generation, name)
         if run.generation == run.dataset.generation:
-            found = personal.marked(run.dataset, read.describe(c, run.dataset_id, run.generation))
-            Dataset.objects.filter(pk=run.dataset_id).update(columns=found)
+            _keep_columns(c, run.dataset)
     are = "are" if len(names) > 1 else "is"
     came = "the file has" if run.trigger == Run.Trigger.FILE else "Amazon sent"
     return f"{', '.join(names)} {are} text from now on, because {came} values of another type."
@@ -167,10 +172,15 @@ def _land(
             landed = modes.Landed(rows=0, change=0)
         if turn is not None:
             turn()
+        is_first_extra = staged and staged.has_extra and not read.has_extra(c, run.dataset_id, run.generation)
+        if is_first_extra:
+            table.note_extra(c, run.dataset_id, run.generation)
         # The fence is checked last, so that a cancel or a heartbeat never waits behind a COPY.
         c.execute("SELECT fence, state FROM datasets_run WHERE id = %s FOR UPDATE", [run.pk])
         if c.fetchone() != (fence, "running"):
             raise LeaseLost
+        if is_first_extra and run.generation == run.dataset.generation:
+            _keep_columns(c, run.dataset)
         rows = staged.rows if staged else 0
         if restated and (landed.rows or mode != Dataset.Mode.MERGE):  # a merge that wrote nothing changed nothing
             Change.objects.create(
@@ -204,7 +214,7 @@ def flip(run: Run, fence: int) -> list[str]:
         if c.fetchone() != (fence, "running"):
             raise LeaseLost
         rows = Day.objects.of_run(run).total_rows()
-        columns = personal.marked(run.dataset, read.describe(c, run.dataset_id, run.generation))
+        columns = personal.marked(run.dataset, read.describe_served(c, run.dataset_id, run.generation))
         run.dataset.show(run.generation, rows=rows, columns=columns)
     return []
 

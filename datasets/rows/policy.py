@@ -25,6 +25,7 @@ from datasets.problems import BadParameters, Forbidden
 from datasets.rows import query
 from datasets.rows.filters import Filter
 from datasets.rows.query import Sort
+from datasets.storage.read import EXTRA
 
 if TYPE_CHECKING:
     from datasets.models import Change
@@ -92,8 +93,16 @@ class Rule:
         """Whether there may be rows that it does not leave."""
         return self.rows is not None or self.limit is not None
 
+    @property
+    def _keeps_extra(self) -> bool:
+        """Whether _extra is left as it is: values of any column may stand there, so a rule about columns has to name it."""
+        named = {*(self.only or ()), *dict(self.transformed)}
+        return EXTRA in named or not (self.hidden or self.transformed)
+
     def shows(self, name: str) -> bool:
         """Whether the column is there with its own values."""
+        if name == EXTRA and not self._keeps_extra:
+            return False
         return (
             (self.only is None or name in self.only) and name not in self.hidden and name not in dict(self.transformed)
         )
@@ -112,7 +121,8 @@ class Rule:
             raise Forbidden(BROKEN, code="policy_broken") from problem
         changed = dict(self.transformed)
         known = {column["name"]: column for column in columns}
-        left = [known[name] for name in asked.select if name not in self.hidden]
+        hidden = self.hidden if self._keeps_extra else self.hidden | {EXTRA}
+        left = [known[name] for name in asked.select if name not in hidden]
         if not left:
             raise Forbidden("You may not see any column of this dataset.", code="no_columns")
         return Layer(

@@ -111,12 +111,22 @@ class Snapshot:
         Its columns are `types` and `_id`. `values` takes what stands in the policy's conditions. With `until` rows of a higher
         `_id` had not come yet when a walk began, so that a rule's first rows stay the same.
         """
-        found: sql.Composable = read.table(self.pk, self.generation)
+        found = self._stored_rows()
         last = len(self.layers) - 1
         for place, layer in enumerate(self.layers):
             edge = [] if until is None or place else [sql.SQL("_id <= {}").format(values.add(until, "bigint"))]
             found = _left_by(layer, found, values, edge, keeps_order=place == last)
         return found
+
+    def _stored_rows(self) -> sql.Composable:
+        """The table; where it has _extra, a subquery in which that is text, as every format writes it."""
+        table, names = read.table(self.pk, self.generation), [column["name"] for column in self.stored_columns]
+        if read.EXTRA not in names:
+            return table
+        columns = sql.SQL(", ").join(sql.Identifier(name) for name in ("_id", *names) if name != read.EXTRA)
+        return sql.SQL("(SELECT {0}, {1}::text AS {1} FROM {2}) AS stored").format(
+            columns, sql.Identifier(read.EXTRA), table
+        )
 
     def highest_id(self) -> sql.Composed:
         """The `_id` of the last row, visible or not: where paging ends. For cursors, never shown to readers."""
@@ -149,18 +159,23 @@ class Snapshot:
         )
 
     def view(self) -> sql.Composed:
-        """A statement that gives all that is to be seen; without a table, no rows."""
+        """A statement that gives all that is to be seen, _extra as jsonb; without a table, no rows."""
         if self.has_table:
             types = {column["name"]: column["type"] for column in self.columns}
             order = statement.order(self.sort, self.types, always=False)
             return sql.SQL("SELECT {} FROM {}{}").format(
-                sql.SQL(", ").join(map(sql.Identifier, types)), self.relation(Literals()), order
+                sql.SQL(", ").join(map(self._in_view, types)), self.relation(Literals()), order
             )
         nothing = sql.SQL(", ").join(
             sql.SQL("NULL::{} AS {}").format(sql.SQL(column["type"]), sql.Identifier(column["name"]))
             for column in self.columns
         )
         return sql.SQL("SELECT {} WHERE false").format(nothing)
+
+    def _in_view(self, name: str) -> sql.Composable:
+        column = sql.Identifier(name)
+        is_json = name == read.EXTRA and self.policy.shows(name)
+        return sql.SQL("{0}::jsonb AS {0}").format(column) if is_json else column
 
 
 def _left_by(
@@ -185,13 +200,15 @@ def _left_by(
 
 
 def stored(dataset: Dataset, columns: Sequence[dict] | None = None) -> tuple[dict, ...]:
-    """All columns there are: the table's own, or as long as there is no table the catalogue's; then the system's."""
+    """All columns there are: the table's own, or as long as there is no table the catalogue's; then the system's,
+    of which _extra stands in `columns` where rows have it."""
     columns = columns if columns is not None else dataset.columns
     if not columns:
         columns = personal.declared(dataset)
     elif "personal" not in columns[0]:  # written down before the mark was kept; the next landing writes it
         columns = personal.marked(dataset, columns)
-    return (*columns, *read.SYSTEM_COLUMNS)
+    extra = [column for column in columns if column["name"] == read.EXTRA]
+    return (*(column for column in columns if column not in extra), *read.SYSTEM_COLUMNS, *extra)
 
 
 def glance(dataset: Dataset, policy: Policy, *, now: datetime) -> Snapshot:
@@ -266,7 +283,7 @@ def _read(connection: psycopg.Connection, seen: Snapshot, has_table: bool) -> Sn
 def columns_of_generation(connection: psycopg.Connection, dataset: Dataset, generation: int) -> tuple[dict, ...]:
     """All columns of the table of this generation, for a walk that began on it."""
     with connection.cursor() as cursor:
-        columns = read.describe(cursor, dataset.pk, generation)
+        columns = read.describe_served(cursor, dataset.pk, generation)
     return stored(dataset, personal.marked(dataset, columns))
 
 

@@ -32,7 +32,7 @@ from datasets.rows.snapshot import Snapshot
 from datasets.serving.http import accepted, encodings
 from datasets.serving.http.problems import endpoint
 from datasets.serving.http.stream import Stream
-from datasets.serving.http.validators import Response, is_known, tagged, with_validators, without_body
+from datasets.serving.http.validators import Response, check_match, is_known, tagged, with_validators, without_body
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def answer(
     controls.check(pairs, file, fixed=caller.defaults)
     encoding = encodings.required(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     etag = _etag(seen, asked, file, encoding)
+    check_match(request, etag)
     if is_known(request, etag):
         return with_validators(without_body(304), seen, etag)
     if asked.is_whole:
@@ -72,9 +73,14 @@ def answer(
 
     stream = Export(file, asked.layout, encoding, request)
     stream.open(caller, dataset, policy, pairs, now)
+    etag = _etag(stream.snapshot, stream.query, file, encoding)
+    try:
+        check_match(request, etag)  # rows may have landed since the first look
+    except BaseException:
+        stream.close()
+        raise
     access_log.note(request, caller, dataset, f"export.{file.name}")
     response = StreamingHttpResponse(stream)
-    etag = _etag(stream.snapshot, stream.query, file, encoding)
     return _with_headers(response, stream.snapshot, stream.query, file, encoding, etag, now)
 
 

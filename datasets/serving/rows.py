@@ -25,7 +25,7 @@ from datasets.rows.snapshot import Snapshot
 from datasets.serving.http import accepted, encodings
 from datasets.serving.http.problems import endpoint
 from datasets.serving.http.response_format import absolute, instant
-from datasets.serving.http.validators import Response, is_known, tagged, with_validators, without_body
+from datasets.serving.http.validators import Response, check_match, is_known, tagged, with_validators, without_body
 
 
 @endpoint("GET")
@@ -48,6 +48,7 @@ def rows(request: HttpRequest, slug: str, suffix: str) -> HttpResponseBase:
         seen = snapshot.glance(dataset, policy, now=now)
         asked = row_request.read(seen, pairs, defaults=caller.defaults, controls=query.PAGE_CONTROLS)
         etag = _etag(seen, asked, suffix, encoding)
+        check_match(request, etag)
         if is_known(request, etag):
             return with_validators(without_body(304), seen, etag)
         if request.method == "HEAD":
@@ -73,6 +74,7 @@ def rows(request: HttpRequest, slug: str, suffix: str) -> HttpResponseBase:
         ) from None
     access_log.note(request, caller, dataset, f"rows.{suffix}")
     etag = _etag(page.snapshot, page.query, suffix, encoding)
+    check_match(request, etag)
     if is_known(request, etag):
         return with_validators(without_body(304), page.snapshot, etag)
     page.next = _next(request, page)

@@ -14,7 +14,8 @@ SYSTEM_COLUMNS = (  # served after the report's own, in this order
     {"name": "_batch_last_run", "title": "_batch_last_run", "type": "timestamptz", "personal": False},
     {"name": "_day", "title": "_day", "type": "date", "personal": False},
 )
-OWN = ("_id", "_day", "_batch_id", "_batch_last_run", "_extra")  # columns that are ours, not the report's
+EXTRA = "_extra"  # JSON by titles of what found no column; served last, as text, where any row has it
+OWN = ("_id", "_day", "_batch_id", "_batch_last_run", EXTRA)  # columns that are ours, not the report's
 
 
 class TableColumn(TypedDict):
@@ -57,6 +58,26 @@ def describe(cursor: psycopg.Cursor, dataset_id: int, generation: int) -> list[T
         for name, title, kind in cursor.fetchall()
         if name not in OWN
     ]
+
+
+def describe_served(cursor: psycopg.Cursor, dataset_id: int, generation: int) -> list[TableColumn]:
+    """What `Dataset.columns` keeps: the report's columns, and behind them _extra where rows have values in it."""
+    columns = describe(cursor, dataset_id, generation)
+    if has_extra(cursor, dataset_id, generation):
+        columns.append({"name": EXTRA, "title": EXTRA, "type": "text"})
+    return columns
+
+
+def has_extra(cursor: psycopg.Cursor, dataset_id: int, generation: int) -> bool:
+    """Whether rows with values in _extra have landed in this table. Its comment says so, hence no row is looked at."""
+    cursor.execute(
+        """
+        SELECT col_description(attrelid, attnum) IS NOT NULL
+        FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s
+        """,
+        [f"{SCHEMA}.{table_name(dataset_id, generation)}", EXTRA],
+    )
+    return cursor.fetchone() == (True,)
 
 
 def totals(cursor: psycopg.Cursor, dataset_id: int, generation: int, day: date) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from datasets.storage import read
 from datasets.storage.fit import Fit
 
 FLUSH_LINES = 500
@@ -29,6 +30,7 @@ class Staged:
     path: Path
     rows: int
     checksum: str
+    has_extra: bool = False  # whether a row has values that found no column
 
 
 class DayFiles:
@@ -44,6 +46,7 @@ class DayFiles:
     ) -> None:
         self.folder, self.names, self.null = Path(folder), list(names), null
         self._fit, self.cut = Fit(self.names, types or {}), 0
+        self._keeps_extra = self.names[-1:] == [read.EXTRA]
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._days: dict[date, _DayFile] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="staging")  # hashing and writing need no Python lock
@@ -67,6 +70,8 @@ class DayFiles:
             values = [self._short(value) for value in values]
             row = text_line(values) if self.null == "" else line(values, self.null)
         self.add_line(day, row.encode())
+        if self._keeps_extra and values[-1]:
+            self._days[day].has_extra = True
 
     def _short(self, value: Any) -> Any:
         if type(value) is not str or len(value) <= MOST_CELL:
@@ -145,7 +150,7 @@ def text(value: object) -> str:
 
 class _DayFile:
     def __init__(self, path: Path, names: Iterable[str]) -> None:
-        self.path, self.rows = path, 0
+        self.path, self.rows, self.has_extra = path, 0, False
         self.lines: list[bytes] = []
         self._file = path.open("wb")
         self._hash = hashlib.sha256("\t".join(names).encode())
@@ -164,7 +169,7 @@ class _DayFile:
 
     def close(self) -> Staged:
         self._file.close()
-        return Staged(self.path, self.rows, self._hash.hexdigest())
+        return Staged(self.path, self.rows, self._hash.hexdigest(), self.has_extra)
 
 
 def chunks(path: str | Path, size: int = 1 << 18) -> Iterator[bytes]:

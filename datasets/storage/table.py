@@ -116,6 +116,17 @@ def grow(cursor: psycopg.Cursor, dataset_id: int, generation: int, columns: Iter
             )
 
 
+def note_extra(cursor: psycopg.Cursor, dataset_id: int, generation: int) -> None:
+    """Writes down, for `read.has_extra`, that rows of the table have values in _extra."""
+    cursor.execute(
+        sql.SQL("COMMENT ON COLUMN {}.{}.{} IS 'what found no column, as JSON'").format(
+            sql.Identifier(read.SCHEMA),
+            sql.Identifier(read.table_name(dataset_id, generation)),
+            sql.Identifier(read.EXTRA),
+        )
+    )
+
+
 def drop(cursor: psycopg.Cursor, dataset_id: int, generation: int) -> None:
     """The table is no more; nothing where there was none."""
     cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(read.table(dataset_id, generation)))

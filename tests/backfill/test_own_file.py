@@ -1,6 +1,8 @@
 """A report file that a person uploads fills days that Amazon was not asked for; what Amazon gave stays as it is."""
 
+import csv
 import io
+import json
 
 import openpyxl
 import pytest
@@ -16,6 +18,7 @@ from datasets.definition.definition import Definition, InvalidDefinition
 from datasets.definition.payload import read_payload
 from datasets.models import Day, Run
 from datasets.storage import columns
+from datasets.storage.table import MOST_COLUMNS
 from datasets.uploads import keeping, loading
 from tests.backfill.conftest import finish
 from tests.days import day_before
@@ -317,3 +320,43 @@ def test_a_title_that_is_a_name_of_the_databases_own_is_a_column_like_others(ali
 
     assert run.state == "succeeded", run.message
     assert {"c_ctid", "c_tableoid"} <= {column["name"] for column in recent.columns}
+
+
+def test_what_finds_no_column_is_a_column_of_the_dataset_once_it_has_landed(alice, recent, client):
+    titles = "\t".join(f"more-{number}" for number in range(390))
+    values = "\t".join(["x"] * 390)
+    address = f"/api/v1/datasets/{recent.slug}/export.csv?_day={day_before(40)}"
+    client.force_login(alice)
+    before = [column["name"] for column in recent.columns]
+    assert "_extra" not in before
+
+    content = f"amazon-order-id\tpurchase-date\t{titles}\n1\t{day_before(40)}T20:00:00+00:00\t{values}\n"
+    _, run = load(recent, upload(alice, content.encode()), alice)
+
+    [row] = csv.DictReader(io.StringIO(b"".join(client.get(address).streaming_content).decode(), newline=""))
+    assert run.state == "succeeded", run.message
+    assert [column["name"] for column in recent.columns][-1] == [*row][-1] == "_extra"
+    assert json.loads(row["_extra"]) == {f"more-{number}": "x" for number in range(MOST_COLUMNS - len(before), 390)}
+    assert "_extra" in recent.days.get(day=day_before(40)).message
+
+
+def test_the_notes_of_a_persons_file_do_not_call_it_amazons(alice, recent):
+    content = f"amazon-order-id\tpurchase-date\n1\t{day_before(40)}T20:00:00+00:00\n"
+
+    load(recent, upload(alice, content.encode()), alice)
+
+    note = recent.days.get(day=day_before(40)).message
+    assert "The file has no " in note and "Amazon" not in note
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "1 row is of sales channels"), (3, "3 rows are of sales channels")])
+def test_rows_of_channels_that_nobody_chose_are_counted(alice, make_dataset, count, told):
+    options = FLAT_FILE | {"marketplaces": ["US"]}
+    dataset = make_dataset("create_and_download_report", options=options, start="today-2", slug="chosen")
+    lines = "".join(f"{number}\t{day_before(40)}T20:00:00+00:00\tAmazon.ca\n" for number in range(count))
+
+    load(dataset, upload(alice, f"amazon-order-id\tpurchase-date\tsales-channel\n{lines}".encode()), alice)
+
+    day = dataset.days.get(day=day_before(40))
+    assert day.state == "empty"
+    assert f"{told} that the dataset did not choose and left out" in day.message

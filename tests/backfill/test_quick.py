@@ -85,8 +85,8 @@ def test_that_lines_of_days_came_which_are_not_wanted_is_told(moment, came, tmp_
     raw = f"id\tpurchase-date\ttitle\na\t{moment}\tx\n".encode()
     files = stage.DayFiles(tmp_path, NAMES, null="")
 
-    told = quick.split([raw], lambda titles: quick.Places(1, None, files), quote="double", first=FIRST, last=LAST,
-                       zone=ZONE, wanted=WANTED, elsewhere=lambda _: None)  # fmt: skip
+    told, _ = quick.split([raw], lambda titles: quick.Places(1, None, files), quote="double", first=FIRST, last=LAST,
+                          zone=ZONE, wanted=WANTED, elsewhere=lambda _: None)  # fmt: skip
     files.discard()
 
     assert told is came

@@ -187,6 +187,20 @@ def test_what_has_not_changed_is_304_in_any_compression(client, orders, bearer):
     assert get(client, "orders_us/export.tsv", bearer, **{"If-None-Match": etag}).status_code == 200
 
 
+def test_another_state_than_if_match_names_is_412(client, orders, bearer):
+    """RFC 9110, 13.1.1: the comparison is strong, so that a weak tag and the tag of another compression match nothing."""
+    for path in ("orders_us/export.csv", "orders_us/rows.json", "orders_us/query.csv?sql=SELECT title FROM table"):
+        etag = get(client, path, bearer)["ETag"]
+
+        for wanted in (etag, f'"other", {etag}', "*"):
+            assert get(client, path, bearer, **{"If-Match": wanted}).status_code == 200, (path, wanted)
+        for wanted in ('"x"', f"W/{etag}", "x", ""):
+            refused = get(client, path, bearer, **{"If-Match": wanted})
+            assert (refused.status_code, refused.json()["code"]) == (412, "precondition_failed"), (path, wanted)
+        both = {"If-Match": '"x"', "If-None-Match": etag}
+        assert get(client, path, bearer, **both).status_code == 412
+
+
 def test_the_etag_changes_with_the_rows(client, make, bearer):
     dataset = make.dataset("growing", rows=shop.orders(3))
     before = get(client, "growing/export.csv", bearer)["ETag"]

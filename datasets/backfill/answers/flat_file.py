@@ -90,7 +90,7 @@ def _quickly(reading: Reading, content_type: str) -> Split:
         return quick.Places(files.names.index(day_column), channel, files)
 
     try:
-        placing.others_came |= quick.split(
+        others_came, reading.other_channels = quick.split(
             documents.open_bytes(raw.folder / "document"),
             header,
             first=raw.first_day,
@@ -102,6 +102,7 @@ def _quickly(reading: Reading, content_type: str) -> Split:
             foreign=reading.foreign,
             **cast(Document, raw.report.source).reading(raw.options),
         )
+        placing.others_came |= others_came
     except BaseException:
         for files in opened:
             files.discard()

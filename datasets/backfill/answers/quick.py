@@ -50,9 +50,9 @@ def split(
     elsewhere: Callable[[str], date | None],
     dates: bool = False,
     foreign: frozenset[str] = frozenset(),
-) -> bool:
+) -> tuple[bool, int]:
     """Puts each line of the document into its day's file; answers whether the file has lines of days that are not
-    wanted.
+    wanted, and how many lines are of a foreign channel.
 
     `pieces` are the document's bytes. `header(titles)` is told the titles and answers Places. Lines of a `foreign` channel are
     passed over.
@@ -61,7 +61,7 @@ def split(
     """
     mark = MARKS[quote]
     known = {} if dates else {hour.encode(): day in wanted and day for hour, day in hours(first, last, zone).items()}
-    fits, others_came = FITS["date" if dates else "timestamptz"], False
+    fits, others_came, passed_over = FITS["date" if dates else "timestamptz"], False, 0
     others = frozenset(channel.encode() for channel in foreign)
     tabs = None
     for block in _blocks(pieces):
@@ -91,6 +91,7 @@ def split(
                     continue
                 raise NotOrdinary
             if others and channel is not None and line.split(b"\t", channel + 1)[channel].strip().lower() in others:
+                passed_over += 1
                 continue
             cells = line.split(b"\t", cuts)
             moment, day = cells[place], None
@@ -112,7 +113,7 @@ def split(
                 others_came = True
     if tabs is None:
         raise NotOrdinary
-    return others_came
+    return others_came, passed_over
 
 
 def _ordinary(line: bytes, mark: bytes | None, tabs: int) -> bytes:

@@ -36,6 +36,7 @@ class Reading:
         # (place in the row, title) of the values that go beside the table where a row is too wide for it
         self.loose: list[tuple[int, str]] = []
         self.beside = 0
+        self.other_channels = 0  # rows of sales channels that nobody chose
 
     def _foreign(self) -> frozenset[str]:
         """Sales channels that nobody chose: Amazon answers for the whole region, whatever marketplaces it is asked for.
@@ -54,7 +55,12 @@ class Reading:
         if not self.foreign or self.report.channel_column not in names:
             return rows
         place = names.index(self.report.channel_column)
-        return (row for row in rows if row[place].strip().lower() not in self.foreign)
+        return (row for row in rows if not self._is_foreign(row[place]))
+
+    def _is_foreign(self, channel: str) -> bool:
+        is_foreign = channel.strip().lower() in self.foreign
+        self.other_channels += is_foreign
+        return is_foreign
 
     def day_files(self, titles: list[str]) -> stage.DayFiles:
         """Makes the table take these columns, and files for its days. What it has no room for becomes `spare`."""
@@ -76,7 +82,7 @@ class Reading:
         if missing:
             self.notes.append(f"{_beginning(self.raw.whose)} has no {', '.join(missing)}; empty for these rows.")
         declared = {column.name for column in self.report.columns}
-        self.loose, self.beside = [], 0
+        self.loose, self.beside, self.other_channels = [], 0, 0
         if len(self.kept) > SURE_COLUMNS:
             loose = [(at, place) for at, place in enumerate(self.kept) if names[place] not in declared]
             self.loose = [(at, titles[place]) for at, place in reversed(loose)]
@@ -161,6 +167,11 @@ class Reading:
             self.notes.append(
                 f"{files.cut} values of more than {stage.MOST_CELL:,} characters were truncated; the raw file has "
                 "them in full."
+            )
+        if self.other_channels:
+            some = "1 row is" if self.other_channels == 1 else f"{self.other_channels:,} rows are"
+            self.notes.append(
+                f"{some} of sales channels that the dataset did not choose and left out; its marketplaces say which it takes."
             )
         placing = self.placing or self.new_placing()
         self.notes += placing.notes()

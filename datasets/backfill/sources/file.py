@@ -56,7 +56,7 @@ class OwnFile(BuiltReport):
         try:
             split = super().read(asking, request, replace(raw, is_of_file=True))
         except errors.DocumentRefused as problem:  # it stays as it is, however often it is read
-            fix = "Nothing of it was loaded. Mend the file, and load it again."
+            fix = "Nothing was loaded from it. Correct the file and load it again."
             raise errors.Refused(problem.message if problem.is_worded else f"{problem.fact} {fix}") from None
         name = UploadedFile.objects.filter(pk=request.document_id).values_list("name", flat=True).first()
         from_where = f"From the uploaded file {name}." if name else "From an uploaded file."

@@ -5,8 +5,9 @@ from typing import Protocol, TypeVar
 
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.http import http_date
+from django.utils.http import http_date, parse_etags
 
+from datasets.problems import PreconditionFailed
 from datasets.serving.http import encodings
 
 Response = TypeVar("Response", bound=HttpResponseBase)
@@ -27,6 +28,17 @@ def is_known(request: HttpRequest, etag: str) -> bool:
         for known in request.headers.get("If-None-Match", "").split(",")
         if known
     )
+
+
+def check_match(request: HttpRequest, etag: str) -> None:
+    """Raises PreconditionFailed where If-Match names other states only (RFC 9110, 13.1.1). A tag of another compression
+    of the same state is none: the client has other bytes."""
+    wanted = request.headers.get("If-Match")
+    if wanted is not None and wanted.strip() != "*" and etag not in parse_etags(wanted):
+        raise PreconditionFailed(
+            "These rows are not the ones that If-Match names: they have changed since, or were asked for in another way. "
+            "Ask again without If-Match."
+        )
 
 
 def _bare(etag: str) -> str:

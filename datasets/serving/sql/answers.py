@@ -44,7 +44,7 @@ from datasets.serving.http import accepted, encodings
 from datasets.serving.http.bodies import read_json
 from datasets.serving.http.problems import endpoint
 from datasets.serving.http.stream import Stream
-from datasets.serving.http.validators import is_known, tagged, with_validators, without_body
+from datasets.serving.http.validators import check_match, is_known, tagged, with_validators, without_body
 from datasets.serving.sql import refusals, sandbox, saved
 from datasets.serving.sql.limits import Limits
 
@@ -126,6 +126,8 @@ def answer(
     encoding = encodings.required(request.headers.get("Accept-Encoding", ""), packed=file.is_packed)
     may_know = request.method in ("GET", "HEAD") and not CLOCK.search(text + caller.fixed)
     etag = _etag(text, tables, caller, asked, file, encoding, now)
+    if may_know:
+        check_match(request, etag)
     if may_know and is_known(request, etag):
         return with_validators(without_body(304), _Seen(sandbox.changed_at(tables)), etag)
 

@@ -316,7 +316,7 @@ class Client:
                 return host
         raise DocumentElsewhere(
             fact=f"The report's document lies at {host or 'an address that cannot be read'}, which is not one of Amazon's "
-            "storage hosts, so it was not downloaded."
+            "storage hosts, so it was not requested."
         )
 
 

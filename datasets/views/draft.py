@@ -191,7 +191,7 @@ class Draft:
     @staticmethod
     def _why_not(report: Report, mode: str) -> str:
         if report.forced_mode:
-            return f"{report.title} is always kept by {report.forced_mode}."
+            return f"{report.title} always uses {report.forced_mode}."
         if mode == "merge" and not report.key_columns:
             return f"{report.title} has no reliable key for a merge."
         return f"{report.title} does not support this mode."

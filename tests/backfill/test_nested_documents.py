@@ -220,7 +220,7 @@ def test_a_field_that_amazon_adds_becomes_a_column_of_text(of_type, fill, check,
         (
             SALES,
             {"kind": "rewritten", "old": '"CHILD"', "new": '"SKU"'},
-            "its reportOptions.asinGranularity is SKU, and CHILD was asked for",
+            "its reportOptions.asinGranularity is SKU, and CHILD was requested",
         ),
         *(
             (report_type, {"kind": "rewritten", "old": f'"{member}": {old}', "new": f'"{member}": {new}'}, said)

@@ -75,7 +75,7 @@ def test_a_part_that_keeps_falling_is_started_ever_more_slowly(group, said):
 
     watch_for(group, 12, until=lambda: len(said) == 4)
 
-    pauses = [float(re.search(r"again in (\S+) s", line)[1]) for line in said]
+    pauses = [float(re.search(r"restarting it in (\S+) s", line)[1]) for line in said]
     assert pauses == [0, 1, 2, 4]
     assert "exit code 3" in said[0]
 
@@ -125,7 +125,7 @@ def test_a_part_that_ignores_the_signal_is_ended_hard_and_that_is_said(group, sa
 
     group.stop()
 
-    assert "ended hard: web" in said[0]
+    assert "killed: web" in said[0]
 
 
 def test_leftovers_of_a_killed_group_are_ended_before_a_start(tmp_path, group):

@@ -1,4 +1,4 @@
-"""What a report says of itself against what was asked for, member by member."""
+"""What a report says of itself against what was requested, member by member."""
 
 from datetime import UTC, datetime
 
@@ -61,22 +61,22 @@ def test_what_was_asked_for_is_recognised_however_it_is_written(asked, said):
         (
             DATES,
             {"reportType": "GET_OTHER"},
-            "its reportType is GET_OTHER, and GET_SALES_AND_TRAFFIC_REPORT was asked for",
+            "its reportType is GET_OTHER, and GET_SALES_AND_TRAFFIC_REPORT was requested",
         ),
-        (DATES, {"dataStartTime": "2026-10-31"}, "its dataStartTime is 2026-10-31, and 2026-11-01 was asked for"),
-        (DATES, {"dataEndTime": "2026-11-08T00:00:00Z"}, "2026-11-07 was asked for"),
-        (DATES, {"dataEndTime": "2026-11-08T08:00:00Z"}, "2026-11-07 was asked for"),
+        (DATES, {"dataStartTime": "2026-10-31"}, "its dataStartTime is 2026-10-31, and 2026-11-01 was requested"),
+        (DATES, {"dataEndTime": "2026-11-08T00:00:00Z"}, "2026-11-07 was requested"),
+        (DATES, {"dataEndTime": "2026-11-08T08:00:00Z"}, "2026-11-07 was requested"),
         (DATES, {"dataEndTime": "soon"}, "its dataEndTime is soon"),
         (DATES, {"dataEndTime": 7}, "its dataEndTime is 7"),
         (DATES, {"dataEndTime": ""}, "its dataEndTime is empty"),
-        (DATES, {"marketplaceIds": [CA]}, f"its marketplaceIds is {CA}, and {US} was asked for"),
-        (DATES, {"marketplaceIds": [CA, US]}, f"its marketplaceIds is {CA}, {US}, and {US} was asked for"),
+        (DATES, {"marketplaceIds": [CA]}, f"its marketplaceIds is {CA}, and {US} was requested"),
+        (DATES, {"marketplaceIds": [CA, US]}, f"its marketplaceIds is {CA}, {US}, and {US} was requested"),
         (DATES, {"marketplaceIds": []}, "its marketplaceIds is empty"),
         (DATES, {"reportOptions": {"asinGranularity": "SKU"}}, "its reportOptions.asinGranularity is SKU, and CHILD"),
-        (INSTANTS, {"dataStartTime": "2026-11-02T07:00:00Z"}, "2026-11-02T08:00:00+00:00 was asked for"),
+        (INSTANTS, {"dataStartTime": "2026-11-02T07:00:00Z"}, "2026-11-02T08:00:00+00:00 was requested"),
         (INSTANTS, {"dataEndTime": "2026-11-04T08:00:02Z"}, "its dataEndTime is 2026-11-04T08:00:02Z"),
         (INSTANTS, {"dataStartTime": "2026-11-01"}, "its dataStartTime is 2026-11-01"),
-        (INSTANTS, {"marketplaceIds": [US]}, f"{CA}, {US} was asked for"),
+        (INSTANTS, {"marketplaceIds": [US]}, f"{CA}, {US} was requested"),
         (DATES, {"reportType": "x\0" * 900}, "…"),
     ],
 )

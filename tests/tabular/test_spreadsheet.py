@@ -189,7 +189,7 @@ def _with_result(content):
         (b"sku,SKU\nA,1\n", "skus.csv has more than one column titled SKU, sku."),
         (b"sku\n\0\1\2\n", "skus.csv is neither a spreadsheet nor text."),
         (b"PK\x03\x04 and then nothing", "skus.csv is damaged: it looks like a workbook but is incomplete."),
-        (b"\xd0\xcf\x11\xe0 and then nothing", "skus.csv cannot be read as a spreadsheet"),
+        (b"\xd0\xcf\x11\xe0 and then nothing", "skus.csv could not be read as a spreadsheet"),
     ],
 )
 def test_what_cannot_be_read_is_said_with_its_place(content, said):

@@ -17,6 +17,7 @@ LEGEND = {
     "failed": "failed",
     "wanted": "not loaded yet",
 }
+OUTSIDE = "outside"  # a day that is none of the dataset's: no run ever loads it
 BARS = 90
 HEIGHT, STEP, GAP = 120, 10, 2
 
@@ -98,15 +99,34 @@ def cell_of(day, zone, policy):
     return Cell(day.day, state_of(day, zone), policy.count(day.rows), day.attempts, tuple(day.lacking))
 
 
-def months(cells, first, last):
-    """All months from the last day's back to the first day's; a day the ledger does not know yet is wanted."""
+def shown_cells(days, dataset, span, zone, policy, now, is_loading):
+    """{day: Cell} of the days that belong to the dataset: those that its ledger knows, and all of the span, its own dates.
+
+    A day of the span that the ledger does not know yet is wanted. One outside of it that no run would load is left out, even where
+    a run before was to load it.
+    """
+    is_asked_for = asked_for(dataset, now)
+    cells = {
+        day.day: cell_of(day, zone, policy)
+        for day in days
+        if day.state != Day.State.WANTED or is_loading or is_asked_for(day)
+    }
+    for number in range(len(span) if span else 0):
+        day = span.first + timedelta(days=number)
+        cells.setdefault(day, Cell(day, "wanted"))
+    return cells
+
+
+def months(cells):
+    """The months in which there are days, newest first. Days between them that are none of the dataset's are "outside"."""
     found = []
-    day = last
-    while day >= first:
-        if not found or found[-1].first.replace(day=1) != day.replace(day=1):
+    for day in sorted(cells, reverse=True):
+        if not found or found[-1].first != day.replace(day=1):
             found.append(Month(day.replace(day=1), []))
-        found[-1].cells.insert(0, cells.get(day) or Cell(day, "wanted"))
-        day -= timedelta(days=1)
+        here = found[-1].cells
+        while here and here[0].day - day > timedelta(days=1):
+            here.insert(0, Cell(here[0].day - timedelta(days=1), OUTSIDE))
+        here.insert(0, cells[day])
     return found
 
 
@@ -114,7 +134,8 @@ def legend(cells):
     """(state, symbol, words, how many) of the states that occur."""
     counts = dict.fromkeys(LEGEND, 0)
     for cell in cells:
-        counts[cell.state] += 1
+        if cell.state != OUTSIDE:
+            counts[cell.state] += 1
     return [(state, SYMBOLS[state], LEGEND[state], count) for state, count in counts.items() if count]
 
 
@@ -150,7 +171,7 @@ def bars(cells, first, last):
     """The last 90 days; None where nothing is in, or how much may not be told."""
     first = max(first, last - timedelta(days=BARS - 1))
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    shown = [cells.get(day) or Cell(day, "wanted") for day in days]
+    shown = [cells.get(day) or Cell(day, OUTSIDE) for day in days]
     most = max((cell.rows or 0 for cell in shown), default=0)
     if not most:
         return None

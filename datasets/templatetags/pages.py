@@ -9,6 +9,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils import timezone
 from django.utils.html import format_html
 
+from datasets.backfill.sources import asking
 from datasets.models import Dataset, Run
 
 register = template.Library()
@@ -91,8 +92,8 @@ def counted(rows: int | None) -> str:
 
 @register.filter
 def marketplaces(dataset: Dataset) -> list[str]:
-    """The country codes that the dataset covers: its own choice, else all of the account's."""
-    return dataset.options.get("marketplaces") or dataset.account.marketplaces
+    """The country codes that the dataset covers."""
+    return asking.shown(dataset.effective_report, dataset.account, dataset.options)
 
 
 @register.filter

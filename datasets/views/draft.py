@@ -15,6 +15,7 @@ from connector.catalogue.report import Report
 from connector.spapi.marketplaces import MARKETPLACES
 from datasets import schedule
 from datasets.backfill import forecast, window
+from datasets.backfill.sources import asking
 from datasets.definition import checks, formdata
 from datasets.definition.definition import MODES, Definition
 from datasets.definition.form import DatasetForm
@@ -207,9 +208,9 @@ class Draft:
 
     def countries(self) -> list[str]:
         chosen = self.said("marketplaces") if self.report else None
-        return (chosen if isinstance(chosen, list) and chosen else None) or (
-            self.account.marketplaces if self.account else []
-        )
+        if self.account is None:
+            return chosen if isinstance(chosen, list) else []
+        return asking.shown(self.report, self.account, {"marketplaces": chosen if isinstance(chosen, list) else []})
 
     @property
     def name(self) -> str:

@@ -271,6 +271,17 @@ class TestAReportTypeWithItsOwnQuestions:
         assert "0 days with 0 requests" in shown and "These dates do not contain one yet" in shown
         assert "First day" not in shown and "nothing yet" in shown
 
+    @pytest.mark.parametrize("asked", [SALES, TERMS])
+    def test_where_none_is_chosen_the_one_marketplace_that_is_asked_is_named_everywhere(self, page, answers, asked):
+        """Summary, list and head named all marketplaces of the account."""
+        summary = text(page.get(NEW, answers | asked)).partition('class="summary-line">')[2].partition("</p>")[0]
+        page.post(NEW, answers | asked | {"go": "create"})
+        made = Dataset.objects.get()
+
+        assert " · US · " in summary and "CA" not in summary
+        assert " · Harbour · US</small>" in text(page.get("/"))
+        assert re.search(r"</a> ·\s+US ·", text(page.get(f"/datasets/{made.slug}")))
+
     def test_its_answers_are_saved(self, page, answers):
         asked = {"rows": "by_asin", "date_granularity": "WEEK", "asin_granularity": "SKU", "go": "create"}
 

@@ -136,7 +136,7 @@ class Draft:
     def forecast(self) -> forecast.Forecast | None:
         if self.problems:
             return None
-        return preview(self.answers.proposal, self.account, self.review.span, now=self.now)
+        return preview(self.answers.proposal, self.account, self.review.span, dataset=self.dataset, now=self.now)
 
     def how_long(self) -> str:
         return forecast.words(self.forecast.seconds) if self.forecast else ""

@@ -245,7 +245,16 @@ class Draft:
         for name in sorted(self.form.errors, key=lambda name: order.index(name) if name in order else -1):
             known = name in self.form.fields
             for sentence in self.form.errors[name]:
-                yield PLACES.get(name, f"id_{name}") if known else "", self.form[name].label if known else "", sentence
+                label = self.form[name].label if known else ""
+                yield PLACES.get(name, f"id_{name}") if known else "", label, self._in_short(name, label, sentence)
+
+    def _in_short(self, name: str, label: str, sentence: str) -> str:
+        """The sentence as it follows a link to its question, beside which it stands whole."""
+        options = self.report.options if self.report else ()
+        if not self.answers.values.get(name) and any(option.name == name and option.choices for option in options):
+            return "Choose one."
+        said = sentence.removeprefix(f"{label}: ")
+        return said[:1].upper() + said[1:]
 
     # Where it is kept while it is not saved
 

@@ -295,6 +295,13 @@ class TestAReportTypeWithItsOwnQuestions:
             "asin_granularity": "SKU",
         }
 
+    def test_a_missing_report_type_is_said_in_short_and_explained_at_its_place(self, page, answers):
+        """The summary said "Report Type: Report Type: an answer is needed. Choose from" and all types, as the field does."""
+        shown = text(page.post(NEW, answers | {"report": "create_and_download_report"}))
+
+        assert '<a href="#id_report_type">Report Type</a>: Choose one.' in shown
+        assert shown.count("Report Type: an answer is needed. Choose from All orders by order date") == 1
+
 
 def test_the_way_back_through_history_gets_a_whole_page(page):
     response = page.get(NEW, headers=LIVE | {"HX-History-Restore-Request": "true"})

@@ -39,6 +39,15 @@ STATE_WORDS = {
     "expired": "Expired",
     "revoked": "Revoked",
 }
+TYPE_WORDS = {  # what a column holds, for people; programs are told the storage type
+    "text": "text",
+    "bigint": "whole number",
+    "numeric": "number",
+    "boolean": "yes or no",
+    "date": "date",
+    "timestamptz": "date and time (UTC)",
+    "json": "list or object",
+}
 
 
 @register.inclusion_tag("ui/badge.html")
@@ -50,6 +59,12 @@ def badge(state: object, words: str = "") -> dict[str, Any]:
 @register.filter
 def state_words(state: object) -> str:
     return STATE_WORDS.get(str(state), str(state).replace("_", " ").capitalize())
+
+
+@register.filter
+def type_words(kind: str) -> str:
+    """What a column of this storage type holds."""
+    return TYPE_WORDS.get(kind, kind)
 
 
 @register.simple_tag(takes_context=True)

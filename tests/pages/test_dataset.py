@@ -369,6 +369,15 @@ def test_a_day_that_is_none_of_the_datasets_is_not_there(page, dataset, day):
     assert page.get(f"/datasets/{dataset.slug}/days/{day}").status_code == 404
 
 
+@pytest.mark.parametrize("where", ["", "/columns"])
+def test_each_page_names_types_in_the_same_words(page, dataset, where):
+    """The pages with rows and columns showed what PostgreSQL calls them."""
+    shown = text(page.get(f"/datasets/{dataset.slug}{where}"))
+
+    assert "date and time (UTC)" in shown
+    assert "timestamptz" not in shown and "bigint</" not in shown
+
+
 # Buttons
 
 

@@ -76,6 +76,15 @@ def test_a_query_is_saved_opened_and_deleted(page, address, orders):
     assert not SavedQuery.objects.exists()
 
 
+def test_the_data_tab_names_types_as_the_columns_tab_does(page, orders):
+    """It showed what PostgreSQL calls them."""
+    data, columns = (text(page.get(f"/datasets/{orders.slug}/{tab}")) for tab in ("data", "columns"))
+
+    for words in ("date and time (UTC)", "whole number"):
+        assert f'<small class="under">{words}</small>' in data and words in columns
+    assert "timestamptz" not in data
+
+
 def test_a_query_needs_a_name_to_be_saved(page, address):
     answer = page.post(address, {"sql": SQL, "name": " ", "keep": ""})
 

@@ -52,6 +52,15 @@ def test_what_is_wrong_is_said_with_its_place(page, address):
     assert "titel FROM table" in text(answer)
 
 
+@pytest.mark.parametrize("statement", ["DELETE FROM table", "UPDATE orders_us SET title = 'x'", "DROP TABLE orders_us"])
+def test_a_statement_that_writes_is_told_that_only_reading_is_allowed(page, address, statement):
+    """It was told that it gives no columns."""
+    answer = page.post(address, {"sql": statement, "run": ""})
+
+    assert answer.status_code == 422
+    assert "Only statements that read are allowed" in text(answer)
+
+
 def test_the_answer_is_downloaded_by_the_same_statement(page, address):
     answer = page.post("/api/v1/datasets/orders_us/query.csv?_dl=1", {"sql": SQL})
 

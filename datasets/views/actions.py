@@ -52,8 +52,9 @@ def reload(request, slug):
         tasks.reload(dataset, first, last, by=request.user)
         many = f"{count:,} days are" if count > 1 else "1 day is"
         stay = f" {known - count:,} of an uploaded file stay as they are." if known > count else ""
+        whose = "Their" if count > 1 else "Its"
         messages.success(
-            request, f"{many} fetched again. Their rows stay as they are until the new ones have come.{stay}"
+            request, f"{many} fetched again. {whose} rows stay as they are until the new ones have come.{stay}"
         )
     except AlreadyRunning:
         messages.info(request, UNDER_WAY)

@@ -430,6 +430,14 @@ def test_a_reload_of_nothing_changes_nothing_and_says_why(page, alice, account, 
     assert not dataset.days.filter(again=True).exists()
 
 
+def test_a_reload_of_one_day_speaks_of_one_day(page, alice, account):
+    dataset, _ = scenes.up_to_date(alice, account, days=10)
+
+    response = page.post(f"/datasets/{dataset.slug}/reload", {"first": day_back(2), "last": day_back(2)}, follow=True)
+
+    assert said(response) == ["1 day is fetched again. Its rows stay as they are until the new ones have come."]
+
+
 def test_pause_and_resume(page, dataset):
     paused = page.post(f"/datasets/{dataset.slug}/pause", follow=True)
     assert Dataset.objects.get(pk=dataset.pk).paused

@@ -1,10 +1,10 @@
-"""The few things that happen by the clock. They are rows of django-celery-beat's, so that an operator sees and can move them;
+"""The few periodic tasks. They are rows of django-celery-beat's, so that an operator sees and can move them;
 datasets' own schedules are columns of the datasets, and the tick looks at those."""
 
 from django.apps import AppConfig, apps
 
 ENTRIES = (
-    # name, task, every, period, seconds after which a message is no longer worth taking
+    # name, task, every, period, seconds after which a message expires
     ("Tick: start what is due, wake what waits", "datasets.tasks.tick", 3, "seconds", 30),
     ("Profiles: count what columns hold where rows have changed", "datasets.tasks.profiles", 2, "minutes", 100),
     ("Housekeeping: drop what nobody needs", "datasets.tasks.housekeeping", 1, "hours", 1800),

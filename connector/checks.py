@@ -1,4 +1,4 @@
-"""System checks: what is wrong with this installation's settings, and how to mend it."""
+"""System checks: what is wrong with this installation's settings, and how to fix it."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -42,7 +42,8 @@ def public_url_is_https(app_configs: object, **_: object) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "PUBLIC_URL: it begins with http://, so passwords and rows travel in the clear, and Amazon refuses the consent redirect.",
+            "PUBLIC_URL: it begins with http://, so passwords and rows are sent unencrypted, and Amazon refuses the "
+            "consent redirect.",
             hint="Put a TLS proxy in front and set PUBLIC_URL to https://…",
             id="connector.W001",
         )
@@ -55,7 +56,7 @@ def public_url_is_given(app_configs: object, **_: object) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"PUBLIC_URL: it is {settings.PUBLIC_URL}, so only browsers on this machine are let in.",
+            f"PUBLIC_URL: it is {settings.PUBLIC_URL}, so only browsers on this machine can connect.",
             hint="Set PUBLIC_URL to the address that people type, like https://data.example.com.",
             id="connector.W002",
         )
@@ -76,8 +77,9 @@ def amazon_is_amazon(app_configs: object, **_: object) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"SPAPI_ENDPOINT_*, LWA_TOKEN_URL, SELLER_CENTRAL_URL or VENDOR_CENTRAL_URL: {', '.join(strange)} is reached without TLS.",
-            hint="Unset them to speak to Amazon itself.",
+            f"SPAPI_ENDPOINT_*, LWA_TOKEN_URL, SELLER_CENTRAL_URL or VENDOR_CENTRAL_URL: {', '.join(strange)} is used "
+            "without TLS.",
+            hint="Unset them to use Amazon itself.",
             id="connector.W003",
         )
     ]

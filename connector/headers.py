@@ -1,4 +1,5 @@
-"""Headers that tell browsers to trust nothing but us. The policy stands in settings in the shape of Django 6's SECURE_CSP."""
+"""Security headers: browsers load content only from this site. The policy stands in settings in the shape of Django
+6's SECURE_CSP."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What platforms ask: does this process live, and could it serve people just now?"""
+"""Health probes: is this process alive, and can it serve requests now?"""
 
 from collections.abc import Callable
 
@@ -14,9 +14,9 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 
 
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Each part we need, with the reason where it is not ready."""
+    """Each required part, with the reason if it is not ready."""
     reasons = {"database": database_problem()}
-    unknown = "Not known while the database is away."
+    unknown = "Unknown while the database is unavailable."
     reasons["migrations"] = unknown if reasons["database"] else migrations_problem()
     reasons["broker"] = broker_problem()
     reasons["worker"] = unknown if reasons["database"] else worker_problem(reasons["migrations"])
@@ -26,7 +26,8 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
 
 class Probes:
-    """Stands before all else: platforms ask by IP address and over plain HTTP, and must be neither refused nor redirected."""
+    """Outermost middleware: platforms probe by IP address and over plain HTTP, and must be neither refused nor
+    redirected."""
 
     VIEWS = {"/healthz": healthz, "/readyz": readyz}
 
@@ -38,6 +39,6 @@ class Probes:
         if view and request.method in ("GET", "HEAD"):
             response = view(request)
             response.headers["Cache-Control"] = "no-store"
-            response._has_been_logged = True  # type: ignore[attr-defined]  # Django's mark: an answer of 503 is what was asked for, no error of ours
+            response._has_been_logged = True  # type: ignore[attr-defined]  # Django's mark: 503 is a valid answer to a probe, not an error
             return response
         return self.get_response(request)

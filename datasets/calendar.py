@@ -13,14 +13,14 @@ def today(now: datetime, zone: str) -> date:
 
 
 def written(at: datetime) -> str:
-    """An instant for people, in UTC: 28 Nov 2026 14:32 UTC."""
+    """An instant for display, in UTC: 28 Nov 2026 14:32 UTC."""
     return f"{at.astimezone(UTC):%d %b %Y %H:%M} UTC"
 
 
 def resolve(word: object, today: date) -> date:
-    """The day that a person's word means: an ISO date, today, yesterday, today-7, or a number of days back.
+    """The day that a user's word means: an ISO date, today, yesterday, today-7, or a number of days back.
 
-    Raises ValueError with a sentence for people.
+    Raises ValueError with a message for users.
     """
     word = str(word).strip().lower()
     if word == "today":
@@ -31,7 +31,7 @@ def resolve(word: object, today: date) -> date:
         try:
             return today - timedelta(days=int(found[1]))
         except OverflowError:
-            raise ValueError(f"{word} days back is before the calendar begins.") from None
+            raise ValueError(f"{word} days back is before the first supported date.") from None
     try:
         return date.fromisoformat(word)
     except ValueError:

@@ -1,33 +1,38 @@
 """Our rows' ledger: datasets, runs, days and requests. Only this file changes a state."""
 
+from __future__ import annotations
+
 import uuid
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
 from django.db.models import Case, DurationField, Exists, F, Q, Sum, Value, When
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
-from connector.accounts.models import Account
+from connector.accounts.models import Account, User
 from connector.catalogue import index
 from connector.catalogue.report import Report
 from datasets import retries
 
 RUN_LENGTH = timedelta(hours=24)  # Domo's rule: a run goes on for at most a day, the next one goes on from the days
-MOST_INTERRUPTIONS = 3  # of workers at a request, one after the other without getting on
+MOST_INTERRUPTIONS = 3  # worker crashes at one request in a row without progress
 
 
 class LeaseLost(Exception):
-    """Another worker has the run now; whatever this one was about to write must not be."""
+    """Another worker has the run now; this one must not write anything more."""
 
 
 class DatasetQuerySet(models.QuerySet):
-    def of(self, user):
-        """The datasets this person may see; a stranger's are as if they did not exist."""
+    def of(self, user: User) -> Self:
+        """The datasets this person may see; those of others are treated as not existing."""
         return self.filter(owner=user)
 
-    def due(self, now):
+    def due(self, now: datetime) -> Self:
         """Scheduled, not paused, and their time has come."""
         return self.filter(paused=False, next_run_at__lte=now)
 
@@ -85,12 +90,13 @@ class Dataset(models.Model):
             )
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
     @property
     def effective_report(self) -> Report | None:
-        """The report as this dataset's answers make it; None where the catalogue has dropped it: its rows can still be read."""
+        """The report as this dataset's answers make it; None if the catalogue no longer has it: its rows can still be
+        read."""
         try:
             return index.effective(self.report, self.options)
         except KeyError:
@@ -106,42 +112,42 @@ class Dataset(models.Model):
         chosen = [dict(report.option(name).choices or ()).get(self.options.get(name), "") for name in report.variants]
         return ": ".join([report.title, *(str(answer) for answer in chosen if answer)])
 
-    def open_run(self):
+    def open_run(self) -> Run | None:
         """The run under way, if any."""
         return self.runs.open().first()
 
-    def building_generation(self):
+    def building_generation(self) -> int:
         """The generation a new run lands into: the one readers see, or for a replace the one built aside."""
         if self.mode != self.Mode.REPLACE:
             return self.generation
         last = self.runs.order_by("-pk").values_list("generation", flat=True).first() or 0
         return max(last, self.generation + 1)
 
-    def touch(self, *, change, active, changed):
+    def touch(self, *, change: int, active: bool, changed: bool) -> None:
         """A day has landed: counts and version follow, in the landing's own transaction."""
-        moved = {"version": F("version") + 1}
+        moved: dict[str, Any] = {"version": F("version") + 1}
         if active:
             moved["rows"] = F("rows") + change
         if changed:
             moved["changed_at"] = Now()
         Dataset.objects.filter(pk=self.pk).update(**moved)
 
-    def show(self, generation, *, rows, columns):
+    def show(self, generation: int, *, rows: int, columns: Sequence[Mapping[str, Any]]) -> None:
         """Readers see this generation from now on."""
         Dataset.objects.filter(pk=self.pk).update(
             generation=generation, rows=rows, columns=columns, version=F("version") + 1, changed_at=Now()
         )
         self.refresh_from_db()
 
-    def read_all_again(self):
+    def read_all_again(self) -> None:
         """Each day that is in is read once more by the next run, and replaced whole; until then its rows stay."""
         days = self.days.filter(state__in=Day.IN, from_file=False)
         # An open run leaves to the next one what it has brought in itself: these are nobody's now.
         days.filter(run__in=self.runs.open()).update(run=None)
         days.update(again=True, request=None)
 
-    def ask_anew(self):
-        """What is under way was asked for by another definition: none of it lands any more, and an open run begins anew."""
+    def ask_anew(self) -> None:
+        """Open requests were made for another definition: none of them lands any more, and an open run starts again."""
         Run.objects.filter(dataset=self).open().update(
             generation=self.building_generation(),
             state=Run.State.QUEUED,
@@ -153,18 +159,19 @@ class Dataset(models.Model):
             first_day=None,
             last_day=None,
         )
-        Day.objects.filter(dataset=self).lift_waits(forget=True)  # what failed was another question
-        # A replay or a file has lost what it was to land, and would end with nothing: it asks now, as any run.
+        Day.objects.filter(dataset=self).lift_waits(forget=True)  # those failures belong to the old definition
+        # A replay or a file run no longer has anything to land and would end with nothing: it now asks Amazon, like
+        # any run.
         self.runs.open().filter(trigger__in=Run.ASKS_NOTHING).update(trigger=Run.Trigger.MANUAL)
         for request in self.requests.filter(state__in=Request.OPEN):
             request.let_go()
 
     @transaction.atomic
-    def count_days_in(self, zone):
+    def count_days_in(self, zone: str) -> None:
         """Its days are those of this time zone from now on, by an open run too.
 
         In another one they began and ended at other instants: what is in, and what is under way, would leave rows out and have
-        others twice beside days of this zone. So it is all asked anew, as after a change of the answers.
+        others twice beside days of this zone. So it is all sent again, as after a change of the answers.
         """
         if self.days_zone:
             self.ask_anew()
@@ -172,19 +179,19 @@ class Dataset(models.Model):
         Dataset.objects.filter(pk=self.pk).update(days_zone=zone)
         self.days_zone = zone
 
-    def run_next(self, at):
+    def run_next(self, at: datetime | None) -> None:
         """Puts the next scheduled run at this instant; None means none is scheduled."""
         Dataset.objects.filter(pk=self.pk).update(next_run_at=at)
         self.next_run_at = at
 
 
 class RunQuerySet(models.QuerySet):
-    def open(self):
+    def open(self) -> Self:
         return self.filter(state__in=Run.OPEN)
 
 
 class Run(models.Model):
-    """One effort to bring a dataset up to date; at most one open per dataset."""
+    """One attempt to update a dataset; at most one is open per dataset."""
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -205,7 +212,7 @@ class Run(models.Model):
         REPLAY = "replay"
         FILE = "file"  # rows of a file that a person uploaded
 
-    ASKS_NOTHING = (Trigger.REPLAY, Trigger.FILE)  # they land what is there
+    ASKS_NOTHING = (Trigger.REPLAY, Trigger.FILE)  # they land stored answers
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="runs")
     generation = models.PositiveIntegerField()  # the table this run lands into
@@ -249,37 +256,38 @@ class Run(models.Model):
         ]
 
     @property
-    def is_open(self):
+    def is_open(self) -> bool:
         return self.state in self.OPEN
 
-    def span(self, first, last, *, days_total):
+    def span(self, first: date, last: date, *, days_total: int) -> None:
         """The run knows its days now."""
         self.first_day, self.last_day, self.days_total = first, last, days_total
         self.save(update_fields=["first_day", "last_day", "days_total"])
 
-    def count(self, *, rows):
+    def count(self, *, rows: int) -> None:
         Run.objects.filter(pk=self.pk).update(rows=F("rows") + rows)
 
-    def days_done(self):
+    def days_done(self) -> int:
         """How many of its days it brought in."""
         if self.done_at_end is not None:
             return self.done_at_end
         return self.days.filter(state__in=Day.IN, again=False).count()
 
-    def days_failed(self):
+    def days_failed(self) -> int:
         """How many of its days could not be had."""
         if self.failed_at_end is not None:
             return self.failed_at_end
         return self.days.filter(Q(state=Day.State.FAILED) | Q(state__in=Day.IN, again=True)).count()
 
-    def hold(self, fence):
+    def hold(self, fence: int) -> None:
         """Within a transaction: nobody takes the run over before its end. Raises LeaseLost where somebody has."""
         mine = Run.objects.select_for_update().filter(pk=self.pk, fence=fence, state=self.State.RUNNING)
         if mine.values_list("pk", flat=True).first() is None:
             raise LeaseLost
 
-    def give_back(self, *, fence, until, message=""):
-        """The worker lets go: somebody goes on at `until`, or at once where it is None. False when the lease was lost."""
+    def give_back(self, *, fence: int, until: datetime | None, message: str = "") -> bool:
+        """The worker releases the run: any worker continues at `until`, or immediately if None. False if the lease was
+        lost."""
         return bool(
             Run.objects.filter(pk=self.pk, fence=fence, state=self.State.RUNNING).update(
                 state=self.State.WAITING if until else self.State.QUEUED,
@@ -291,13 +299,13 @@ class Run(models.Model):
             )
         )
 
-    def mark_interrupted(self):
-        """Its worker is gone: the lease is free, whatever that worker still tries is fenced off."""
+    def mark_interrupted(self) -> None:
+        """Its worker is gone: the lease is free, and anything that worker still tries is fenced off."""
         self.state, self.fence, self.lease_until, self.lease_owner = self.State.QUEUED, self.fence + 1, None, ""
         self.interruptions, self.hinted_at, self.not_before = self.interruptions + 1, None, None
         self.save()
 
-    def end(self, *, fence, state, message):
+    def end(self, *, fence: int, state: Run.State, message: str) -> bool:
         """The run is over. False when the lease was lost, in which case nothing changed."""
         return bool(
             Run.objects.filter(pk=self.pk, fence=fence, state=self.State.RUNNING).update(
@@ -356,19 +364,19 @@ class Request(models.Model):
     spool = models.CharField(max_length=500, blank=True)
     asked_at = models.DateTimeField(null=True)
     not_before = models.DateTimeField(null=True)
-    attempts = models.PositiveIntegerField(default=0)  # that came to nothing, in a row: the line was down
+    attempts = models.PositiveIntegerField(default=0)  # failed attempts in a row because the connection was down
     failures = models.PositiveIntegerField(
         default=0
-    )  # answers that were of no use, in all: FATAL, a dead token, a broken document
+    )  # unusable answers in total: FATAL, a dead token, a broken document
     failures_by = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))  # {Cause: how many of them}
-    in_hand = models.BooleanField(default=False)  # a worker is at it; what a dead worker leaves behind
-    interruptions = models.PositiveIntegerField(default=0)  # workers that died at it without getting on
-    failing_since = models.DateTimeField(null=True)  # the first of the failures in a row: Amazon did not answer it
+    in_hand = models.BooleanField(default=False)  # a worker is processing it; stays set if the worker dies
+    interruptions = models.PositiveIntegerField(default=0)  # workers that died at it without progress
+    failing_since = models.DateTimeField(null=True)  # since when Amazon has not answered it
     throttled_since = models.DateTimeField(null=True)  # the first of the 429s in a row: Amazon answered it nothing else
     answered_at = models.DateTimeField(null=True)  # when Amazon last answered it: evidence for others that fail
-    proof_asked_at = models.DateTimeField(null=True)  # when it last made a call only to see whether Amazon answers
+    proof_asked_at = models.DateTimeField(null=True)  # when it last made a call only to check whether Amazon answers
     part_of = models.BigIntegerField(null=True)  # the request whose days are asked for in parts, since the whole failed
-    is_parked = models.BooleanField(default=False)  # a part that failed and waits for what becomes of the others
+    is_parked = models.BooleanField(default=False)  # a part that failed and waits for the outcome of the others
     lacking = ArrayField(
         models.CharField(max_length=2), default=list, db_default=[]
     )  # marketplaces that are left out of the question, since Amazon refuses them
@@ -388,15 +396,15 @@ class Request(models.Model):
             models.Index(fields=["source", "last_day"], name="request_by_source", condition=~Q(source="")),
         ]
 
-    held_by = (
+    held_by: tuple[int, int] | None = (
         None  # (run's id, fence) of the worker that has it in hand: once that lost the run, it writes nothing more
     )
 
     @property
-    def is_open(self):
+    def is_open(self) -> bool:
         return self.state in self.OPEN
 
-    def keep(self, **moved):
+    def keep(self, **moved: Any) -> None:
         """Writes these fields down; raises LeaseLost, and writes nothing, where the run belongs to another worker by now."""
         for name, value in moved.items():
             setattr(self, name, value)
@@ -407,27 +415,35 @@ class Request(models.Model):
         if not mine.update(**moved):
             raise LeaseLost
 
-    def take_in_hand(self):
+    def take_in_hand(self) -> None:
         self.keep(in_hand=True)
 
-    def got_on(self, **moved):
-        """A step is done: what Amazon gave is kept, and whatever went wrong before is forgotten."""
+    def got_on(self, **moved: Any) -> None:
+        """A step is done: Amazon's answer is kept, and earlier failures are reset."""
         fresh = {"not_before": None, "interruptions": 0, "in_hand": False, "message": ""}
         self.answered(**fresh | moved)
 
-    def answered(self, **moved):
+    def answered(self, **moved: Any) -> None:
         """Amazon answers it, whatever it says: the tries before that came to nothing count no more."""
         self.keep(**{"attempts": 0, "failing_since": None, "throttled_since": None} | moved)
 
-    def intend(self, *, asked_at, from_at, until_at):
-        """About to ask: written down first, so that an answer which gets lost can be looked for at Amazon."""
+    def intend(self, *, asked_at: datetime, from_at: datetime | None, until_at: datetime | None) -> None:
+        """About to ask: recorded first, so that a lost answer can be looked up at Amazon."""
         self.keep(asked_at=asked_at, from_at=from_at, until_at=until_at, cursor={})
 
-    def unintend(self):
-        """Amazon said no, or was not asked: there is no answer to look for."""
+    def unintend(self) -> None:
+        """Amazon refused or was not asked: there is no answer to look up."""
         self.keep(asked_at=None)
 
-    def wait(self, until, *, message, attempts=None, failing_since=None, throttled_since=None):
+    def wait(
+        self,
+        until: datetime | None,
+        *,
+        message: str,
+        attempts: int | None = None,
+        failing_since: datetime | None = None,
+        throttled_since: datetime | None = None,
+    ) -> None:
         """Nothing to do before `until`."""
         self.keep(
             not_before=until,
@@ -438,16 +454,16 @@ class Request(models.Model):
             throttled_since=throttled_since or self.throttled_since,
         )
 
-    def failures_of(self, cause):
+    def failures_of(self, cause: str) -> int:
         """How many answers were of no use for this cause."""
         return self.failures_by.get(cause, 0)
 
-    def _one_more(self, cause):
+    def _one_more(self, cause: str) -> dict[str, Any]:
         by_cause = {**self.failures_by, str(cause): self.failures_of(cause) + 1}
         return {"failures": self.failures + 1, "failures_by": by_cause}
 
-    def start_over(self, until, *, message, cause, part_of=None):
-        """Asked anew, as if it had never been: what Amazon gave for it is of no more use."""
+    def start_over(self, until: datetime | None, *, message: str, cause: str, part_of: int | None = None) -> None:
+        """Starts the request over: Amazon's earlier answer is discarded."""
         self.keep(
             **self._one_more(cause),
             state=self.State.PLANNED,
@@ -467,12 +483,12 @@ class Request(models.Model):
             in_hand=False,
         )
 
-    def park(self, message):
-        """It has failed, and is neither asked again nor given up before the other parts of its whole are over."""
+    def park(self, message: str) -> None:
+        """It has failed, and is neither retried nor abandoned before the other parts of the same request have ended."""
         self.keep(is_parked=True, not_before=None, message=message, in_hand=False)
 
-    def ask_in_parts(self, cursor, *, message):
-        """Amazon refused the question as a whole: it is asked in another way, which the cursor tells."""
+    def ask_in_parts(self, cursor: dict[str, Any], *, message: str) -> None:
+        """Amazon refused the request as a whole: it is asked in another way, which the cursor records."""
         self.keep(
             state=self.State.PLANNED,
             cursor=cursor,
@@ -482,21 +498,21 @@ class Request(models.Model):
             in_hand=False,
         )
 
-    def adopt(self, amazon_id, *, at):
-        """Amazon makes this report for the very same question already."""
+    def adopt(self, amazon_id: str, *, at: datetime | None) -> None:
+        """Amazon is already building this report for the same request."""
         self.got_on(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={})
 
-    def fetch_again(self, until, *, message):
-        """Amazon's document was of no use and is fetched once more."""
+    def fetch_again(self, until: datetime | None, *, message: str) -> None:
+        """Amazon's document was unusable and is downloaded again."""
         counted = self._one_more(self.Cause.DOCUMENT)
         self.keep(state=self.State.READY, not_before=until, message=message, in_hand=False, **counted)
 
-    def reopen(self):
-        """Its raw answer is to be landed once more."""
+    def reopen(self) -> None:
+        """Its raw answer is to be landed again."""
         self.keep(state=self.State.COLLECTED, not_before=None, message="")
 
     @transaction.atomic
-    def fail(self, message, *, run, waits=True, unanswered=False):
+    def fail(self, message: str, *, run: Run, waits: bool = True, unanswered: bool = False) -> None:
         """Given up, with the reason; its days fail with it, and what was already in stays readable.
 
         Unless it is told otherwise each day waits for its next try, the longer the more often it has failed (`retries`). The
@@ -505,39 +521,40 @@ class Request(models.Model):
         """
         since = self.failing_since if unanswered else None
         self.keep(state=self.State.FAILED, message=message, in_hand=False, is_parked=False, failing_since=since)
-        self._fail_days(self.days, message, run, waits and self.kind != self.FILE)
+        self._fail_days(self.days.all(), message, run, waits and self.kind != self.FILE)
 
     @transaction.atomic
-    def fail_day(self, day, message, *, run):
+    def fail_day(self, day: Day, message: str, *, run: Run) -> None:
         """One day of the answer could not be landed, with the reason; its other days go on."""
         self.keep(message=message)
         self._fail_days(self.days.filter(pk=day.pk), message, run, self.kind != self.FILE)
 
     @staticmethod
-    def _fail_days(days, message, run, waits):
+    def _fail_days(days: models.QuerySet[Day], message: str, run: Run, waits: bool) -> None:
         failed = {"request": None, "message": message, "attempts": F("attempts") + 1, "run": run}
         failed["not_before"] = Day.next_try() if waits else None
         days.filter(state=Day.State.ASKED).update(state=Day.State.FAILED, **failed)
         days.filter(again=True).update(**failed)
 
     @classmethod
-    def put_down(cls, run):
-        """The run's worker lets go of what it had in hand, alive and well."""
+    def put_down(cls, run: Run) -> None:
+        """The run's worker releases the requests it was processing, without a failure."""
         cls.objects.filter(dataset=run.dataset_id, generation=run.generation, in_hand=True).update(in_hand=False)
 
     @classmethod
-    def in_hand_of(cls, run):
-        """What the run's worker was at."""
+    def in_hand_of(cls, run: Run) -> models.QuerySet[Request]:
+        """The requests that the run's worker was processing."""
         return cls.objects.filter(dataset=run.dataset_id, generation=run.generation, state__in=cls.OPEN, in_hand=True)
 
-    def mark_interrupted(self, message, *, run):
-        """A worker was interrupted at it; once three were without getting on, it is given up, with the reason."""
+    def mark_interrupted(self, message: str, *, run: Run) -> None:
+        """A worker was interrupted at it; after three interruptions without progress it is abandoned, with the
+        reason."""
         self.keep(interruptions=self.interruptions + 1, in_hand=False)
         if self.interruptions >= MOST_INTERRUPTIONS:
             self.fail(message, run=run)
 
     @transaction.atomic
-    def let_go(self):
+    def let_go(self) -> None:
         """No longer wanted (the run was cancelled): its days are free to be asked for again."""
         self.keep(state=self.State.FAILED, in_hand=False, message=self.message or "Cancelled.")
         self.days.filter(state=Day.State.ASKED).update(state=Day.State.WANTED, request=None)
@@ -545,28 +562,29 @@ class Request(models.Model):
 
 
 class DayQuerySet(models.QuerySet):
-    def of_run(self, run):
+    def of_run(self, run: Run) -> Self:
         """The days of the table that the run lands into, within the run's span."""
         found = self.filter(dataset=run.dataset_id, generation=run.generation)
         return found.filter(day__range=(run.first_day, run.last_day)) if run.first_day else found
 
-    def to_bring_in(self):
+    def to_bring_in(self) -> Self:
         """Wanted, or in and to be read once more."""
         return self.filter(Q(state=Day.State.WANTED) | Q(again=True))
 
-    def unasked(self):
+    def unasked(self) -> Self:
         return self.to_bring_in().filter(request=None)
 
-    def waiting(self, now):
-        """Days that have failed and whose next try is still to come."""
+    def waiting(self, now: datetime) -> Self:
+        """Days that have failed and whose next attempt is still to come."""
         return self.filter(Q(state=Day.State.FAILED) | Q(again=True), not_before__gt=now)
 
-    def lift_waits(self, *, forget=False):
-        """What has failed is tried again by the next run, however short ago it was; forgotten, as if it had never failed."""
+    def lift_waits(self, *, forget: bool = False) -> None:
+        """What has failed is tried again by the next run, however recent the failure; its count of failures is
+        reset."""
         waiting = self.exclude(not_before=None, attempts=0)
         waiting.update(not_before=None, **({"attempts": 0} if forget else {}))
 
-    def total_rows(self):
+    def total_rows(self) -> int:
         return self.aggregate(total=Sum("rows"))["total"] or 0
 
 
@@ -595,7 +613,7 @@ class Day(models.Model):
     attempts = models.PositiveIntegerField(default=0)  # that failed, in a row and over all runs
     not_before = models.DateTimeField(null=True)  # of a day that failed: when its next try is due
     message = models.TextField(blank=True)
-    again = models.BooleanField(default=False)  # its rows are in and stay readable, and it is to be read once more
+    again = models.BooleanField(default=False)  # its rows are loaded and stay readable, and it is to be loaded again
     from_file = models.BooleanField(default=False, db_default=False)  # its rows are of an uploaded file, not Amazon's
     read_until = models.DateTimeField(
         null=True
@@ -612,27 +630,29 @@ class Day(models.Model):
         indexes = [models.Index(fields=["dataset", "generation", "state"], name="day_by_state")]
 
     @classmethod
-    def still_open(cls):
+    def still_open(cls) -> Q:
         """The condition for a day that is yet to come in, or to be read once more."""
         return Q(state__in=[cls.State.WANTED, cls.State.ASKED]) | Q(again=True)
 
     @classmethod
-    def not_had(cls):
+    def not_had(cls) -> Q:
         """The condition for a day that has failed, at its first reading or at another one."""
         return Q(state=cls.State.FAILED) | Q(again=True, request=None, attempts__gt=0)
 
-    def waits(self, now):
-        """Whether it has failed and its next try is still to come."""
+    def waits(self, now: datetime) -> bool:
+        """Whether it has failed and its next attempt is still to come."""
         return self.not_before is not None and self.not_before > now and (self.again or self.state == self.State.FAILED)
 
     @staticmethod
-    def next_try():
+    def next_try() -> CombinedExpression:
         """When a day that fails this moment is tried again, by the count of its failures before: an expression for an update."""
         waits = [Value(wait / settings.SPAPI_RATE_FACTOR) for wait in retries.DISTANCES]
         counted = [When(attempts=before, then=wait) for before, wait in enumerate(waits[:-1])]
         return Now() + Case(*counted, default=waits[-1], output_field=DurationField())
 
-    def mark_landed(self, *, run, rows, checksum, read_until, note, lacking=()):
+    def mark_landed(
+        self, *, run: Run, rows: int, checksum: str, read_until: datetime | None, note: str, lacking: Sequence[str] = ()
+    ) -> None:
         """The day is in, with rows or empty by Amazon's word. A replay lands what was read before: the day is no fresher by it."""
         is_of_file = self.request is not None and self.request.kind == Request.FILE  # whatever run it lands in
         self.state = self.State.LANDED if rows else self.State.EMPTY
@@ -644,7 +664,7 @@ class Day(models.Model):
 
 
 class Change(models.Model):
-    """What Amazon restated: a day that was in and came back different."""
+    """What Amazon restated: a loaded day that came back different."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="changes")
     run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="changes")
@@ -658,7 +678,7 @@ class Change(models.Model):
     class Meta:
         indexes = [models.Index(fields=["dataset", "-seen_at"], name="change_by_dataset")]
 
-    def differences(self):
+    def differences(self) -> list[tuple[str, str | None, str | None]]:
         """[(column, before, after)] of the sums that changed."""
         names = self.totals_before | self.totals_after
         pairs = [(name, self.totals_before.get(name), self.totals_after.get(name)) for name in names]
@@ -666,7 +686,8 @@ class Change(models.Model):
 
 
 class ColumnProfile(models.Model):
-    """What the columns of a dataset hold, counted over a sample of its newest days; made anew after a run that changed rows."""
+    """What the columns of a dataset hold, counted over a sample of its newest days; rebuilt after a run that changed
+    rows."""
 
     dataset = models.OneToOneField(Dataset, on_delete=models.CASCADE, related_name="profile")
     version = models.BigIntegerField()  # of the dataset, when the sample was taken
@@ -680,8 +701,8 @@ class ColumnProfile(models.Model):
 
 
 class UploadedFileQuerySet(models.QuerySet):
-    def of(self, user):
-        """The files this person may see; a stranger's are as if they did not exist."""
+    def of(self, user: User) -> Self:
+        """The files this person may see; those of others are treated as not existing."""
         return self.filter(owner=user)
 
 
@@ -703,7 +724,7 @@ class UploadedFile(models.Model):
     class Meta:
         ordering = ["-pk"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
 
@@ -759,8 +780,8 @@ class Allowance(models.Model):
 
 
 class SavedQueryQuerySet(models.QuerySet):
-    def of(self, user):
-        """The queries this person may see; a stranger's are as if they did not exist."""
+    def of(self, user: User) -> Self:
+        """The queries this person may see; those of others are treated as not existing."""
         return self.filter(owner=user)
 
 
@@ -782,5 +803,5 @@ class SavedQuery(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["owner", "slug"], name="one_query_of_a_slug")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name

@@ -1,4 +1,5 @@
-"""Which of a dataset's columns tell of a buyer: what the catalogue says, kept with the dataset's own columns."""
+"""Which of a dataset's columns hold personal data of buyers: as the catalogue declares them, kept with the dataset's
+own columns."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,6 +15,6 @@ def declared(dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def marked(dataset: Dataset, columns: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
-    """A table's columns with `personal`. What was marked once stays so, whatever report the dataset is of by now."""
+    """A table's columns with `personal`. A column once marked stays marked, whatever the dataset's report is now."""
     personal = {column["name"] for column in (*declared(dataset), *dataset.columns) if column.get("personal")}
     return [{**column, "personal": column["name"] in personal} for column in columns]

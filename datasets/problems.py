@@ -1,5 +1,5 @@
-"""What can go wrong between a request and its rows, a class for each kind; raise one anywhere below a view. How it is said
-over HTTP is `serving/http/problems.py`'s.
+"""What can go wrong between a request and its rows, a class for each kind; raise one anywhere below a view.
+`serving/http/problems.py` renders them over HTTP.
 
 Problem                 status  code
   BadRequest             400    bad_request, and per parameter: bad_parameter, unknown_parameter, unknown_column
@@ -23,11 +23,11 @@ CHALLENGE = 'Basic realm="Backhaul", charset="UTF-8", Bearer realm="Backhaul"'
 
 
 class Problem(Exception):
-    """An answer that says what is wrong and what to do; raise it anywhere below a view."""
+    """A problem with a message on what is wrong and what to do; raise it anywhere below a view."""
 
     status, code, title = 500, "internal_error", "Something went wrong here"
-    more: Mapping[str, object] = {}  # further members of the answer, where a kind of problem has some
-    is_event = True  # worth a line in the server's log, as every refusal is
+    more: Mapping[str, object] = {}  # further members of the response, where a kind of problem has some
+    is_event = True  # logged, like every refusal
 
     def __init__(
         self,
@@ -45,9 +45,9 @@ class Problem(Exception):
 
 
 class BadRequest(Problem):
-    """The request cannot be understood as it is."""
+    """The request could not be understood as it is."""
 
-    status, code, title = 400, "bad_request", "The request cannot be understood"
+    status, code, title = 400, "bad_request", "The request could not be understood"
 
 
 class BadParameters(BadRequest):
@@ -63,7 +63,7 @@ class BadParameters(BadRequest):
 class Unauthenticated(Problem):
     """Nobody is known by what came with the request."""
 
-    status, code, title = 401, "unauthenticated", "Who are you?"
+    status, code, title = 401, "unauthenticated", "Not signed in"
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, headers={"WWW-Authenticate": CHALLENGE})
@@ -78,23 +78,23 @@ class Forbidden(Problem):
 class NotFound(Problem):
     """There is nothing of that name, or nothing that the caller may know of."""
 
-    status, code, title = 404, "not_found", "There is no such thing"
+    status, code, title = 404, "not_found", "Not found"
 
 
 class MethodNotAllowed(Problem):
     """The address takes other methods, which the answer names."""
 
-    status, code, title = 405, "method_not_allowed", "Not with this method"
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
 
     def __init__(self, allowed: Iterable[str]) -> None:
         allowed = ", ".join(allowed)
-        super().__init__(f"Allowed here: {allowed}.", headers={"Allow": allowed})
+        super().__init__(f"Allowed methods: {allowed}.", headers={"Allow": allowed})
 
 
 class NotAcceptable(Problem):
     """There is no form of it that the client takes."""
 
-    status, code, title = 406, "not_acceptable", "Not in this form"
+    status, code, title = 406, "not_acceptable", "Not available in this format"
 
 
 class Conflict(Problem):
@@ -106,7 +106,7 @@ class Conflict(Problem):
 class VersionGone(Problem):
     """The rows that a walk began on are no longer there."""
 
-    status, code, title = 410, "version_gone", "These pages are no longer there"
+    status, code, title = 410, "version_gone", "These pages are no longer available"
 
 
 class TooLarge(Problem):
@@ -118,13 +118,13 @@ class TooLarge(Problem):
 class WrongContentType(Problem):
     """The body is of a type that is not read here."""
 
-    status, code, title = 415, "unsupported_media_type", "Not this content type"
+    status, code, title = 415, "unsupported_media_type", "Unsupported content type"
 
 
 class TooMany(Problem):
     """Too often or too many at once; the answer says when to come back, from 1 to 120 seconds."""
 
-    status, code, title = 429, "rate_limited", "Too many at once"
+    status, code, title = 429, "rate_limited", "Too many requests"
 
     def __init__(self, detail: str, *, seconds: float) -> None:
         super().__init__(detail, headers={"Retry-After": str(max(1, min(120, int(seconds))))})
@@ -133,7 +133,7 @@ class TooMany(Problem):
 class Unavailable(Problem):
     """The database cannot be reached just now."""
 
-    status, code, title = 503, "unavailable", "Not reachable for the moment"
+    status, code, title = 503, "unavailable", "Temporarily unavailable"
 
     def __init__(
         self, detail: str = "The database cannot be reached just now. Nothing is lost; try again in a few seconds."
@@ -148,6 +148,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def shown(text: object, most: int = 80) -> str:
-    """Somebody's text as it may stand in a sentence: short and printable."""
+    """User text made safe for a sentence: short and printable."""
     plain = "".join(letter if letter.isprintable() else "\ufffd" for letter in str(text))
     return plain if len(plain) <= most else plain[: most - 1] + "…"

@@ -10,7 +10,7 @@ def raw_root() -> Path:
     return Path(settings.DATA_DIR) / "raw"
 
 
-def raw_folder(dataset_id, request_id=None) -> Path:
+def raw_folder(dataset_id: int, request_id: int | str | None = None) -> Path:
     """Where the raw answers of a dataset, or of one of its requests, lie on this machine."""
     folder = raw_root() / str(dataset_id)
     return folder / str(request_id) if request_id else folder

@@ -7,7 +7,7 @@ starts the runs in between, so a day that Amazon cannot give costs a few request
 from datetime import timedelta
 
 SLACK = timedelta(hours=2)  # the failure comes some time after its run began: a daily schedule's next run is a try
-DISTANCES = (  # from the first, second, … failure of a day to its next try; from the last one on, always the last
+DISTANCES = (  # from a day's first, second, … failure to its next attempt; after that, always the last value
     timedelta(hours=1),
     timedelta(hours=4),
     timedelta(days=1) - SLACK,
@@ -22,7 +22,7 @@ MIN_TRIES = 8  # however long that took; with the pauses between them, about six
 MIN_TRIES_OF_A_PART = 3  # of a request whose whole was set aside before, or that follows one that was
 MAX_UNANSWERED = 3  # requests of a run set aside in a row; what it has not asked for by then is left to the next
 FILLS_THROTTLED = 4  # a request that meets nothing but 429: so many times as long as its quota takes to fill up again
-EVIDENCE = timedelta(minutes=5)  # for so long an answer to anybody of the account proves that Amazon answers
+EVIDENCE = timedelta(minutes=5)  # for this long, an answer to any request of the account proves that Amazon answers
 
 
 def in_words(distance: timedelta) -> str:
@@ -36,7 +36,7 @@ def in_words(distance: timedelta) -> str:
 
 # What every message says of days that have failed. How often these have failed before is not known where it is written, and it
 # stays on the day's page until the next try, which may be a week away: "the next run" would be untrue.
-LATER = f"tried again by later runs, {in_words(DISTANCES[0])} after the first failure and at growing distances up to {in_words(DISTANCES[-1])}"
+LATER = f"retried by later runs, {in_words(DISTANCES[0])} after the first failure and then at increasing intervals of up to {in_words(DISTANCES[-1])}"
 
 
 def distance(failures: int) -> timedelta:

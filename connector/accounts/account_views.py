@@ -1,4 +1,4 @@
-"""The Accounts pages: the list, one account, and what can be done with it; connecting is connect_views.py's."""
+"""The Accounts pages: the list, one account, and what can be done with it; connecting is in connect_views.py."""
 
 from typing import Any
 from uuid import UUID
@@ -45,7 +45,7 @@ def rename(request: SignedInRequest, account_id: UUID) -> HttpResponse:
         name = read_name(request.user, form.cleaned_data["name"], problems, but=account)
         if not problems:
             account.rename(name)
-            messages.success(request, f"The account is now named {name}. Its datasets are as they were.")
+            messages.success(request, f"The account is now named {name}. Its datasets did not change.")
             return redirect(account)
         form.refuse(connect.ConnectRefused(problems))
     return _detail(request, find_account(request, account_id), rename_form=form)
@@ -73,13 +73,14 @@ def delete(request: SignedInRequest, account_id: UUID) -> HttpResponse:
         return redirect(account)
     messages.success(
         request,
-        f"{account.name} is removed, its tokens with it. To withdraw the consent at Amazon too, open Manage Your Apps there.",
+        f"{account.name} and its tokens were removed. To withdraw the consent at Amazon as well, open Manage Your "
+        "Apps there.",
     )
     return redirect("accounts")
 
 
 def find_account(request: SignedInRequest, account_id: UUID) -> Account:
-    """This person's account; a stranger's is as if it did not exist."""
+    """This person's account; those of others are treated as not existing."""
     return get_object_or_404(Account.objects.of(request.user).select_related("application"), pk=account_id)
 
 

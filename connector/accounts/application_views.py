@@ -29,7 +29,7 @@ def new_application(request: SignedInRequest) -> HttpResponse:
         except connect.ConnectRefused as refusal:
             form.refuse(refusal)
         else:
-            messages.success(request, f"{application.name} is added. Amazon takes its id and secret.")
+            messages.success(request, f"{application.name} was added. Amazon accepted its id and secret.")
             return redirect(return_to or application)
     page = {"form": form, "return_to": return_to, "callback_url": connect.callback_url()}
     return render(request, "accounts/application_new.html", page)
@@ -55,7 +55,7 @@ def application(request: SignedInRequest, application_id: UUID) -> HttpResponse:
             secret_form.refuse(refusal)
         else:
             messages.success(
-                request, "Amazon takes the new secret. All accounts of this application go on by themselves."
+                request, "Amazon accepted the new secret. All accounts of this application continue automatically."
             )
             return redirect(found)
     if details_sent and details_form.is_valid():
@@ -80,8 +80,8 @@ def delete_application(request: SignedInRequest, application_id: UUID) -> HttpRe
         found.delete()
     except ProtectedError:
         messages.error(
-            request, f"{found.name} was not removed, because accounts are connected by it. Remove them first."
+            request, f"{found.name} was not removed, because accounts are connected through it. Remove them first."
         )
         return redirect(found)
-    messages.success(request, f"{found.name} is removed, its secret with it.")
+    messages.success(request, f"{found.name} and its secret were removed.")
     return redirect("accounts")

@@ -1,4 +1,5 @@
-"""The installation's own Amazon application: LWA_CLIENT_ID and its kin, kept in step with the row without an owner."""
+"""The installation's own Amazon application: LWA_CLIENT_ID and related variables, kept in step with the row without an
+owner."""
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -13,7 +14,7 @@ NAME = "This installation's application"
 
 
 def check_environment() -> None:
-    """A client id without its secret, or the reverse, is a mistake that is better told at the start."""
+    """A client id without its secret, or the reverse, is a mistake best reported at start-up."""
     if settings.LWA_CLIENT_ID and not settings.LWA_CLIENT_SECRET:
         raise Misconfigured("LWA_CLIENT_SECRET", "LWA_CLIENT_ID is set but its secret is not. Set both, or neither.")
     if settings.LWA_CLIENT_SECRET and not settings.LWA_CLIENT_ID:
@@ -36,7 +37,7 @@ def default() -> Application | None:
                 client_secret=settings.LWA_CLIENT_SECRET,
                 application_id=settings.SPAPI_APPLICATION_ID,
             )
-    except IntegrityError:  # another process was as quick
+    except IntegrityError:  # another process created it at the same time
         return Application.objects.get(owner=None, client_id=settings.LWA_CLIENT_ID)
 
 
@@ -49,7 +50,7 @@ def in_step(application: Application) -> Application:
         application.save(update_fields=["application_id"])
     try:
         stored = application.client_secret
-    except CannotOpen:  # said where the secret is needed; a key that is missing is no reason to write over it
+    except CannotOpen:  # reported where the secret is needed; a missing key is no reason to overwrite it
         return application
     if stored != settings.LWA_CLIENT_SECRET:
         application.mark_ready(settings.LWA_CLIENT_SECRET)

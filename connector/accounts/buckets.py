@@ -5,11 +5,11 @@ one refill, is not farther away than a whole bucket takes to refill. A call that
 from all of them or from none.
 
 Amazon counts a call when it arrives, we when it is taken, which is earlier: the first call to a full bucket may lie
-around for seconds, opening a connection, while Amazon's clock for the refills has not begun to run. So an answer sets
-our reckoning right: the call arrived no later than now.
+around for seconds, opening a connection, while Amazon's clock for the refills has not begun to run. So an answer
+corrects our estimate: the call arrived no later than now.
 
-Who is refused stands in line (`Place`), edges before history and then whoever has waited longest: for each of those
-ahead one request is left in the bucket. A place is kept a minute longer than its holder was told to wait.
+A refused caller queues (`Place`), newest days before history and then by waiting time: one request is left in the
+bucket for each caller ahead. A place is kept a minute longer than the wait its holder was given.
 """
 
 import math
@@ -96,7 +96,7 @@ class Buckets:
         """After a 429: nobody takes from the bucket for so long (in Amazon's time), and after that at the bucket's rate.
 
         Amazon does not say which limit it meant. Ours to take is the one with the fewest requests left by our own
-        reckoning, and among equals the one named last. Each further 429 without an answer in between doubles the pause,
+        estimate, and among equals the one named last. Each further 429 without an answer in between doubles the pause,
         up to five minutes. Answers the real pause.
         """
         pause = {"seconds": seconds / self._factor, "longest": LONGEST_PAUSE / self._factor}
@@ -143,7 +143,7 @@ _ASKED = """
     )
 """
 
-# A call that is still under way has not set the reckoning right, and one that is on its way a little shorter than the
+# A call in progress has not yet corrected the estimate, and one that is on its way a little shorter than the
 # one before it would reach Amazon before its bucket has refilled. So a refill is used a little later than it is due:
 # this costs nothing but once, the refills after it are due on time.
 _SLACK = "least(0.25, {refill} / (CASE WHEN {burst} > 1 THEN 2 ELSE 20 END))"
@@ -156,8 +156,8 @@ _MAKE = f"""
 """
 
 # (bucket, number, seconds lacking, seconds to wait, now) of each bucket; nothing is taken while any lacks. The rows are locked
-# before the clock is read, so two workers never reckon with the same moment. How long a line is does not matter beyond
-# one burst: whoever comes back by then finds the bucket not yet full, so nothing is lost.
+# before the clock is read, so two workers never calculate with the same instant. How long a line is does not matter
+# beyond one burst: whoever comes back by then finds the bucket not yet full, so nothing is lost.
 _TAKE = f"""
     WITH {_ASKED}, held AS MATERIALIZED (
         SELECT q.bucket, q.tat, q.taken, asked.rate, asked.burst, 1 / coalesce(q.header_rate, asked.rate) AS refill
@@ -220,7 +220,7 @@ _DRAIN = f"""
 """
 
 # With a new rate the bucket stays as empty as it was: what is missing in it refills at the new rate. The call that has
-# come back, and all that were taken after it, count as if they had arrived now, if that is later than reckoned.
+# come back, and all that were taken after it, count as if they had arrived now, if that is later than estimated.
 _OLD, _NEW = "coalesce(header_rate, rate)", "coalesce(%(rate)s::float8, header_rate, rate)"
 _ARRIVED = f"{_NOW} + (taken - %(number)s::bigint + 1) / {_NEW}"
 _ANSWERED = f"""

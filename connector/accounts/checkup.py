@@ -1,4 +1,4 @@
-"""Trying an account out on a person's request: does Amazon take its token, and what does it say of the seller?"""
+"""Tests an account on a user's request: does Amazon accept its token, and what does it report about the seller?"""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ def examine(account: Account) -> list[Finding]:
     except SpapiError as problem:
         return [Finding("Token", False, refusals.words(problem))]
     account.look_at_marketplaces_again()
-    findings = [Finding("Token", True, "Amazon gives out an access token: the consent and the secret are good.")]
+    findings = [Finding("Token", True, "Amazon issued an access token: the consent and the secret are valid.")]
     findings += [
         Finding(
             one.country,
@@ -39,7 +39,7 @@ def examine(account: Account) -> list[Finding]:
     if not account.is_seller:
         return [
             *findings,
-            Finding("Marketplaces", True, "Amazon keeps no list for vendors, so there is nothing to compare."),
+            Finding("Marketplaces", True, "Amazon has no such list for vendors, so there is nothing to compare."),
         ]
     seen = sellers.look(account, clients.client_with(token, account))
     if doubts := seen.doubts(account.marketplaces):
@@ -50,6 +50,8 @@ def examine(account: Account) -> list[Finding]:
     if new:
         account.add_marketplaces(new)
         findings.append(
-            Finding("New marketplaces", True, f"{', '.join(new)}: added to the account, reports can be asked for them.")
+            Finding(
+                "New marketplaces", True, f"{', '.join(new)}: added to the account; reports can be requested for them."
+            )
         )
     return findings

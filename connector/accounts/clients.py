@@ -1,4 +1,4 @@
-"""The only place that builds a client which speaks to Amazon in somebody's name.
+"""The only place that builds a client for calls to Amazon on behalf of an account.
 
 Access tokens are kept sealed with the account and shared by all workers. From 80 % of a token's life on, the first one
 to need it gets a new one under the account's row lock, on a connection of its own, while the others wait for it: ten
@@ -71,7 +71,7 @@ class PatientClient(Client):
 def client_for(account: Account) -> PatientClient:
     """A client in this account's name, for work that can wait.
 
-    Marks the account or its application when Amazon turns them away a second time, and re-raises; the first time, and
+    Marks the account or its application when Amazon refuses them a second time, and re-raises; the first time, and
     while the second look is not due, it raises Doubted. Who stands in line for Amazon's quota with others sets the
     client's `place`; whoever does not goes first.
     """
@@ -142,7 +142,7 @@ class AccessToken:
             with own_connection(), transaction.atomic(using=OWN):
                 account = self._locked()
                 if not whatever_is_stored and self._read(OWN, refused):
-                    return  # somebody else got it while this one waited
+                    return  # another worker got it while this one waited
                 self._forget(account, refused)
                 failure = self._not_yet(account) or self._ask(account)
                 if failure is None:
@@ -152,7 +152,7 @@ class AccessToken:
                 raise
             raise Unreachable(
                 "Amazon's sign-in service is slow, and another worker is still waiting for it. Nothing was lost; this "
-                "one tries again later.",
+                "worker tries again later.",
                 wait=COME_BACK,
             ) from problem
         if failure:
@@ -169,7 +169,7 @@ class AccessToken:
         accounts = Account.objects.using(OWN).select_related("application")
         account = accounts.select_for_update(of=("self",), no_key=True).filter(pk=self._account_id).first()
         if account is None:
-            raise ConsentLost("The account was removed here. Nothing more is loaded with it.")
+            raise ConsentLost("The account was removed here. Nothing more is loaded for it.")
         if not self._asked_by_person and account.needs_consent:
             raise ConsentLost(account.message)
         if not self._asked_by_person and not account.application.is_ready:
@@ -215,8 +215,8 @@ class AccessToken:
         return None
 
     def _judge(self, account: Account, failure: SpapiError, took: float) -> SpapiError:
-        """What is final of a refusal, and what waits for a second look. A person's check is the last word on the person's own
-        account; the application may be that of many."""
+        """What is final of a refusal, and what waits for a second look. A user's own check is final for the user's
+        account; an application may be shared by many."""
         by_person = self._asked_by_person
         if isinstance(failure, SecretRejected):
             return applications.refused(account.application, failure, took=took, tells_person=by_person)

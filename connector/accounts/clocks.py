@@ -1,8 +1,8 @@
 """How far Amazon's clocks are from the database's, by which this installation counts days and windows.
 
-Each answer of Amazon's bears a Date (RFC 9110, 6.6.1), in whole seconds. Against the database's clock at half the round
-trip it tells the difference, to about a second on an ordinary line. It is kept where all workers find it, one row a
-host, and written only when it has changed or is old: a call costs no statement for this.
+Each answer from Amazon has a Date header (RFC 9110, 6.6.1), in whole seconds. Against the database's clock at half the
+round trip it tells the difference, to about a second on an ordinary line. It is kept where all workers find it, one
+row a host, and written only when it has changed or is old: a call costs no statement for this.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from connector.accounts import direct, endpoints
 
 SLOWEST = 10.0  # seconds of a round trip beyond which an answer tells too little of the time
-NOISE = 2.0  # seconds; what lies within is taken for no difference
+NOISE = 2.0  # seconds; smaller differences count as none
 KEPT = 600.0  # seconds after which the same difference is written down once more
 TRUSTED = 86400.0  # seconds for which a measurement holds
 WORTH_TELLING = 5.0  # seconds of difference that people are told of
@@ -32,7 +32,7 @@ class Measured:
 
 
 class Meter:
-    """Hears the answers of one client."""
+    """Observes the answers to one client."""
 
     def __init__(self, region: str) -> None:
         self._host = endpoints.host_of(region)

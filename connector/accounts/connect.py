@@ -1,7 +1,7 @@
-"""How an account comes to be: by Amazon's consent page and back, or by a pasted refresh token; and how it is renewed.
+"""How an account is created: through Amazon's consent page, or with a pasted refresh token; and how it is renewed.
 
-Nothing is saved unless Amazon took what was given. One exception: a pasted token is kept, and says that it is not yet
-checked, while Amazon cannot be reached.
+Nothing is saved unless Amazon accepted it. One exception: while Amazon cannot be reached, a pasted token is stored and
+marked as not yet checked.
 """
 
 import secrets
@@ -46,7 +46,7 @@ class ConnectRefused(Exception):
 
 
 class ConsentRefused(Exception):
-    """A return from Amazon's consent page that is not taken; the message is for the person in front of it."""
+    """A return from Amazon's consent page that is rejected; the message is for the user."""
 
 
 # By Amazon's consent page
@@ -73,8 +73,8 @@ def begin(
     problems: dict[str, str] = {}
     if not application.application_id:
         problems["application"] = (
-            f"{application.name} has no application id, which Amazon's consent page asks for. "
-            "Add it to the application, or connect by pasting a refresh token."
+            f"{application.name} has no application id, which Amazon's consent page requires. Add it to the "
+            "application, or connect by pasting a refresh token."
         )
     elif not application.is_ready:
         problems["application"] = application.message
@@ -119,11 +119,11 @@ def complete(
     """
     if not (state and code and selling_partner_id):
         raise ConsentRefused(
-            "Amazon's answer came back incomplete: its state, code or seller id is missing. "
-            f"Perhaps the address was copied in part. {START_AGAIN}"
+            "Amazon's answer is incomplete: its state, code or seller id is missing. The address may have been "
+            f"copied incompletely. {START_AGAIN}"
         )
     if not PARTNER_ID.fullmatch(selling_partner_id) or len(code) > MOST_CODE:
-        raise ConsentRefused(f"Amazon's answer came back in a form that Amazon does not use. {START_AGAIN}")
+        raise ConsentRefused(f"Amazon's answer has an unexpected form. {START_AGAIN}")
     mine = Consent.objects.filter(state_hash=digest(state), user=user, session_hash=digest(session_key))
     consent = mine.select_related("application", "account__application", "user").use(now)
     if consent is None:
@@ -132,8 +132,8 @@ def complete(
     if known and known.selling_partner_id not in ("", selling_partner_id):
         raise ConsentRefused(
             f"The consent came from {selling_partner_id}, but {known.name} belongs to {known.selling_partner_id}. "
-            f"The account and its datasets are as they were. Sign in at Amazon as {known.selling_partner_id} and "
-            "re-authorise again, or connect the other one as a new account."
+            f"The account and its datasets did not change. Sign in at Amazon as {known.selling_partner_id} and "
+            "re-authorise again, or connect the other seller or vendor as a new account."
         )
     found = _exchange(consent, code)
     account = known or Account(
@@ -154,17 +154,17 @@ def complete(
 
 
 def _why_not(user: User, session_key: str, state: str) -> str:
-    """For the person who came back with a state that is not taken. What it says helps nobody who guesses states."""
+    """For a user who returned with a state that is rejected. The message does not help anyone guessing states."""
     consent = Consent.objects.filter(state_hash=digest(state)).first()
     if consent is None:
-        return "This return from Amazon does not belong to any connection that was begun here."
+        return "This return from Amazon does not belong to any connection started here."
     if consent.user_id != user.pk:
-        return "This connection was begun by somebody else."
+        return "This connection was started by someone else."
     if bytes(consent.session_hash) != digest(session_key):
-        return "This connection was begun in another browser, or before you signed in again."
+        return "This connection was started in another browser, or before you signed in again."
     if consent.used_at:
-        return "This return from Amazon has been used already, and each works once."
-    return "More than 10 minutes have passed since this connection was begun."
+        return "This return from Amazon has already been used; each one works only once."
+    return "More than 10 minutes have passed since this connection was started."
 
 
 def _exchange(consent: Consent, code: str) -> tokens.Tokens:
@@ -178,17 +178,17 @@ def _exchange(consent: Consent, code: str) -> tokens.Tokens:
         raise ConsentRefused(f"{refusal.message} Nothing was saved.") from problem
     except (ConsentLost, Refused) as problem:
         raise ConsentRefused(
-            f"Amazon did not take the code that came back: it lives 5 minutes and works once. {START_AGAIN}"
+            f"Amazon did not accept the code: it is valid for 5 minutes and works only once. {START_AGAIN}"
         ) from problem
     except ComeBackLater as problem:
         raise ConsentRefused(
-            "Amazon's sign-in service did not complete the consent, because it could not be reached or is out of order. "
+            "Amazon's sign-in service did not complete the consent, because it could not be reached or is not working. "
             f"{START_AGAIN}"
         ) from problem
 
 
 def callback_url() -> str:
-    """The redirect address that has to be registered with the application at Amazon, to the letter."""
+    """The redirect address that must be registered exactly like this with the application at Amazon."""
     return settings.PUBLIC_URL + reverse("account-callback")
 
 
@@ -201,7 +201,7 @@ def central(kind: str, country: str) -> str:
 
 
 def _look(account: Account, found: tokens.Tokens) -> sellers.Seen:
-    """What Amazon says of the seller, asked with a token that no account holds yet."""
+    """What Amazon reports about the seller, asked with a token that belongs to no account yet."""
     return sellers.look(account, clients.client_with(lambda force_refresh=False: found.access_token, account))
 
 
@@ -276,8 +276,9 @@ def _try(application: Application, refresh_token: str) -> tuple[tokens.Tokens, s
         )
     except ConsentLost as problem:
         sentence = (
-            "Amazon does not take this refresh token: it is mistyped, was withdrawn, or belongs to another application. "
-            "Nothing was saved. Authorise the application again in Seller or Vendor Central and paste the new token."
+            "Amazon does not accept this refresh token: it is mistyped, was withdrawn, or belongs to another "
+            "application. Nothing was saved. Authorise the application again in Seller or Vendor Central and paste "
+            "the new token."
         )
         raise ConnectRefused({"refresh_token": sentence}) from problem
     except SecretRejected as problem:
@@ -286,7 +287,7 @@ def _try(application: Application, refresh_token: str) -> tuple[tokens.Tokens, s
         sentence = f"{problem.fact} Nothing was saved. Check the application's settings in Amazon's developer console."
         raise ConnectRefused({"refresh_token": sentence}) from problem
     except ComeBackLater:
-        note = "Not yet checked: Amazon's sign-in service could not be reached. It is checked with the first request."
+        note = "Not checked yet: Amazon's sign-in service could not be reached. The token is checked with the first request."
         return tokens.Tokens("", refresh_token, 0), note
     return found, ""
 
@@ -305,7 +306,7 @@ def _save(account: Account, found: tokens.Tokens, *, names: Iterable[str], note:
         except IntegrityError:
             if not others.named(name).exists():
                 raise
-            continue  # somebody took the name at the same moment
+            continue  # the name was taken at the same moment
         return True
     return False
 
@@ -325,7 +326,7 @@ def add_application(
     client_id = read_client_id(client_id, problems)
     client_secret = read_secret(client_secret, "client_secret", "client secret", problems)
     if not problems and Application.objects.filter(owner=user, client_id=client_id).exists():
-        problems["client_id"] = "You have added this application already."
+        problems["client_id"] = "You have already added this application."
     if problems:
         raise ConnectRefused(problems)
     application = Application(
@@ -360,11 +361,11 @@ def _keep(application: Application, *, checked: bool) -> Application:
             else:
                 sentence = (
                     "Another secret is stored for this application, and Amazon could not be reached to check the new one. "
-                    "Nothing was saved; try again later, or leave the secret out."
+                    "Nothing was saved. Try again later, or leave the secret out."
                 )
                 raise ConnectRefused({"client_secret": sentence})
     except IntegrityError:
-        raise ConnectRefused({"client_id": "This application was added a moment ago. Send the same again."}) from None
+        raise ConnectRefused({"client_id": "This application was added a moment ago. Submit the form again."}) from None
     return application
 
 
@@ -392,6 +393,8 @@ def _prove(application: Application) -> None:
 
 def _rejected(application: Application, problem: SpapiError, began: float) -> dict[str, str]:
     if not application.is_stored:
-        return {"client_secret": "Amazon does not take this client id with this secret. Nothing was saved. Check both."}
+        return {
+            "client_secret": "Amazon does not accept this client id with this secret. Nothing was saved. Check both."
+        }
     refusal = applications.refused(application, problem, took=time.monotonic() - began, tells_person=True)
     return {"client_id": f"{refusal.message} Nothing was saved."}

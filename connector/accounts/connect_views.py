@@ -52,7 +52,7 @@ def reauthorize(request: SignedInRequest, account_id: UUID) -> HttpResponse:
     try:
         if pasted and token_form.is_valid():
             connect.replace_token(account, token_form.cleaned_data["refresh_token"], now=timezone.now())
-            messages.success(request, f"{account.name} has its new token. Its datasets go on by themselves.")
+            messages.success(request, f"{account.name} has its new token. Its datasets continue automatically.")
             return redirect(account)
         if consents and consent_form.is_valid():
             return _leave_for_amazon(
@@ -90,8 +90,8 @@ def callback(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return _refused(
             request,
-            "Nobody is signed in here any more, so it is not known for whom the connection was begun. "
-            "Nothing was saved. Sign in and start again from the Accounts page.",
+            "You are no longer signed in, so it is not known who started the connection. Nothing was saved. Sign in "
+            "and start again from the Accounts page.",
         )
     given = request.GET
     try:
@@ -116,7 +116,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     )
     if twin := twins.first():
         messages.info(
-            request, f"The same {account.kind} is also connected as {twin.name}. Both work; you may remove one."
+            request, f"The same {account.kind} is also connected as {twin.name}. Both work; you can remove one."
         )
     if consent.return_to:
         return redirect(_with_account(consent.return_to, account))

@@ -18,9 +18,9 @@ def read_name(user: User, given: object, problems: dict[str, str], but: Account 
     """A name that none of this person's other accounts has: scripts find accounts by it."""
     name = given.strip() if isinstance(given, str) else ""
     if not name:
-        problems["name"] = "Give the account a name, for example the seller's name and region."
+        problems["name"] = "Enter a name for the account, for example the seller's name and region."
     elif len(name) > MOST_NAME or not name.isprintable():
-        problems["name"] = f"A name has at most {MOST_NAME} characters, all of them visible."
+        problems["name"] = f"A name has at most {MOST_NAME} characters, all of them printable."
     elif Account.objects.of(user).named(name).exclude(pk=but.pk if but else None).exists():
         problems["name"] = f"You already have an account named {name}. Choose another name."
     return name
@@ -29,14 +29,14 @@ def read_name(user: User, given: object, problems: dict[str, str], but: Account 
 def read_kind(given: Any, problems: dict[str, str]) -> Any:
     """seller or vendor."""
     if given not in Account.Kind.values:
-        problems["kind"] = "Say seller or vendor."
+        problems["kind"] = "Enter seller or vendor."
     return given
 
 
 def read_countries(given: object, problems: dict[str, str], field: str = "marketplaces") -> list[str]:
     """Amazon's country codes, each once, all of one region. Amazon's answers and many people say GB for UK."""
     if not isinstance(given, list | tuple) or not given or not all(isinstance(code, str) for code in given):
-        problems[field] = "Name at least one marketplace by its country code, for example US."
+        problems[field] = "Enter at least one marketplace by its country code, for example US."
         return []
     countries: list[str] = []
     unknown: list[str] = []
@@ -55,8 +55,8 @@ def read_countries(given: object, problems: dict[str, str], field: str = "market
     regions = sorted({amazon.by_country(country).region for country in countries})
     if len(regions) > 1:
         problems[field] = (
-            f"These marketplaces are of different regions ({', '.join(regions)}), and Amazon gives its consent for one "
-            "region at a time. Make one account for each region."
+            f"These marketplaces are in different regions ({', '.join(regions)}), and a consent at Amazon covers one "
+            "region. Create one account for each region."
         )
         return []
     return countries
@@ -67,7 +67,8 @@ def read_partner_id(given: object, problems: dict[str, str]) -> str:
     given = given or ""
     if not isinstance(given, str) or (given.strip() and not PARTNER_ID.fullmatch(given.strip())):
         problems["selling_partner_id"] = (
-            "A seller's or vendor's id has up to 64 letters and digits, for example A1B2C3D4E5F6G7. Leave it out if unknown."
+            "A seller's or vendor's id has up to 64 letters and digits, for example A1B2C3D4E5F6G7. Leave it empty if "
+            "you do not know it."
         )
         return ""
     return given.strip()
@@ -79,7 +80,7 @@ def read_secret(given: object, field: str, words: str, problems: dict[str, str])
     if not secret:
         problems[field] = f"Paste the {words}."
     elif len(secret) > MOST_SECRET or not SECRET.fullmatch(secret):
-        problems[field] = f"This is not a {words}: it has blanks or line breaks inside, or is too long. Copy it again."
+        problems[field] = f"This is not a {words}: it contains spaces or line breaks, or is too long. Copy it again."
     return secret
 
 
@@ -87,7 +88,7 @@ def read_client_id(given: object, problems: dict[str, str]) -> str:
     """The client id of an application, without the blanks that copying brings along."""
     client_id = given.strip() if isinstance(given, str) else ""
     if not CLIENT_ID.fullmatch(client_id):
-        problems["client_id"] = "Give the application's client id, as Amazon's developer page shows it."
+        problems["client_id"] = "Enter the application's client id as shown on Amazon's developer page."
     return client_id
 
 
@@ -99,8 +100,8 @@ def read_application(
         application = applications.default()
         if application is None:
             problems["client_id"] = (
-                "This installation has no Amazon application of its own. Give the client id and secret of yours, "
-                "or ask the operator to set LWA_CLIENT_ID and LWA_CLIENT_SECRET."
+                "This installation has no Amazon application of its own. Enter the client id and secret of yours, or "
+                "ask the operator to set LWA_CLIENT_ID and LWA_CLIENT_SECRET."
             )
         return application
     client_id = read_client_id(client_id, problems)
@@ -110,7 +111,7 @@ def read_application(
     if not client_secret:
         application = known.get(user.pk) or known.get(None)
         if application is None:
-            problems["client_secret"] = "This application is new here. Give its client secret too."
+            problems["client_secret"] = "This application is new here. Enter its client secret too."
         return application
     client_secret = read_secret(client_secret, "client_secret", "client secret", problems)
     if "client_secret" in problems:

@@ -1,4 +1,4 @@
-"""Forms of the pages that let people in."""
+"""Forms of the sign-in pages."""
 
 from typing import Any
 
@@ -62,5 +62,5 @@ class FirstAdminForm(EntryForm):
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
         if "password" in given and "again" in given and given["again"] != given["password"]:
-            self.add_error("again", "The two passwords differ. Type the same one twice.")
+            self.add_error("again", "The two passwords differ. Enter the same password twice.")
         return given

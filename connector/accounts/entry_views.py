@@ -1,4 +1,4 @@
-"""Coming in and going out: sign in, sign out, one-time links, the first administrator."""
+"""Sign in, sign out, one-time links, the first administrator."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -18,7 +18,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def next_path(request: HttpRequest) -> str:
-    """Where the person wanted to go, if that is a page of ours."""
+    """The page the user wanted to open, if it is on this site."""
     return path_of_ours(request.POST.get("next") or request.GET.get("next"))
 
 
@@ -41,15 +41,15 @@ def login(request: HttpRequest) -> HttpResponse:
         minutes = -(-problem.seconds // 60)
         form.add_error(
             None,
-            f"Too many tries. For safety this name has to wait {minutes} minute{'s' if minutes > 1 else ''} "
-            "before the next one from here. Nothing is locked for good.",
+            f"Too many attempts. Wait {minutes} minute{'s' if minutes > 1 else ''} before you try this name again "
+            "from here. The account is not locked.",
         )
         response = render(request, "registration/login.html", page, status=429)
         response.headers["Retry-After"] = problem.seconds
         return response
     user = form.find_user(request)
     if user is None:
-        form.add_error(None, "That name and password do not belong together. Check both and try again.")
+        form.add_error(None, "The name and password do not match. Check both and try again.")
         return render(request, "registration/login.html", page)
     throttle.forget(name, address)
     start_session(request, user)
@@ -65,7 +65,7 @@ def logout(request: HttpRequest) -> HttpResponse:
 @kept_private()
 @require_http_methods(["GET", "POST"])
 def login_link(request: HttpRequest, token: str) -> HttpResponse:
-    """Looking shows a button, pressing it uses the link: programs that only look at links do not use them up."""
+    """GET shows a button, POST uses the link: programs that only fetch links do not use them up."""
     now = timezone.now()
     going_to = next_path(request)
     if request.method == "POST":

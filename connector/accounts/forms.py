@@ -50,16 +50,16 @@ class ConnectForm(RefusableForm):
     marketplace = forms.ChoiceField(
         choices=countries_by_region,
         initial="US",
-        help_text="Your home marketplace: you sign in there, and days follow its clock.",
+        help_text="Your home marketplace: you sign in there, and days are counted in its time zone.",
     )
     name = forms.CharField(
-        max_length=200, required=False, help_text="Leave it empty to take the store's name and region."
+        max_length=200, required=False, help_text="Leave it empty to use the store's name and region."
     )
     application = forms.ChoiceField(label="Amazon application")
     draft = forms.BooleanField(
         label="The application is still a draft at Amazon",
         required=False,
-        help_text="Tick it when Amazon's page shows the error MD1000.",
+        help_text="Select this if Amazon's page shows the error MD1000.",
     )
 
     def __init__(self, data: QueryDict | None = None, *, applications: Iterable[Application]) -> None:
@@ -82,12 +82,12 @@ class PasteForm(RefusableForm):
     marketplaces = forms.MultipleChoiceField(
         choices=countries_by_region,
         widget=forms.CheckboxSelectMultiple,
-        help_text="One or more, all of one region.",
+        help_text="One or more, all in one region.",
     )
     home = forms.ChoiceField(
         label="Home marketplace",
         required=False,
-        help_text="Days follow its clock. Leave it empty to take the first of those chosen.",
+        help_text="Days are counted in its time zone. Leave it empty to use the first marketplace chosen.",
     )
     selling_partner_id = forms.CharField(
         label="Seller or vendor id",
@@ -115,7 +115,7 @@ class PasteForm(RefusableForm):
         self.applications = {str(application.pk): application for application in applications}
         choices = [(key, application.name) for key, application in self.applications.items()]
         application, home = (cast(forms.ChoiceField, self.fields[name]) for name in ("application", "home"))
-        application.choices = [*choices, (NEW_APPLICATION, "Another one, given below")]
+        application.choices = [*choices, (NEW_APPLICATION, "Another one, entered below")]
         home.choices = [("", "The first one chosen"), *countries_by_region()]
 
     def clean_application(self) -> Application | None:
@@ -126,11 +126,11 @@ class PasteForm(RefusableForm):
         home, countries = given.get("home"), given.get("marketplaces")
         if home and countries:
             if home not in countries:
-                self.add_error("home", "The home marketplace has to be one of those chosen.")
+                self.add_error("home", "The home marketplace must be one of those chosen.")
             else:
                 given["marketplaces"] = [home, *(country for country in countries if country != home)]
         if "application" in given and given["application"] is None and not given.get("client_id"):
-            self.add_error("client_id", "Give the application's client id, as Amazon's developer page shows it.")
+            self.add_error("client_id", "Enter the application's client id as shown on Amazon's developer page.")
         return given
 
 
@@ -147,7 +147,7 @@ class ConsentForm(RefusableForm):
 
 
 class ApplicationForm(RefusableForm):
-    name = forms.CharField(max_length=200, help_text="How it is called here.")
+    name = forms.CharField(max_length=200, help_text="Its name in this installation.")
     client_id = forms.CharField(
         label="Client id", max_length=255, help_text="Begins with amzn1.application-oa2-client."
     )

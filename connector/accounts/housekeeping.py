@@ -1,4 +1,5 @@
-"""What has had its day: consents and one-time links past use, old tries to sign in, ended sessions, lost places in line, old refusals."""
+"""Deletes expired data: used consents and one-time links, old sign-in attempts, ended sessions, abandoned queue
+places, old refusals."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +8,7 @@ from django.contrib.sessions.models import Session
 from connector.accounts import throttle
 from connector.accounts.models import Consent, FirstLook, LoginAttempt, LoginLink, QuotaPlace
 
-KEPT = timedelta(days=1)  # so that somebody who comes back late is still told why it is too late
+KEPT = timedelta(days=1)  # so that a user who returns late still sees why it is too late
 
 
 def sweep(now: datetime) -> None:

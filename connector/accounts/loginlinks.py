@@ -1,4 +1,5 @@
-"""One-time ways in: a 256-bit link of 24 hours, stored hashed, used by pressing a button (a mail scanner only looks)."""
+"""One-time sign-in links: 256 bits, valid for 24 hours, stored hashed, used by pressing a button (a mail scanner only
+fetches them)."""
 
 import secrets
 from datetime import datetime
@@ -35,7 +36,7 @@ def nobody_is_here() -> bool:
 
 
 def make_first_admin(token: str, email: str, password: str, now: datetime) -> User | None:
-    """The first administrator; None when the link is no longer good or somebody was faster."""
+    """The first administrator; None if the link is no longer valid or someone else was faster."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FIRST_ADMIN_LOCK])

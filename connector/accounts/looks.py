@@ -5,20 +5,28 @@ refusal is final; an answer in between clears the first. A first look that is an
 passing faults of different days are never taken for one lasting refusal.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from django.conf import settings
 
 from connector.accounts import direct
 from connector.spapi.errors import Doubted, SpapiError
 
-if TYPE_CHECKING:
-    from connector.accounts.models import Account, Application
+
+class Subject(Protocol):
+    """An application, or an account: what is told apart by its id."""
+
+    pk: Any
+
+
+class Connected(Subject, Protocol):
+    """An account, which stands under an application."""
+
+    @property
+    def application(self) -> Subject: ...
 
 
 APART = 60.0  # seconds between the two looks, in Amazon's time
@@ -28,22 +36,22 @@ KEPT = 3600.0  # seconds for which a first look is remembered
 # Subjects: whose what
 
 
-def of_consent(account: Account) -> str:
+def of_consent(account: Subject) -> str:
     """Whether Amazon takes the account's refresh token."""
     return f"consent of account {account.pk}"
 
 
-def of_secret(application: Application) -> str:
+def of_secret(application: Subject) -> str:
     """Whether Amazon takes the application's client secret."""
     return f"secret of application {application.pk}"
 
 
-def of_sign_in(account: Account) -> str:
+def of_sign_in(account: Subject) -> str:
     """Whether Amazon's sign-in service serves the account at all."""
     return f"sign-in of account {account.pk}"
 
 
-def of_call(account: Account, operation: str, query: Mapping[str, Any], body: Mapping[str, Any]) -> str:
+def of_call(account: Subject, operation: str, query: Mapping[str, Any], body: Mapping[str, Any]) -> str:
     """A kind of request: the operation with its report type and marketplaces, whatever the dates."""
     places = body.get("marketplaceIds") or query.get("marketplaceIds") or ()
     asked = f"{body.get('reportType', '')} {' '.join(sorted(places))}"
@@ -77,7 +85,7 @@ def judge(subject: str, problem: SpapiError, *, took: float, is_final: bool = Fa
         raise Doubted(fact=problem.fact, wait=left, **problem.facts) from problem
 
 
-def open_doubts(account: Account) -> list[tuple[str, datetime]]:
+def open_doubts(account: Connected) -> list[tuple[str, datetime]]:
     """[(what Amazon did, when)] of refusals that would stop the account and that no second look has confirmed or cleared."""
     subjects = [of_consent(account), of_secret(account.application), of_sign_in(account)]
     return direct.execute(_OPEN, {"subjects": subjects, "kept": KEPT})

@@ -154,8 +154,8 @@ class Application(models.Model):
     def doubt(self) -> str:
         """For a person who has just met a refusal that nothing has confirmed yet."""
         return (
-            f"Amazon did not take the client secret of {self.name} just now. Where it was replaced or has run out: {self.cure} "
-            "Nothing is paused unless Amazon refuses it once more, at least a minute from now."
+            f"Amazon has just refused the client secret of {self.name}. If it was replaced or has expired: "
+            f"{self.cure} Nothing is paused unless Amazon refuses it again, at least a minute from now."
         )
 
     @property
@@ -171,8 +171,9 @@ class Application(models.Model):
         """Amazon refused the secret: nothing is asked in this application's name until there is another one."""
         self.state = self.State.NEEDS_SECRET
         self.message = (
-            f"Amazon does not take the client secret of {self.name}: it was replaced, or has run out. Rows that are in "
-            f"stay, nothing new is loaded with its accounts. {self.cure} All its accounts then go on by themselves."
+            f"Amazon does not accept the client secret of {self.name}: it was replaced or has expired. Loaded rows "
+            f"are kept; nothing new is loaded for its accounts. {self.cure} All its accounts then continue "
+            "automatically."
         )
         self.save(update_fields=["state", "message"])
 
@@ -295,7 +296,7 @@ class Account(models.Model):
     def mark_connected(
         self, refresh_token: str, access_token: str, expires_in: int, *, now: datetime, message: str = ""
     ) -> None:
-        """The selling partner has consented (again): the tokens are new; name, owner and datasets stay.
+        """The selling partner has given (new) consent: the tokens are replaced; name, owner and datasets stay.
         `expires_in` is in seconds."""
         self.refresh_token = refresh_token
         self.state, self.message, self.authorized_at = self.State.CONNECTED, message, now
@@ -307,7 +308,7 @@ class Account(models.Model):
         self.refresh_from_db(fields=["access_fresh_until"])
 
     def mark_answered(self, refresh_token: str, access_token: str, expires_in: int) -> None:
-        """Amazon took the refresh token: whatever was said against it is over. `expires_in` is in seconds, of the
+        """Amazon accepted the refresh token: earlier refusals are cleared. `expires_in` is in seconds, of the
         access token."""
         if self.needs_consent or self.access_fresh_until is None:
             self.message = ""
@@ -394,7 +395,7 @@ class RefusedMarketplace(models.Model):
 
 
 class Consent(models.Model):
-    """One journey to Amazon's consent page and back: one-time, ten minutes, bound to session and user."""
+    """One round trip to Amazon's consent page: one-time, ten minutes, bound to session and user."""
 
     state_hash = models.BinaryField(unique=True)  # SHA-256 of the 256-bit state that travels in the browser
     user = models.ForeignKey(User, on_delete=models.CASCADE)
@@ -404,7 +405,7 @@ class Consent(models.Model):
     kind = models.CharField(max_length=10, choices=Account.Kind.choices)
     marketplace = models.CharField(max_length=2)
     name = models.CharField(max_length=200, blank=True)
-    return_to = models.TextField(blank=True)  # a path of ours: the wizard that asked
+    return_to = models.TextField(blank=True)  # a path on this site: where the user came from
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)

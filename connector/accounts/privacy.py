@@ -1,4 +1,4 @@
-"""What keeps a person's way to itself: headers of pages that are nobody else's business, and paths that stay here."""
+"""Privacy of navigation: headers for private pages, and redirects that stay on this site."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -33,7 +33,7 @@ def kept_private(referrer: str = "strict-origin") -> Callable[[View], View]:
 
 
 def path_of_ours(path: str | None) -> str:
-    """The path, if it is one of this site; nothing otherwise, so that no link leads a person astray on the way."""
+    """The path, if it is one of this site; nothing otherwise, so that no link redirects the user to another site."""
     path = path or ""
     ours = path.startswith("/") and len(path) <= MOST_PATH and path.isprintable()
     return path if ours and url_has_allowed_host_and_scheme(path, allowed_hosts=None) else ""

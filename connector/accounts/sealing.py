@@ -1,4 +1,4 @@
-"""Secrets at rest: encrypted with FIELD_KEYS, bound to the row they belong to, never shown.
+"""Secrets at rest: encrypted with FIELD_KEYS, bound to their row, never shown.
 
 A stored token reads `sealed:1:<key id>:<base64 of nonce and ciphertext>`. The table, the column and the row's primary
 key are authenticated with it (AES-256-GCM), so a token copied to another row does not open there.
@@ -90,11 +90,11 @@ def seal(plain: str, place: Location) -> str:
 
 
 def unseal(token: str, place: Location) -> str:
-    """The plain text of a token that was sealed for this very place. Raises CannotOpen where its key is not there,
+    """The plain text of a token that was sealed for this exact place. Raises CannotOpen where its key is not there,
     or it was altered."""
     where = f"{place.column} of {place.table} {place.row}"
     if not token.startswith(PREFIX):
-        raise CannotOpen(f"The {where} is not a sealed secret. It was changed outside of this program; enter it again.")
+        raise CannotOpen(f"The {where} is not a sealed secret. It was changed outside this program; enter it again.")
     key_id, _, body = token.removeprefix(PREFIX).partition(":")
     candidates = [key for key in keys() if key.id == key_id]
     if not candidates:
@@ -145,7 +145,7 @@ class Fresh:
 
 
 class SealedAttribute(DeferredAttribute):
-    """Reading gives the plain text, opened anew each time; nothing else on the row does."""
+    """Reading gives the plain text, opened again each time; nothing else on the row does."""
 
     field: SealedField
 
@@ -209,7 +209,7 @@ class SealedField(models.TextField):
 
 
 def tail(row: models.Model, field: str) -> str:
-    """The little of a secret that a page may show, to tell one from another; or why it cannot be read."""
+    """The last characters of a secret, to tell secrets apart on a page; or why it cannot be read."""
     try:
         plain = getattr(row, field)
     except CannotOpen as problem:

@@ -28,15 +28,15 @@ class Seen:
         return first + [country for country in self.countries if country != home]
 
     def doubts(self, wanted: Iterable[str]) -> str:
-        """What a person should know about the marketplaces wanted; nothing when Amazon lists them all."""
+        """What a user should know about the marketplaces wanted; nothing when Amazon lists them all."""
         if self.problem:
             return f"The seller's marketplaces could not be confirmed: {self.problem}"
         strange = [country for country in wanted if self.countries and country not in self.countries]
         if not strange:
             return ""
         return (
-            f"Amazon does not list {', '.join(strange)} for this seller, so reports from there may be refused. "
-            f"It lists {', '.join(self.countries)}."
+            f"Amazon does not list {', '.join(strange)} for this seller, so reports for these marketplaces may be "
+            f"refused. It lists {', '.join(self.countries)}."
         )
 
 
@@ -57,7 +57,7 @@ def look(account: Account, client: Client) -> Seen:
             countries.append(country)
             stores.append(entry.get("storeName") or "")
     if not countries:
-        return Seen(problem=f"Amazon lists none of the region {account.region} for it.")
+        return Seen(problem=f"Amazon lists no marketplace of the region {account.region} for it.")
     return Seen(tuple(countries), next(filter(None, stores), ""))
 
 

@@ -1,6 +1,6 @@
 """How often somebody may try to sign in: a few times by name and address, more often by address, then a pause.
 
-Only failures count, and never against a name alone: whoever guesses at Alice's password from elsewhere does not lock her out.
+Only failures count, and never against a name alone: guessing Alice's password from elsewhere does not lock her out.
 """
 
 from datetime import datetime, timedelta
@@ -23,7 +23,8 @@ class TooManyTries(Exception):
 
 
 def note_try(name: str, address: str, now: datetime) -> None:
-    """Counts a try before its password is looked at, so that a crowd of simultaneous ones gets no more than one after another."""
+    """Counts a try before its password is looked at, so that simultaneous attempts get no more tries than sequential
+    ones."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('login:' || %s, 0))", [address])

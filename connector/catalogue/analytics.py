@@ -15,7 +15,7 @@ MARKETPLACE = Option(
     "Marketplaces",
     kind="marketplaces",
     most=1,
-    help="Amazon answers for one marketplace at a time: the account's own when none is chosen.",
+    help="Amazon answers for one marketplace at a time: the account's home marketplace if none is chosen.",
     also={"GB": "UK"},
 )
 DATE_GRANULARITY = Option(
@@ -23,21 +23,21 @@ DATE_GRANULARITY = Option(
     "Date Granularity",
     choices=(("DAY", "Day"), ("WEEK", "Week, Sunday to Saturday"), ("MONTH", "Calendar month")),
     default="DAY",
-    help="What one figure covers.",
+    help="The period that each figure covers.",
 )
 ROWS = Option(
     "rows",
     "Rows",
     choices=(("by_date", "By date: the whole business"), ("by_asin", "By ASIN")),
     default="by_date",
-    help="By ASIN, each day, week or month needs a report of its own, of which Amazon builds few at a time.",
+    help="By ASIN, each day, week or month needs its own report, and Amazon builds only a few at a time.",
 )
 ASIN_GRANULARITY = Option(
     "asin_granularity",
     "ASIN Granularity",
     choices=(("PARENT", "Parent ASIN"), ("CHILD", "Child ASIN"), ("SKU", "SKU")),
     default="CHILD",
-    help="What one row is about.",
+    help="What each row describes.",
 )
 REPORT_PERIOD = Option(
     "report_period",
@@ -49,12 +49,12 @@ REPORT_PERIOD = Option(
         ("QUARTER", "Calendar quarter"),
     ),
     default="WEEK",
-    help="What one figure covers. A report of this kind may hold millions of rows.",
+    help="The period that each figure covers. Such a report can have millions of rows.",
 )
 
 
 def _analytics(report_type: str, title: str, shape: str, answers: Mapping[str, str], **more: Any) -> ReportType:
-    """Amazon may need a day and more to bring the figures together; whoever asks sooner gets a report that fails."""
+    """Amazon may need a day and more to bring the figures together; asking sooner gives a report that fails."""
     source = _document(report_type, shape, answers)
     return ReportType(title=title, source=source, lag=timedelta(days=1), regional=False, **more)
 
@@ -69,7 +69,7 @@ _ASKED = {DATE_GRANULARITY.name: "dateGranularity", ASIN_GRANULARITY.name: "asin
 
 
 def _one_at_a_time(report: Report) -> Days | Aligned:
-    """The rows of an ASIN bear no date: each period needs a report of its own."""
+    """Rows by ASIN have no date: each period needs a report of its own."""
     window = report.window
     return Aligned(window.unit) if isinstance(window, Aligned) else Days(1, completed_only=True)
 

@@ -13,14 +13,14 @@ QUOTE = Option(
     "CSV Report Quote Character",
     choices=(("double", "Double quote"), ("single", "Single quote"), ("null", "Null character (no quoting)")),
     default="double",
-    help="How a value that holds tabs or line breaks is fenced in. A quote inside a value never shifts the columns, "
-    "whatever is chosen here; choose the null character to keep every quote exactly as Amazon sent it.",
+    help="How a value that contains tabs or line breaks is quoted. A quote inside a value never shifts the columns, "
+    "whatever you choose here; choose the null character to keep every quote exactly as Amazon sent it.",
 )
 MARKETPLACES = Option(
     "marketplaces",
     "Marketplaces",
     kind="marketplaces",
-    help="All marketplaces of the account when none is chosen.",
+    help="All marketplaces of the account if none is chosen.",
     also={"GB": "UK"},
 )
 

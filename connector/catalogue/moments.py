@@ -1,4 +1,4 @@
-"""The instants that Amazon's documents write, as far as they can be read in one way only. Pure.
+"""The timestamps in Amazon's documents, as far as they are unambiguous. Pure.
 
 Read are ISO 8601 in all its forms, an ISO date with a zone's abbreviation or AM and PM, and dates with an English month's
 name. What leaves it open which number is the day and which the month (11/05/2026) is not read here: a report that writes

@@ -38,7 +38,7 @@ class Option:
             if not _is_empty(found):
                 return found  # else it was blanks only
         if self.required and self.default is None:
-            raise ValueError(f"{self.label}: an answer is needed.{self._allowed()}")
+            raise ValueError(f"{self.label}: an answer is required.{self._allowed()}")
         return self.default
 
     def as_json(self) -> dict[str, object]:
@@ -101,7 +101,7 @@ class Option:
         words = [word.strip() for word in value if word.strip()]
         if self.most and len(words) > self.most:
             raise ValueError(
-                f"{self.label}: at most {self.most} can be chosen, and these are {len(words)}. Take some away."
+                f"{self.label}: at most {self.most} can be chosen, and these are {len(words)}. Remove some."
             )
         return words
 

@@ -36,7 +36,7 @@ SELECT_STATUSES = Option(
         ("UNFULFILLABLE", "Unfulfillable"),
     ),
     most=10,
-    help="Orders in any status when none is chosen.",
+    help="Orders in any status if none is chosen.",
     also={"Canceled": "CANCELLED"},
 )
 BUYER_DATA = Option(
@@ -44,8 +44,8 @@ BUYER_DATA = Option(
     "Include buyer and address data",
     kind="flag",
     default=False,
-    help="Names, addresses and tax numbers of buyers. Amazon gives them only to applications that hold the roles for "
-    "them, and wants them deleted again 30 days after delivery.",
+    help="Names, addresses and tax numbers of buyers. Amazon gives them only to applications with the roles for them, "
+    "and requires them to be deleted 30 days after delivery.",
 )
 
 _PERSONAL_DATA = ("BUYER", "RECIPIENT", "TAX")
@@ -95,7 +95,7 @@ ORDER_ITEMS = replace(
 )  # fmt: skip
 LIST_ORDERS_UPSERT = replace(
     ORDER_DETAILS, key="orders_list_orders_upsert", title="Orders - List Orders - Upsert",
-    summary="One row for each order, always as it was last changed.",
+    summary="One row for each order, always in its latest version.",
     options=(SELECT_STATUSES, MARKETPLACES, BUYER_DATA), variants=_BUYERS,
     source=_by_last_update(ORDER_DETAILS), day_column="last_update_date", modes=("merge",),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import ClassVar
 
 from connector.catalogue import pages
 from connector.catalogue.names import made_different, safe_name
@@ -98,7 +99,7 @@ class Document:
 
     kind = "report"
     may_mix = False  # a document's rows are of its type and its periods only
-    page_rows = None
+    page_rows: ClassVar[None] = None
     call = "createReport"  # the operation that carries the question
 
     def __post_init__(self) -> None:
@@ -198,6 +199,13 @@ class Report:
     @property
     def has_dates(self) -> bool:
         return not isinstance(self.window, NoWindow)
+
+    @property
+    def dated_window(self) -> Days | Aligned:
+        """The window of a report that has dates. Raises ValueError for one that shows the present."""
+        if isinstance(self.window, NoWindow):
+            raise ValueError(f"{self.key} has no dates.")
+        return self.window
 
     def request(
         self, from_at: datetime | None, until_at: datetime | None, marketplace_ids: Sequence[str], answers: Mapping

@@ -1,6 +1,6 @@
 """Reads JSON and XML documents as streams of records: one record is held at a time, whatever the size of the document.
 
-Nothing of a document is believed that does not end as it should: whatever is broken or cut off raises Broken.
+A document that is incomplete or malformed is rejected as a whole: it raises Broken.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Broken(ValueError):
 
 def _broken(what: str) -> Broken:
     return Broken(
-        f"Amazon's document {what}, so nothing of it was loaded. It is fetched again; if that does not help, a later "
-        "run asks for the report anew."
+        f"Amazon's document {what}, so nothing was loaded from it. It is downloaded again; if that does not help, a "
+        "later run requests a new report."
     )
 
 

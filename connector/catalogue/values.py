@@ -1,4 +1,5 @@
-"""What a single value of Amazon's JSON becomes in a column. What is not made as Amazon's models say is kept as JSON text."""
+"""Converts a single value of Amazon's JSON for a column. Values that do not match Amazon's models are kept as JSON
+text."""
 
 from typing import Any
 

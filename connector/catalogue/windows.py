@@ -28,7 +28,7 @@ class Days:
 
     @property
     def note(self) -> str:
-        """What a person should know before loading."""
+        """What a user should know before loading."""
         return f"Amazon builds up to {_counted(self.most, 'day')} into one report, and takes about a minute for each."
 
 
@@ -59,10 +59,10 @@ class Aligned:
 
     @property
     def note(self) -> str:
-        """What a person should know before loading."""
+        """What a user should know before loading."""
         return (
-            f"Amazon answers only for whole, completed {_NAMED[self.unit]}. The rows of a {self.unit} stand on its "
-            f"first day; one report covers {_counted(self.most, self.unit)}."
+            f"Amazon answers only for whole, completed {_NAMED[self.unit]}. The rows of a {self.unit} are stored on "
+            f"its first day; one report covers {_counted(self.most, self.unit)}."
         )
 
 

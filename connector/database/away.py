@@ -1,4 +1,4 @@
-"""A database that is away: which errors say so, and work that the next call does just as well."""
+"""An unavailable database: which errors mean that, and work that the next call can do just as well."""
 
 import logging
 from collections.abc import Iterator
@@ -29,12 +29,12 @@ def is_away(problem: BaseException) -> bool:
 
 @contextmanager
 def left_to_the_next(what: str) -> Iterator[None]:
-    """For work that is done again in a moment anyway: a database that is away ends it with one line in the log, and the connection is
-    closed, so that the next call opens another one. Every other error is raised."""
+    """For work that is repeated soon anyway: an unavailable database ends it with one line in the log, and the
+    connection is closed, so that the next call opens another one. Every other error is raised."""
     try:
         yield
     except Exception as problem:
         if not is_away(problem):
             raise
         connection.close()
-        log.warning("%s: the database was away (%s); left to the next one", what, type(problem).__name__)
+        log.warning("%s: the database was unavailable (%s); left to the next one", what, type(problem).__name__)

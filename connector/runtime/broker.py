@@ -1,4 +1,4 @@
-"""What a broker is told, and the queues that we use: facts for Celery, for the probes and for our Redis transport."""
+"""Broker settings, and the queues that we use: facts for Celery, for the probes and for our Redis transport."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ VISIBILITY = 1800  # seconds, above the longest task: Redis hands a message out 
 def patience(broker_url: str) -> dict[str, Any]:
     """The settings that say how long a page waits for a broker: seconds for one that is dead, three for one that hangs.
 
-    Redis' library itself makes a line anew that the broker has closed, so that publishing again would only hang again.
+    Redis' library itself makes a line again that the broker has closed, so that publishing again would only hang again.
     """
     is_amqp = urlsplit(broker_url).scheme.startswith("amqp")
     return {
@@ -22,7 +22,7 @@ def patience(broker_url: str) -> dict[str, Any]:
 
 
 def transport_options(broker_url: str) -> dict[str, Any]:
-    """What each kind of broker is told."""
+    """The settings for each kind of broker."""
     if urlsplit(broker_url).scheme.startswith("amqp"):
         return {"confirm_publish": True, "read_timeout": 30, "write_timeout": 10, "max_retries": 1}
     return {

@@ -1,4 +1,4 @@
-"""Reads the environment: each variable once, each also as NAME_FILE, each wrong value with the way to mend it."""
+"""Reads the environment: each variable once, each also as NAME_FILE, each wrong value with how to fix it."""
 
 import os
 from collections.abc import Collection
@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 
 class Misconfigured(SystemExit):
-    """A variable that keeps the program from starting; its message says which one and how to mend it."""
+    """A variable that keeps the program from starting; its message says which one and how to fix it."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name}: {problem}")
@@ -38,7 +38,7 @@ def flag(name: str, default: bool) -> bool:
         return True
     if value in ("0", "false", "no", "off"):
         return False
-    raise Misconfigured(name, f"'{value}' is neither true nor false. Set it to true or false.")
+    raise Misconfigured(name, f"'{value}' is not a boolean. Set it to true or false.")
 
 
 def number(name: str, default: float, *, least: float) -> float:

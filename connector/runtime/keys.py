@@ -17,7 +17,7 @@ def secret_key(data_dir: str | Path) -> str:
 
 
 def field_keys(data_dir: str | Path) -> list[str]:
-    """FIELD_KEYS: what account secrets are sealed with. Never made anew beside data that an older key sealed:
+    """FIELD_KEYS: what account secrets are sealed with. Never created again beside data that an older key sealed:
     Misconfigured."""
     path = Path(data_dir) / "field_keys"
     if not path.exists() and (Path(data_dir) / "postgres").exists():

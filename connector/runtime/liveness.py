@@ -1,4 +1,5 @@
-"""Each worker notes every few seconds that it lives, and when it last took a message: a worker can live and yet take none."""
+"""Each worker records every few seconds that it is alive and when it last took a message: a worker can be alive and
+still take none."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ def _begin(sender: Any = None, **_: object) -> None:
 
 @signals.worker_shutdown.connect
 def _end(sender: Any = None, **_: object) -> None:
-    """A worker that stops in good order is not missed."""
+    """A worker that stops normally is removed."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM connector_worker WHERE name = %s", [sender.hostname])
@@ -70,7 +71,7 @@ def _report_for_ever(name: str) -> NoReturn:
         try:
             report(name, busy=len(state.active_requests), **{key: _ago(moment) for key, moment in _last.items()})
         except DatabaseError:
-            pass  # the database's absence is told by others; it is tried again
+            pass  # others report that the database is unavailable; the next attempt follows
         finally:
             connection.close()  # pool children are forked from this process and must inherit no connection
         _news.wait(REPORT_EVERY)
@@ -102,10 +103,10 @@ def ages() -> Ages:
 
 
 def problem() -> str | None:
-    """Why no work would be done at present, in words; None when workers live and take work."""
+    """Why no work would be done now, as a message; None if workers are alive and take work."""
     found = ages()
     if found.seen is None or found.seen > SILENT_AFTER:
         return "No worker is running. Start one: celery -A connector worker."
     if not found.busy and (found.took is None or found.took > IDLE_AFTER):
-        return "A worker lives but takes no work. Is beat running, and do both use the same BROKER_URL?"
+        return "A worker is alive but takes no work. Is beat running, and do both use the same BROKER_URL?"
     return None

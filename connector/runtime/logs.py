@@ -21,7 +21,7 @@ RULES = (
 
 
 def discreet(text: str) -> str:
-    """The text without what opens something."""
+    """The text with secrets removed."""
     for pattern, replacement in RULES:
         text = pattern.sub(replacement, text)
     return text
@@ -31,7 +31,9 @@ class Discreet(logging.Formatter):
     """Works on the finished line, so that exceptions and their traces are covered as well."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = record.message.replace("\r", "\\r").replace("\n", "\\n")  # one record cannot pretend to be two
+        record.message = record.message.replace("\r", "\\r").replace(
+            "\n", "\\n"
+        )  # so that one record cannot look like two
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:

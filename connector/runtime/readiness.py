@@ -57,7 +57,7 @@ def worker_problem(migrations: str | None) -> str | None:
     """Why no work would be done, in a sentence; None where workers take it. `migrations` is the answer of
     `migrations_problem`."""
     if migrations:
-        return "Not known before the migrations."
+        return "Unknown until the migrations have run."
     try:
         return liveness.problem()
     except DatabaseError as problem:

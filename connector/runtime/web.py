@@ -1,4 +1,4 @@
-"""gunicorn's threads with two things more.
+"""gunicorn's thread workers with two additions.
 
 Its processes share new connections evenly. All of them wait at one socket, and whoever wakes first takes what there is:
 eight clients that connect at once often end up in one process, which then has one core's worth of Python for all of

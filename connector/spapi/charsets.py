@@ -1,4 +1,4 @@
-"""Which charset a document is written in, decided over all of its bytes and not by its worst one.
+"""Which charset a document is written in, decided over all of its bytes and not by a single stray one.
 
 Labels are read as the WHATWG Encoding Standard has them: a label names the superset that software really writes under it
 (ISO-8859-1 is read as Windows-1252, Shift_JIS as Windows-31J). A label may be wrong all the same, so the bytes are weighed

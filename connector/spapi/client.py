@@ -1,6 +1,6 @@
 """One account's calls to Amazon: quota first, then one request, and an error class that says what to do.
 
-Nothing is tried again here but one call with a fresh access token; whoever calls comes back later by `wait`.
+The only retry here is one call with a fresh access token; the caller comes back after `wait` seconds.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ DOWNLOAD_SECONDS = 3600.0
 LONGEST_SLEEP = 1.0
 LONGEST_PAUSE = 300.0
 
-# Where Amazon keeps documents: the host names of its storage service, with or without a bucket and a region.
+# Amazon's document hosts: the host names of its storage service, with or without a bucket and a region.
 _STORAGE = re.compile(
     r"(?:[a-z0-9][a-z0-9.-]*\.)?s3(?:[.-](?:dualstack|accelerate|fips|external-1|[a-z]{2}(?:-[a-z]+)+-\d))*\.amazonaws\.com"
 )
@@ -182,7 +182,7 @@ class Client:
                 return
             if slept + wait > LONGEST_SLEEP:
                 raise Throttled(
-                    fact=f"Amazon's limit for {call.name} is used up for the moment; the next request may go out in "
+                    fact=f"Amazon's rate limit for {call.name} is used up for now; the next request can be sent in "
                     f"{_duration(wait)}.",
                     wait=wait,
                     operation=call.name,
@@ -259,10 +259,10 @@ class Client:
         if status == 429:
             pause = min(LONGEST_PAUSE, max(1.0, 1 / operation.rate)) * random.uniform(1.0, 1.25)
             wait = self._on_throttled(call, pause) or pause
-            fact = f"Amazon asks for a pause with {operation.name} (429); it goes on in {_duration(wait)}."
+            fact = f"Amazon asks for a pause with {operation.name} (429); it continues in {_duration(wait)}."
             return Throttled(fact=fact, wait=wait, **facts)
         if status >= 500 or status == 408:
-            fact = f"Amazon is out of order at the moment ({status} for {operation.name})."
+            fact = f"Amazon has an internal error ({status} for {operation.name})."
             return Unreachable(fact=fact, wait=wire.RETRY_SECONDS, **facts)
         if 300 <= status < 400:
             fact = f"The answer to {operation.name} points to another address ({status}), which is not followed."
@@ -276,7 +276,7 @@ class Client:
             )
             return AnswerTooLarge(fact=fact, **facts)
         if status == 400 and operation.pager and operation.pager.send in query:
-            return PageTokenDied(fact=f"Amazon no longer takes the token of the next page ({status}{said}).", **facts)
+            return PageTokenDied(fact=f"Amazon no longer accepts the token of the next page ({status}{said}).", **facts)
         return Refused(fact=f"Amazon does not answer this request to {operation.name} ({status}{said}).", **facts)
 
     # Documents
@@ -316,7 +316,7 @@ class Client:
                 return host
         raise DocumentElsewhere(
             fact=f"The report's document lies at {host or 'an address that cannot be read'}, which is not one of Amazon's "
-            "storage hosts, so it was not fetched."
+            "storage hosts, so it was not downloaded."
         )
 
 
@@ -406,7 +406,7 @@ def _parsed(content: bytes, operation: str, request_id: str) -> tuple[Any, int]:
             wait=wire.RETRY_SECONDS,
             request_id=request_id,
             operation=operation,
-            details=f"{len(content)} bytes",  # never the bytes themselves: they may hold buyers' names
+            details=f"{len(content)} bytes",  # never the bytes themselves: they may contain buyers' names
         ) from None
 
 
@@ -457,11 +457,11 @@ def _document_meaning(response: httpx2.Response) -> SpapiError:
     status = response.status_code
     said = b"".join(part for part, _ in zip(response.iter_raw(4096), range(4), strict=False))
     if status == 403 or (status == 400 and b"xpired" in said):
-        return DocumentExpired(fact="The document's address has run out.", status=status, details=str(status))
+        return DocumentExpired(fact="The document's address has expired.", status=status, details=str(status))
     if status >= 500 or status in (408, 429):
-        fact = f"Amazon's storage is out of order at the moment ({status})."
+        fact = f"Amazon's storage has an internal error ({status})."
         return Unreachable(fact=fact, wait=wire.RETRY_SECONDS, status=status)
-    return DocumentRefused(fact=f"Amazon's storage does not give out the report's document ({status}).", status=status)
+    return DocumentRefused(fact=f"Amazon's storage refuses the report's document ({status}).", status=status)
 
 
 def _save(response: httpx2.Response, part: Path, max_bytes: int) -> int:
@@ -487,5 +487,5 @@ def _save(response: httpx2.Response, part: Path, max_bytes: int) -> int:
 
 def _too_large(max_bytes: int) -> DocumentTooLarge:
     return DocumentTooLarge(
-        fact=f"The report's document is larger than the {max_bytes >> 20:,} MiB that this installation takes."
+        fact=f"The report's document is larger than the {max_bytes >> 20:,} MiB that this installation accepts."
     )

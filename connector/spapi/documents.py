@@ -39,7 +39,7 @@ class Text(io.TextIOWrapper):
 
 
 def open_bytes(path: str | Path, max_bytes: int = MOST_BYTES, max_ratio: int = MOST_RATIO) -> Iterator[bytes]:
-    """Yields the document unpacked, piece by piece; DocumentRefused where it is broken, cut off or swollen.
+    """Yields the document unpacked, piece by piece; DocumentRefused if it is broken, truncated or unpacks to too much.
 
     Whether it is packed is told by its first bytes, not by a label; a packed one may have several members.
     """
@@ -51,8 +51,8 @@ def open_bytes(path: str | Path, max_bytes: int = MOST_BYTES, max_ratio: int = M
             size += len(piece)
             if size > max_bytes:
                 raise DocumentTooLarge(
-                    fact=f"The report's document unpacks to more than {max_bytes >> 20:,} MiB, which this installation "
-                    "does not take."
+                    fact=f"The report's document unpacks to more than {max_bytes >> 20:,} MiB, which this "
+                    "installation does not accept."
                 )
             yield piece
 

@@ -1,7 +1,7 @@
 """What can go wrong with Amazon: a class for each thing that the caller can do about it.
 
 SpapiError
-├── ComeBackLater            nobody is alarmed; `wait` says in how many seconds to try again
+├── ComeBackLater            no failure; `wait` says in how many seconds to try again
 │   ├── Throttled            our own bucket is empty, or Amazon answered 429
 │   ├── Unreachable          5xx, time-outs, cut connections, answers that cannot be read
 │   ├── Doubted              refused once; only a second refusal, after `wait` seconds, is final
@@ -9,7 +9,7 @@ SpapiError
 ├── ReportFailed             FATAL; `document_id` may lead to Amazon's own explanation
 ├── ReportCancelled          CANCELLED: nothing to report, or asked for again too soon
 ├── NothingThere             done, and there is nothing in it
-├── Refused                  this very request will not succeed, however often it is sent
+├── Refused                  this exact request will not succeed, however often it is sent
 │   ├── Forbidden            nor will any other of its kind: a role, a consent or a setting is missing
 │   │   └── SignInRefused    Amazon's sign-in service gives no token, for a reason that is neither consent nor secret
 │   ├── Redirected           the answer points to another address
@@ -19,13 +19,13 @@ SpapiError
 │   ├── AnotherReport        the report says of itself that it answers another question
 │   └── DocumentRefused      Amazon's storage does not give the document out
 │       ├── DocumentExpired  its address is older than five minutes: ask for it again
-│       ├── DocumentBroken   truncated, damaged or swollen: fetch it again
+│       ├── DocumentBroken   truncated, damaged or a decompression bomb: fetch it again
 │       ├── DocumentTooLarge larger than this installation takes
 │       └── DocumentElsewhere  it does not lie where Amazon keeps documents
 ├── ConsentLost              the account needs its seller's or vendor's consent again
 └── SecretRejected           the application needs its current client secret
 
-These errors carry facts and speak of Amazon alone. What they mean for rows, accounts or actions is worded by the caller:
+These errors carry facts and speak of Amazon alone. Messages about rows, accounts or actions are written by the caller:
 `datasets.backfill.refusals` for a run, `connector.accounts.refusals` for an account.
 """
 
@@ -40,7 +40,7 @@ class SpapiError(Exception):
     code, said, details  Amazon's own error code, message and details, as it gave them
     request_id  Amazon's number of the request, for its support
     operation   the operation's name
-    message     a whole text, worded by one of our own rooms that raises the error itself; else the fact
+    message     a complete text if our own code raises the error; else the fact
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class SpapiError(Exception):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """All but the sentences, to be passed on to another error."""
+        """All but the messages, to be passed on to another error."""
         names = ("status", "code", "said", "details", "request_id", "operation")
         return {name: getattr(self, name) for name in names}
 
@@ -158,11 +158,11 @@ class DocumentRefused(Refused):
 
 
 class DocumentExpired(DocumentRefused):
-    """The document's address has run out."""
+    """The document's address has expired."""
 
 
 class DocumentBroken(DocumentRefused):
-    """Truncated, damaged or swollen."""
+    """Truncated, damaged or a decompression bomb."""
 
 
 class DocumentTooLarge(DocumentRefused):

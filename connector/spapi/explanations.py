@@ -1,7 +1,7 @@
 """What Amazon writes into the document of a report that ended FATAL, as far as its sentences are known to mean "no data".
 
 Amazon documents none of these sentences. Each stands here with where and when it was seen; a sentence that is not here is
-unknown, and a report that ends with it is tried again at growing distances.
+unknown, and a report that ends with it is tried again at increasing intervals.
 
 Not here on purpose: "A client error occurred. Please double check that your parameters are valid and fulfill the
 requirements of the report type." It is Amazon's answer to wrong options as well as to periods it has not published

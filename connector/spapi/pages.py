@@ -45,7 +45,7 @@ def pages(
         content = _content(page, _at(page, pager.items) if pager else _unpaged(page, kind.items))
         if content is None:
             raise Unreachable(
-                fact=f"A page of Amazon's answer to {operation} came without its list.",
+                fact=f"A page of Amazon's answer to {operation} is missing its list.",
                 wait=RETRY_SECONDS,
                 status=answer.status,
                 request_id=answer.request_id,
@@ -97,7 +97,7 @@ def _mark(content: bytes) -> str:
 
 
 def _circle(operation: str, what: str) -> EndlessPages:
-    fact = f"Amazon's answer to {operation} does not come to an end: it gave {what}."
+    fact = f"Amazon's answer to {operation} does not end: it contained {what}."
     return EndlessPages(fact=fact, operation=operation)
 
 

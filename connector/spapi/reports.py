@@ -75,9 +75,9 @@ def check(client: Client, report_id: str, asked: Asked | None = None) -> str:
     if status == "DONE":
         if document_id:
             return document_id
-        raise NothingThere(fact="Amazon has made the report and there is nothing in it.", operation="getReport")
+        raise NothingThere(fact="Amazon has finished the report, and it is empty.", operation="getReport")
     if status == "CANCELLED":
-        fact = "Amazon cancelled the report: it has nothing to tell, or the same report was asked for too soon before."
+        fact = "Amazon cancelled the report: there is no data, or the same report was requested too recently."
         raise ReportCancelled(fact=fact, operation="getReport")
     if status == "FATAL":
         raise ReportFailed(fact="Amazon could not make the report.", document_id=document_id, operation="getReport")
@@ -90,10 +90,10 @@ def _refuse_another(report: Any, report_id: str, asked: Asked) -> None:
     said = report.get("reportId") if isinstance(report, dict) else None
     if said not in (None, report_id):
         raise AnotherReport(
-            f"Amazon was asked about its report {report_id}, and told of another one: {str(said)[:80]}."
+            f"Amazon was asked about report {report_id} and answered about another one: {str(said)[:80]}."
         )
     if found := difference(report, asked):
-        raise AnotherReport(f"Amazon's report {report_id} is another one than was asked for: {found}.")
+        raise AnotherReport(f"Amazon's report {report_id} is not the one that was requested: {found}.")
 
 
 def find(
@@ -129,7 +129,7 @@ def find(
 
 
 def fetch_document(client: Client, document_id: str, path: str | Path, max_bytes: int = MOST_BYTES) -> Downloaded:
-    """The document as a file at `path`: its address is asked for and used in one step, anew where it has run out.
+    """The document as a file at `path`: its address is asked for and used in one step, again where it has run out.
 
     Raises what `Client.download` does; DocumentExpired only once three addresses have run out.
     """

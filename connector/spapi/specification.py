@@ -38,7 +38,7 @@ class Difference:
     said: str
 
     def __str__(self) -> str:
-        return f"its {self.member} is {self.said or 'empty'}, and {self.asked} was asked for"
+        return f"its {self.member} is {self.said or 'empty'}, and {self.asked} was requested"
 
 
 def difference(said: object, asked: Asked) -> Difference | None:

@@ -120,17 +120,17 @@ def _meaning(problem: OAuthError, grant_type: str) -> SpapiError:
     facts: dict[str, Any] = {"code": code, "said": str(problem.description or "")[:300], "operation": OPERATION}
     if code in _CONSENT_IS_GONE:
         if grant_type == "authorization_code":
-            fact = "Amazon does not take the code that its consent page sent: it lives five minutes and works once."
+            fact = "Amazon does not accept the code from its consent page: it is valid for five minutes and works only once."
         else:
             fact = (
-                f"Amazon does not take the account's refresh token ({code[:60]}), as when the consent was withdrawn or has run "
-                "out."
+                f"Amazon does not accept the account's refresh token ({code[:60]}); the consent may have been "
+                "withdrawn or may have expired."
             )
         return ConsentLost(fact=fact, **facts)
     if code == "invalid_client":
         fact = (
-            "Amazon does not take the application's client id and secret (invalid_client), as when the secret was replaced or "
-            "has run out."
+            "Amazon does not accept the application's client id and secret (invalid_client); the secret may have been "
+            "replaced or may have expired."
         )
         return SecretRejected(fact=fact, **facts)
     if code in _TOO_OFTEN:
@@ -146,9 +146,9 @@ def _of_status(status: int) -> SpapiError:
         return Throttled(fact="Amazon's sign-in service asks for a pause of a minute.", wait=60.0, **facts)
     if 400 <= status < 500:
         return SignInRefused(fact=f"Amazon's sign-in service refused the request (HTTP {status}).", **facts)
-    return Unreachable(fact="Amazon's sign-in service is out of order.", wait=wire.RETRY_SECONDS, **facts)
+    return Unreachable(fact="Amazon's sign-in service is not working.", wait=wire.RETRY_SECONDS, **facts)
 
 
 def _unreadable() -> Unreachable:
-    fact = "Amazon's sign-in service answered in a way that cannot be read."
+    fact = "Amazon's sign-in service gave an answer that could not be read."
     return Unreachable(fact=fact, wait=wire.RETRY_SECONDS, operation=OPERATION)

@@ -1,4 +1,5 @@
-"""The wire: one connection pool per process, where every exchange has a total deadline and nothing follows a redirect."""
+"""HTTP transport: one connection pool per process; every exchange has a total deadline, and redirects are not
+followed."""
 
 import os
 import platform
@@ -28,7 +29,8 @@ _clock = threading.local()
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """All that is sent and received inside has to be over in so many seconds, however slowly the other side drips."""
+    """Everything sent and received inside must finish within this many seconds, however slowly the other side
+    responds."""
     before = getattr(_clock, "until", None)
     until = time.monotonic() + seconds
     _clock.until = until if before is None else min(before, until)
@@ -117,7 +119,7 @@ def shared() -> Transport:
 
 
 class Bounded(httpx2.BaseTransport):
-    """Reads at most so many bytes of an answer: a stranger's endless one ends here."""
+    """Reads at most so many bytes of an answer: an endless one is cut off here."""
 
     def __init__(self, transport: httpx2.BaseTransport, most_bytes: int) -> None:
         self._transport, self._most = transport, most_bytes
@@ -148,12 +150,12 @@ FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)
 
 
 def unreachable(problem: BaseException, host: str | None) -> Unreachable:
-    """What a failed exchange means, in words that tell a wrong name from a bad certificate and a cut line. To be
-    raised by the caller, `from None`: the failure may hold a secret."""
+    """What a failed exchange means, with messages that distinguish a wrong name, a bad certificate and a broken
+    connection. To be raised by the caller, `from None`: the failure may hold a secret."""
     causes = list(_causes(problem))
     text = " ".join(str(cause) for cause in causes)
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes) or "CERTIFICATE_VERIFY_FAILED" in text:
-        what = f"{host} showed a certificate that cannot be trusted, so nothing was sent"
+        what = f"{host} presented a certificate that cannot be trusted, so nothing was sent"
     elif any(isinstance(cause, ssl.SSLError) for cause in causes):
         what = f"no safe connection (TLS 1.2 or newer) to {host} could be made"
     elif "Name or service not known" in text or "name resolution" in text or "No address associated" in text:

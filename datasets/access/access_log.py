@@ -1,4 +1,5 @@
-"""Who has read a dataset's rows last. Written once a minute for each reader and dataset, so that reading stays reading."""
+"""Who read a dataset's rows last. Written at most once a minute for each reader and dataset, so that reads cause few
+writes."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from datasets.rows.policy import Policy
 NOTED_EVERY = 60.0  # seconds
 MAX_REMEMBERED = 10_000
 
-_noted: dict[tuple[int, str], float] = {}  # (dataset, reader): when this process wrote it down
+_noted: dict[tuple[int, str], float] = {}  # (dataset, reader): when this process last recorded it
 _lock = threading.Lock()
 
 
@@ -41,18 +42,21 @@ def note(request: HttpRequest, caller: Caller, dataset: Dataset, what: str) -> N
         "client": shown(request.headers.get("User-Agent", ""), 200),
         "seconds": NOTED_EVERY,
     }
-    with contextlib.suppress(IntegrityError), connection.cursor() as cursor:  # dataset or token has gone just now
+    with (
+        contextlib.suppress(IntegrityError),
+        connection.cursor() as cursor,
+    ):  # the dataset or token has just been deleted
         cursor.execute(NOTE, values)
 
 
 def latest(dataset: Dataset, policy: Policy, most: int = 10) -> QuerySet[Reading]:
-    """The readers of this dataset, the last one first; who does not see all of it is told of their own reading only."""
+    """The readers of this dataset, most recent first; a caller who does not see all of it sees only their own entry."""
     found = dataset.readings if policy.is_open else dataset.readings.filter(reader=policy.who)
     return found.select_related("token", "user").order_by(F("at").desc(), "pk")[:most]
 
 
 def forget() -> None:
-    """As a process that has just begun."""
+    """Resets the state to that of a new process."""
     with _lock:
         _noted.clear()
 

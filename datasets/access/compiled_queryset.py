@@ -1,8 +1,8 @@
-"""A queryset compiled once and asked again with other values.
+"""A queryset that is compiled once and run again with other values.
 
-The ORM takes longer to write the same SQL each time than PostgreSQL takes to answer it, and at hundreds of pages a second
-that is most of the work. The queryset stays the one definition of who may see what. It is asked on the connection of
-Django's models, as a prepared statement.
+The ORM takes longer to generate the same SQL each time than PostgreSQL takes to answer it, and at hundreds of pages a
+second that is most of the work. The queryset stays the single definition of who may see what. It runs as a prepared
+statement on Django's own connection.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,11 +16,12 @@ from django.db.models.query import get_related_populators  # type: ignore[attr-d
 # The statement, of each of its parameters the place among the values that are asked for (None: its own), and what makes objects.
 _Compiled = tuple[str, list[tuple[int | None, object]], Callable[[Sequence], Any]]
 
-PREPARE_AFTER = 5  # times that a connection has been asked, as psycopg has it
+PREPARE_AFTER = 5  # how often a connection has run it before psycopg prepares it
 
 
 class CompiledQueryset:
-    """`build` makes a sliced queryset of its arguments; the marks stand for these while it is compiled, and no two are alike."""
+    """`build` makes a sliced queryset of its arguments; the marks stand in for them while it is compiled, and each is
+    different."""
 
     def __init__(self, build: Callable[..., QuerySet], *marks: object) -> None:
         self._build, self._marks = build, marks
@@ -30,7 +31,10 @@ class CompiledQueryset:
         """The first object found with these values, or None."""
         statement, places, restore = self._compiled or self._compile()
         parameters = [values[place] if place is not None else own for place, own in places]
-        with connection.cursor(), connection.wrap_database_errors:  # Django's own looks whether the connection is alive
+        with (
+            connection.cursor(),
+            connection.wrap_database_errors,
+        ):  # Django's own cursor checks whether the connection is alive
             link = connection.connection
             link.prepare_threshold = PREPARE_AFTER
             row = psycopg.Cursor(link).execute(statement, parameters).fetchone()
@@ -45,7 +49,7 @@ class CompiledQueryset:
 
 
 def _restorer(compiler: Any) -> Callable[[Sequence], Any]:
-    """What makes a model's object, with those it was selected with, of a row: as Django's own ModelIterable does."""
+    """Builds a model instance, with its selected related objects, from a row, like Django's ModelIterable."""
     chosen = compiler.klass_info["select_fields"]
     own = slice(chosen[0], chosen[-1] + 1)
     names = [column[0].target.attname for column in compiler.select[own]]

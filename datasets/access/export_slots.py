@@ -1,7 +1,8 @@
 """How many exports may run at once: of one caller and in all, over all web processes; and in each process fewer than it has
 threads, so that pages always find one free.
 
-Over all processes a slot is an advisory lock of the export's own transaction: whatever ends that, a kill too, gives it back.
+Across all processes a slot is an advisory lock of the export's own transaction: whatever ends the transaction, even a
+kill, releases the slot.
 """
 
 import threading
@@ -18,14 +19,14 @@ COME_BACK_SECONDS = 5
 
 
 class ExportSlots:
-    """Counts who streams in this process. Take one before opening anything, give it back exactly once."""
+    """Counts the exports of this process. Acquire a slot before opening anything, and release it exactly once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
 
     def take(self, who: str) -> Callable[[], None]:
-        """A slot for this caller; raises TooMany. Call what it returns to give the slot back."""
+        """A slot for this caller; raises TooMany. Call the returned function to release the slot."""
         with self._lock:
             if self._taken[who] >= settings.EXPORTS_PER_CALLER:
                 raise too_many_of_yours()
@@ -89,10 +90,10 @@ TAKE = f"""
 
 def too_many_of_yours() -> TooMany:
     return TooMany(
-        f"{settings.EXPORTS_PER_CALLER} downloads of yours are under way already. Wait for one to end.",
+        f"{settings.EXPORTS_PER_CALLER} downloads of yours are already running. Wait for one to finish.",
         seconds=COME_BACK_SECONDS,
     )
 
 
 def too_many_here() -> TooMany:
-    return TooMany("As many downloads as this installation takes are under way.", seconds=COME_BACK_SECONDS)
+    return TooMany("This installation is already serving as many downloads as it can.", seconds=COME_BACK_SECONDS)

@@ -1,17 +1,15 @@
 """How often somebody may ask: requests a minute for each token, wrong tokens a minute for each address. Shared by all web
 processes, on the database's clock.
 
-A bucket holds what is allowed in a minute and refills steadily. So that an ordinary request costs nothing, a process takes
-a hundredth of the bucket at a time and gives it out by itself.
+A bucket holds what is allowed in a minute and refills steadily. So that an ordinary request costs nothing, a process
+takes a hundredth of the bucket at a time and hands it out locally.
 """
-
-from __future__ import annotations
 
 import ipaddress
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import connection
@@ -19,8 +17,12 @@ from django.http import HttpRequest
 
 from datasets.problems import TooMany
 
-if TYPE_CHECKING:
-    from datasets.access.tokens import Caller
+
+class Counted(Protocol):
+    """Who asks, as far as counting needs to know: by the key that is theirs alone."""
+
+    @property
+    def key(self) -> str: ...
 
 
 WINDOW = 60.0  # seconds that an empty bucket takes to refill
@@ -47,13 +49,13 @@ class Shares:
         if share > 1 and not draw(key, most, share):
             with self._lock:
                 if len(self._held) >= MAX_HELD:
-                    self._held.clear()  # what was in it is lost to those callers: a hundredth of a minute's
+                    self._held.clear()  # what was left in it is lost: a hundredth of a minute's allowance
                 self._held[key] = (share - 1, now + WINDOW)
             return 0.0
         return draw(key, most, 1)
 
     def forget(self) -> None:
-        """As a process that has just begun."""
+        """Resets the state to that of a new process."""
         with self._lock:
             self._held.clear()
 
@@ -61,19 +63,22 @@ class Shares:
 SHARES = Shares()
 
 
-def note_request(caller: Caller) -> None:
+def note_request(caller: Counted) -> None:
     """Counts a request of this caller; raises TooMany where the minute's requests are used up."""
     most = settings.REQUESTS_PER_MINUTE
     if wait := SHARES.take(caller.key, most):
-        raise TooMany(f"This token may ask {most:,} times a minute. Wait {math.ceil(wait)} s.", seconds=math.ceil(wait))
+        raise TooMany(
+            f"This token is limited to {most:,} requests a minute. Wait {math.ceil(wait)} s.", seconds=math.ceil(wait)
+        )
 
 
 def note_wrong_token(request: HttpRequest) -> None:
-    """Counts a token that opened nothing; raises TooMany where this address has tried too many. A right one is never refused."""
+    """Counts an invalid token; raises TooMany if this address has sent too many. A valid token is never refused."""
     most = settings.WRONG_TOKENS_PER_MINUTE
     if wait := draw(f"wrong {address_of(request)}", most, 1):
         raise TooMany(
-            f"{most} wrong tokens have come from your address within a minute. Wait {math.ceil(wait)} s and check the token.",
+            f"{most} invalid tokens were sent from your address within a minute. Wait {math.ceil(wait)} s and check "
+            "the token.",
             seconds=math.ceil(wait),
         )
 
@@ -91,8 +96,8 @@ def draw(key: str, most: int, count: int) -> float:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Where the request comes from; behind the proxy that an https address means, what that has noted last. Somebody's whole
-    IPv6 network counts as one."""
+    """The client's address; behind a proxy (an https PUBLIC_URL) the last entry of X-Forwarded-For. A whole IPv6
+    network counts as one address."""
     text = request.META.get("REMOTE_ADDR", "")
     if settings.HTTPS:
         text = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or text

@@ -1,4 +1,4 @@
-"""From what stands in a URL or a body to the thing meant, within what the caller may know of."""
+"""Looks up what a URL or a body names, among the objects that the caller may see."""
 
 import re
 import uuid
@@ -19,7 +19,7 @@ SLUG = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 
 def find_dataset(caller: Caller, name: str) -> Dataset:
-    """The dataset of this slug or UUID. One that the caller may not know of is not there: NotFound."""
+    """The dataset of this slug or UUID. One that the caller may not see raises NotFound."""
     found = None
     if SLUG.fullmatch(name):
         found = _ask(BY_SLUG, caller, name)
@@ -40,7 +40,7 @@ def as_uuid(text: Any) -> uuid.UUID | None:
 
 def _known_by(field: str, mark: object, limited: bool) -> CompiledQueryset:
     def build(user: int, token: int | None, value: object) -> QuerySet[Dataset]:
-        # Nothing is known of either but what stands here: a rule that looked at more would fail loudly.
+        # Only these fields are loaded: a rule that read others would fail loudly.
         caller = Caller(
             User.from_db(DEFAULT_DB_ALIAS, ["id"], [user]),
             AccessToken.from_db(DEFAULT_DB_ALIAS, ["id", "limited"], [token, limited]),

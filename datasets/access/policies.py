@@ -1,4 +1,4 @@
-"""The Policy of who asks: the rules that hold for a caller and a dataset, piled up.
+"""The Policy of a caller: the stack of rules that apply to a caller and a dataset.
 
 Each of RULES gives one rule or none, the lowest first. Whoever reads rows asks `policy_of`; nothing else makes a Policy.
 """
@@ -18,14 +18,15 @@ SHAPE = ("_select", "_sort", "_limit", "_tz")
 
 
 def policy_of(caller: Caller, dataset: Dataset) -> Policy:
-    """What this caller sees of the dataset; raises NotFound where that is nothing, as for a dataset that is not there."""
+    """What this caller sees of the dataset; raises NotFound if that is nothing, as for a dataset that does not
+    exist."""
     rules = (rule(caller, dataset) for rule in RULES)
     return Policy(caller.key, tuple(rule for rule in rules if rule is not None))
 
 
 def unrestricted(purpose: str) -> Policy:
-    """For work of the program's own that reads all rows, such as sending them elsewhere or profiling columns. Whatever is shown of
-    it to somebody goes through their own policy first."""
+    """For internal work that reads all rows, such as profiling columns. Whatever of it is shown to a user must pass
+    their own policy first."""
     return Policy(f"program: {purpose}")
 
 
@@ -35,13 +36,13 @@ def look(caller: Caller, dataset: Dataset, *, now: datetime) -> snapshot.Snapsho
 
 
 def owned(caller: Caller, dataset: Dataset) -> None:
-    """Owners see everything of theirs, and nobody else anything."""
+    """Owners see all of their datasets; nobody else sees anything."""
     if dataset.owner_id != caller.user.pk:
         raise NotFound(f"There is no dataset '{dataset.slug}' that you may see.")
 
 
 def fixed_by_link(caller: Caller, dataset: Dataset) -> Rule | None:
-    """A link shows what it is fixed to: its filters, its columns, and with a limit the first rows in its order."""
+    """A link shows what its query allows: its filters, its columns, and with a limit the first rows in its order."""
     return rule_of_query(query.pairs_of(caller.fixed)) if caller.fixed else None
 
 

@@ -34,7 +34,7 @@ SCOPES = {
     "runs:write": "start, cancel and reload",
     "accounts:read": "see the connected accounts, never their secrets",
     "accounts:write": "connect accounts",
-    "tokens:write": "make and revoke tokens that may do no more than this one",
+    "tokens:write": "create and revoke tokens with at most this token's permissions",
 }
 LIFE = timedelta(days=365)
 NOTED_EVERY = timedelta(minutes=1)  # last use is written no more often
@@ -69,7 +69,8 @@ def issue(
     life: timedelta | None = LIFE,
     now: datetime | None = None,
 ) -> tuple[AccessToken, str]:
-    """A new token's row and its text, which nobody can show again. `datasets`: only these; None: all that the owner may see."""
+    """A new token's row and its text, which cannot be shown again. `datasets`: only these; None: all that the owner
+    may see."""
     now = now or timezone.now()
     scopes = check_scopes(SCOPES if scopes is None else scopes)
     name = name.strip() or f"Token of {now:%Y-%m-%d %H:%M}"
@@ -85,7 +86,7 @@ def issue_link(
     life: timedelta | None = LIFE,
     now: datetime | None = None,
 ) -> tuple[AccessToken, str]:
-    """A token that may stand in a URL as `?token=`: it reads this one dataset, and of that only what `fixed` leaves.
+    """A token for use in a URL as `?token=`: it reads this one dataset, restricted to the query `fixed`.
 
     Raises BadParameters where `fixed` says how files are written in a way that no format has.
     """
@@ -124,12 +125,12 @@ def _make(
 
 
 def revoke(token: AccessToken, now: datetime | None = None) -> None:
-    """From this moment on the token opens nothing."""
+    """The token stops working immediately."""
     AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now or timezone.now())
 
 
 def check_scopes(scopes: Iterable[str]) -> list[str]:
-    """The scopes in the house's order, each once; raises BadParameters for one that does not exist."""
+    """The scopes in canonical order, without duplicates; raises BadParameters for one that does not exist."""
     wrong = [
         ("scopes", f"There is no scope '{shown(scope)}'.{nearest(str(scope), SCOPES)} There are: {', '.join(SCOPES)}.")
         for scope in scopes
@@ -167,7 +168,7 @@ class Caller:
         return self.token is None or scope in self.token.scopes
 
     def datasets(self) -> QuerySet[Dataset]:
-        """What the caller may know of; the rest is as if it did not exist."""
+        """What the caller may see; everything else is treated as not existing."""
         found = Dataset.objects.of(self.user)
         if self.token is not None and self.token.limited:
             found = found.filter(pk__in=self.token.datasets.values("pk"))
@@ -186,7 +187,7 @@ class Caller:
     def check_unlimited(self) -> None:
         """For what concerns more than the datasets that a limited token names."""
         if self.token is not None and self.token.limited:
-            raise Forbidden("This token is limited to certain datasets. Use one that is not.")
+            raise Forbidden("This token is limited to certain datasets. Use one without that limit.")
 
 
 def caller(request: HttpRequest, scope: str, *, link: str | None = None, now: datetime | None = None) -> Caller:
@@ -209,7 +210,7 @@ def caller(request: HttpRequest, scope: str, *, link: str | None = None, now: da
     else:
         found = _by_session(request)
     if not found.may(scope):
-        raise Forbidden(f"This token lacks the scope {scope} ({SCOPES[scope]}). Make one that has it.")
+        raise Forbidden(f"This token lacks the scope {scope} ({SCOPES[scope]}). Create one that has it.")
     return found
 
 
@@ -231,7 +232,7 @@ def presented_caller(
     try:
         text = _presented(header) if header or not secret else secret
         if not SHAPE.fullmatch(text):
-            raise Unauthenticated("The client's secret is not an access token. Make one on the Tokens page.")
+            raise Unauthenticated("The client secret is not an access token. Create one on the Tokens page.")
         return _by_token(text, AccessToken.Kind.API, SHAPE, request, now or timezone.now()), text
     except Unauthenticated:
         limits.note_wrong_token(request)
@@ -242,7 +243,7 @@ def _by_token(text: str, kind: AccessToken.Kind, shape: re.Pattern[str], request
     shaped = shape.fullmatch(text)
     token = BY_ID.first(shaped[1], kind) if shaped else None
     if token is None or not hmac.compare_digest(bytes(token.secret_hash), _hash(text)):
-        raise Unauthenticated("This access token is not known here. Make a new one on the Tokens page.")
+        raise Unauthenticated("This access token does not exist here. Create a new one on the Tokens page.")
     check_alive(token, now)
     found = Caller(token.owner, token)
     limits.note_request(found)
@@ -261,17 +262,17 @@ def check_alive(token: AccessToken, now: datetime) -> None:
     """Raises Unauthenticated where the token was revoked, has expired or belongs to somebody who is no longer
     active."""
     if token.revoked_at is not None:
-        raise Unauthenticated("This access token has been revoked. Make a new one on the Tokens page.")
+        raise Unauthenticated("This access token has been revoked. Create a new one on the Tokens page.")
     if token.expires_at is not None and token.expires_at <= now:
         raise Unauthenticated(
-            f"This access token expired on {token.expires_at:%Y-%m-%d}. Make a new one on the Tokens page."
+            f"This access token expired on {token.expires_at:%Y-%m-%d}. Create a new one on the Tokens page."
         )
     if not token.owner.is_active:
-        raise Unauthenticated("The person this access token belongs to is no longer active here.")
+        raise Unauthenticated("The owner of this access token is no longer active here.")
 
 
 def note_use(token: AccessToken, request: HttpRequest, now: datetime) -> None:
-    """Remembers when and by what program, once a minute at the most: reading must not become writing."""
+    """Records time and client, at most once a minute, so that reads cause few writes."""
     if token.last_used_at is None or token.last_used_at <= now - NOTED_EVERY:
         client = shown(request.headers.get("User-Agent", ""), 200)
         AccessToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=now - NOTED_EVERY), pk=token.pk).update(
@@ -284,7 +285,7 @@ def _by_session(request: HttpRequest) -> Caller:
     if not user.is_authenticated:
         raise Unauthenticated("Send an access token: Authorization: Bearer bh_…, or as the password of HTTP Basic.")
     if request.method not in SAFE_METHODS and (reason := _CsrfCheck().refusal(request)):
-        raise Forbidden(f"A change from the browser needs the page's CSRF token. {reason}", code="csrf_failed")
+        raise Forbidden(f"A change made from the browser needs the page's CSRF token. {reason}", code="csrf_failed")
     return Caller(user)
 
 
@@ -298,25 +299,28 @@ def _presented(header: str) -> str:
         try:
             user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError, ValueError):
-            raise Unauthenticated("The Basic credentials cannot be read. Send the token as the password.") from None
+            raise Unauthenticated("The Basic credentials could not be read. Send the token as the password.") from None
         found = [password, user]
     else:
         raise Unauthenticated("Send the access token as Authorization: Bearer, or as the password of HTTP Basic.")
     for text in found:
         if SHAPE.fullmatch(text):
             return text
-    raise Unauthenticated("This is not an access token. One looks like bh_1a2b3c4d_… and is made on the Tokens page.")
+    raise Unauthenticated(
+        "This is not an access token. One looks like bh_1a2b3c4d_… and is created on the Tokens page."
+    )
 
 
 def _linked(text: str) -> str:
-    """A link's token as it stands in a URL. Any other token has no business there: URLs end up in logs and histories."""
+    """A link's token as it stands in a URL. Other tokens are refused there, because URLs end up in logs and
+    histories."""
     if SHAPE.fullmatch(text):
         raise Unauthenticated(
-            "An access token does not belong in a URL. Send it as a header, or make a link for this dataset."
+            "An access token does not belong in a URL. Send it as a header, or create a link for this dataset."
         )
     if not LINK_SHAPE.fullmatch(text):
         raise Unauthenticated(
-            "This is not a link's token. One looks like bh_link_1a2b3c4d_… and is made for one dataset."
+            "This is not a link's token. One looks like bh_link_1a2b3c4d_… and is created for one dataset."
         )
     return text
 

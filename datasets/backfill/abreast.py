@@ -6,9 +6,12 @@ handled.
 """
 
 import threading
+from collections.abc import Callable, Collection, Sequence
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, connections
+
+from datasets.models import Day
 
 LANES = 2
 WORTH_IT = 8 << 20  # bytes of rows below which a second connection costs more than it saves
@@ -18,12 +21,12 @@ class NotYet(Exception):
     """A newer day did not land, so this one must not land either."""
 
 
-def is_worth_it(sizes):
+def is_worth_it(sizes: Collection[int]) -> bool:
     """Whether days of this many bytes should be landed in parallel."""
     return len(sizes) > 1 and sum(sizes) >= WORTH_IT and not connection.in_atomic_block
 
 
-def land(days, land_one):
+def land(days: Sequence[Day], land_one: Callable[[Day, Callable[[], None]], None]) -> None:
     """Calls `land_one(day, turn)` for each day, newest first, until all are in or something goes wrong.
 
     `land_one` calls `turn()` when its rows are copied and only the commit is left. It comes back when all newer days are
@@ -33,7 +36,7 @@ def land(days, land_one):
     guard = threading.Lock()
     state = {"next": 0, "wrong": False}
 
-    def lane():
+    def lane() -> None:
         while True:
             with guard:
                 number = state["next"]
@@ -41,7 +44,7 @@ def land(days, land_one):
                     return
                 state["next"] = number + 1
 
-            def turn(number=number):
+            def turn(number: int = number) -> None:
                 if number:
                     over[number - 1].wait()
                 if state["wrong"]:
@@ -60,7 +63,7 @@ def land(days, land_one):
             finally:
                 over[number].set()
 
-    def other_lane():
+    def other_lane() -> None:
         try:
             lane()
         finally:

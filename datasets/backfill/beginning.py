@@ -1,9 +1,9 @@
 """The beginning of a run: which days it is to bring in."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Max, Min, Q
+from django.db.models import Max, Min, Q, QuerySet
 
 from connector.accounts import clocks
 from connector.database.clock import database_now
@@ -15,7 +15,7 @@ from datasets.backfill.span import Span, span_of
 from datasets.models import Dataset, Day, Request
 
 
-def begin(asking: Asking):
+def begin(asking: Asking) -> None:
     """Writes down which days the run is to bring in. Safe to repeat: it only adds what is missing."""
     run, report = asking.run, asking.report
     now = database_now()
@@ -52,7 +52,7 @@ def begin(asking: Asking):
         ]
         repeated = ledger.again(known, zone=asking.zone, now=now, settling_days=report.settling_days)
         if report.has_dates:
-            repeated = ledger.whole_periods(repeated, report.window)
+            repeated = ledger.whole_periods(repeated, report.dated_window)
         ours.filter(day__in=repeated, state__in=Day.IN).update(again=True)
         tracing.want_again(run.dataset, run.generation, span, report, asking.account)
         # Days that wait for their next try are counted among this run's, as those that it has not brought in.
@@ -62,7 +62,7 @@ def begin(asking: Asking):
         run.span(span.first, span.last, days_total=total)
 
 
-def _with_reloaded(asking, span, days, now):
+def _with_reloaded(asking: Asking, span: Span, days: QuerySet[Day], now: datetime) -> Span:
     """The span, and days outside of it that are in and to be read once more: the dataset's dates were moved since."""
     outside = days.exclude(day__range=(span.first, span.last))
     outside.filter(state=Day.State.WANTED).delete()  # nothing is in of them, and nobody wants them any more

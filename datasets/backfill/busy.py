@@ -2,7 +2,7 @@
 
 import psycopg
 
-REASONS = {  # what PostgreSQL answers when the same statement may succeed later
+REASONS: dict[type, str] = {  # what PostgreSQL answers when the same statement may succeed later
     psycopg.errors.LockNotAvailable: "the table is being read",
     psycopg.errors.DeadlockDetected: "another statement held a lock",
     psycopg.errors.SerializationFailure: "another statement held a lock",

@@ -1,8 +1,10 @@
 """Which days a run has to load. Pure: ledger entries in, days out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from connector.catalogue.windows import Aligned, Days
 from datasets import calendar
 
 
@@ -15,7 +17,7 @@ class Known:
     landed_at: datetime | None
 
 
-def again(known, *, zone, now, settling_days):
+def again(known: Iterable[Known], *, zone: str, now: datetime, settling_days: int) -> list[date]:
     """Of the days that are in, those to read once more, newest first.
 
     A day that was still open when it was read is read again. A day that Amazon restates is read again once a calendar day,
@@ -33,7 +35,7 @@ def again(known, *, zone, now, settling_days):
     return sorted(wanted, reverse=True)
 
 
-def whole_periods(days, rule):
+def whole_periods(days: Iterable[date], rule: Days | Aligned) -> list[date]:
     """All days of the periods in which these days lie: a period comes in as a whole, or not at all."""
     found = set()
     for first, last in {rule.period(day) for day in days}:

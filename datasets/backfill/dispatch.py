@@ -1,6 +1,6 @@
 """The tick: releases dead leases, starts what is due, and tells the broker. Any number may run at once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
@@ -9,11 +9,11 @@ from datasets.backfill import lease
 from datasets.models import RUN_LENGTH, Dataset, Request, Run
 
 CLAIM = 500  # datasets a statement; a tick goes on until none is due
-HINT_AGAIN = timedelta(seconds=30)  # a hint older than this is taken for lost: the broker may have been emptied
+HINT_AGAIN = timedelta(seconds=30)  # a hint older than this counts as lost: the broker may have been flushed
 HINT_AHEAD = timedelta(seconds=4)  # a little more than the time between two ticks
 
 
-def release_dead_leases(now):
+def release_dead_leases(now: datetime) -> None:
     """Gives back the runs whose worker is gone. A request that has killed three workers in a row is parked with its days."""
     with transaction.atomic():
         held = list(Run.objects.select_for_update(skip_locked=True).filter(state=Run.State.RUNNING))
@@ -25,16 +25,17 @@ def release_dead_leases(now):
             run.mark_interrupted()
             for request in Request.in_hand_of(run):
                 request.mark_interrupted(
-                    "The worker died three times over these days without getting on, so they are set aside and "
-                    f"{retries.LATER}. The other days go on. If it stays so, tell the people who run this installation: the "
-                    "answer may be too large for the worker's memory.",
+                    "The worker crashed three times on these days without making progress, so they are set aside and "
+                    f"{retries.LATER}. The other days continue. If it keeps failing, tell the people who run this "
+                    "installation: the answer may be too large for the worker's memory.",
                     run=run,
                 )
 
 
-def start_due(now):
-    """A run for each dataset whose time has come; what was missed while nobody ticked becomes one run."""
-    started, left = 0, set()
+def start_due(now: datetime) -> int:
+    """Starts a run for each dataset that is due; times missed while no tick ran become one run."""
+    started = 0
+    left: set[int] = set()
     while True:
         with transaction.atomic():
             due = list(
@@ -47,8 +48,8 @@ def start_due(now):
             found = len(due)
             if found:
                 lease.limit_standstill(within=True)
-            # A run that lands or ends this moment has its row locked and waits for its dataset: it is not waited for here, its
-            # dataset stays due until the next tick.
+            # A run that is landing or ending has locked its row and waits for its dataset: the tick does not wait for
+            # it, and the dataset stays due until the next tick.
             under_way = Run.objects.filter(dataset__in=due).open()
             followed = set(under_way.values_list("dataset", flat=True))
             left |= followed - set(under_way.select_for_update(skip_locked=True).values_list("dataset", flat=True))
@@ -76,11 +77,11 @@ def start_due(now):
             return started
 
 
-def to_hint(now):
+def to_hint(now: datetime) -> list[tuple[int, float, bool]]:
     """(id, seconds, whether people started it) of the runs that a worker may go on with now, or before the next tick.
 
-    The seconds say how long the worker is to leave it: a wait for Amazon then ends to the moment, not at the next tick. The
-    runs are marked as told.
+    The seconds are the delay for the worker, so that a wait for Amazon ends on time and not at the next tick. The runs
+    are marked as hinted.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -95,6 +96,6 @@ def to_hint(now):
             )
             RETURNING id, greatest(0, extract(epoch FROM not_before - %(now)s))::float8, trigger <> 'schedule'
             """,
-            {"now": now, "soon": now + HINT_AHEAD, "ahead": HINT_AHEAD, "stale": now - HINT_AGAIN},
+            {"now": now, "soon": now + HINT_AHEAD, "ahead": HINT_AHEAD, "stale": now - HINT_AGAIN},  # type: ignore[dict-item]  # psycopg takes a timedelta, which Django's stubs do not know
         )
         return [(run_id, wait or 0.0, by_hand) for run_id, wait, by_hand in cursor.fetchall()]

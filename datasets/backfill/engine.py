@@ -1,7 +1,7 @@
-"""The life of a run: which days, which requests, one step at a time, until done or there is only waiting left.
+"""The life of a run: which days, which requests, one step at a time, until it is done or only waiting is left.
 
-`advance` may be called for any run, any number of times, by anybody: the lease decides who works, the fence
-who lands, and the Days are the only memory. The work of a turn is `turn.py`'s; here stands what ends one from outside.
+`advance` may be called for any run, any number of times, by any worker: the lease decides who works, the fence who
+lands, and the Days are the only state kept. The work of a turn is `turn.py`'s; here stands what ends one from outside.
 """
 
 import logging
@@ -35,58 +35,65 @@ def advance(run_id: int) -> float | None:
             try:
                 index.get(run.dataset.report)
             except KeyError as problem:
-                return _without_report(run, fence, problem.args[0])
+                _without_report(run, fence, problem.args[0])
+                return None
             return Turn(run, fence, lost).work()
         except lease.LeaseLost:
-            return _fenced_off(run_id)
-        except FileNotFoundError:  # whoever takes a run over clears away what the worker before it was writing
+            _fenced_off(run_id)
+            return None
+        except FileNotFoundError:  # whoever takes over a run deletes the files the previous worker was writing
             if lease.is_held(run_id, fence):
                 raise
-            return _fenced_off(run_id)
+            _fenced_off(run_id)
+            return None
         except SoftTimeLimitExceeded:
             return _took_too_long(run, fence)
         except AWAY as problem:
             return _give_back(run, fence, problem)
-        except InternalError as problem:  # Django's word for a line that was cut because its worker stood still
+        except InternalError as problem:  # Django's error for a connection closed because its worker stalled
             if not is_away(problem):
                 raise
             return _give_back(run, fence, problem)
 
 
-def _without_report(run, fence, reason):
-    """The catalogue has dropped the report: no worker can do anything for the run."""
-    message = f"{reason} What is in stays. Make another dataset of a report that there is, or go back to a version that has it."
+def _without_report(run: Run, fence: int, reason: str) -> None:
+    """The catalogue no longer has the report: the run cannot do anything."""
+    message = f"{reason} Loaded rows are kept. Create another dataset with an available report, or go back to a version that has it."
     if not run.end(fence=fence, state=Run.State.FAILED, message=message):
         raise lease.LeaseLost
 
 
-def _took_too_long(run, fence):
-    """One step filled the time of a whole task. What is in of it stays; without getting on it is tried so often, and no more."""
+def _took_too_long(run: Run, fence: int) -> float | None:
+    """One step took the time of a whole task. Its landed days are kept; without progress it is retried only a few
+    times."""
     log.warning("run %s: a step took longer than a task may", run.pk)
     connection.close()  # whatever was under way on it
     message = (
-        "A step took longer than ten minutes and was broken off. What is in stays, it goes on from there by itself."
+        "A step took longer than ten minutes and was interrupted. Loaded days are kept, and the run continues from "
+        "there automatically."
     )
     with transaction.atomic():
         if not run.give_back(fence=fence, until=None, message=message):
-            return _fenced_off(run.pk)
+            _fenced_off(run.pk)
+            return None
         for request in Request.in_hand_of(run):
             request.mark_interrupted(
-                "Fetching or landing what Amazon has for these days was broken off three times, after ten minutes each, so they "
-                "are set aside. The other days go on. They are tried again later; if it stays so, tell the people who run this "
-                "installation: the line, the database or the disk may be too slow.",
+                "Downloading or loading these days was interrupted three times, after ten minutes each, so they are "
+                "set aside. The other days continue. They are tried again later; if it keeps failing, tell the people "
+                "who run this installation: the network, the database or the disk may be too slow.",
                 run=run,
             )
     return 0
 
 
-def _fenced_off(run_id):
+def _fenced_off(run_id: int) -> None:
     log.warning("run %s: fenced off, another worker has it", run_id)
 
 
-def _give_back(run, fence, problem):
-    """The line to the database broke: on a new one the run is given back, so that nobody has to wait for the lease to run out."""
-    log.warning("run %s: the database was away (%s)", run.pk, type(problem).__name__)
+def _give_back(run: Run, fence: int, problem: Exception) -> float | None:
+    """The connection to the database broke: the run is released over a new one, so that nobody has to wait for the
+    lease to expire."""
+    log.warning("run %s: the database was unavailable (%s)", run.pk, type(problem).__name__)
     for pause in PAUSES:
         time.sleep(pause)
         try:

@@ -15,8 +15,10 @@ complete_through  from the oldest day of the range that is in up to this day non
 Days are counted in the table that the latest run builds; `complete_through` and `newest` speak of the table that readers see.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any, cast
 
 from django.db import connection
 from django.db.models import OuterRef, Subquery
@@ -51,16 +53,16 @@ class Facts:
     days_from_files: int = 0
 
     @property
-    def days_missing(self):
+    def days_missing(self) -> int:
         return self.days_total - self.days_done
 
 
-def facts(dataset, now=None):
+def facts(dataset: Dataset, now: datetime | None = None) -> Facts:
     """The facts of one dataset."""
     return facts_of([dataset], now)[dataset.pk]
 
 
-def facts_of(datasets, now=None):
+def facts_of(datasets: Iterable[Dataset], now: datetime | None = None) -> dict[int, Facts]:
     """{dataset.pk: Facts} of many datasets, in two queries however many they are. Give them with their account selected."""
     datasets = list(datasets)
     now = now or timezone.now()
@@ -76,7 +78,7 @@ def facts_of(datasets, now=None):
     }
 
 
-def states_of(datasets, now=None):
+def states_of(datasets: Iterable[Dataset], now: datetime | None = None) -> dict[int, str]:
     """{dataset.pk: state} of very many datasets: days are looked at only where the last run does not say it already."""
     datasets = list(datasets)
     now = now or timezone.now()
@@ -86,7 +88,8 @@ def states_of(datasets, now=None):
     states |= dict.fromkeys(_with_holes(unsure, runs, now), "partial")
     unsure = [dataset for dataset in unsure if states[dataset.pk] is None]
     counted = _count(unsure, runs, now) if unsure else {}
-    return states | {dataset.pk: _state(dataset, runs[dataset.pk], counted[dataset.pk]) for dataset in unsure}
+    states |= {dataset.pk: _state(dataset, runs[dataset.pk], counted[dataset.pk]) for dataset in unsure}
+    return cast(dict[int, str], states)  # each has one by now
 
 
 # The same as `through` in COUNT, for every page of rows: of one dataset. As a rule its days have no hole, and counting them
@@ -105,7 +108,7 @@ SELECT CASE WHEN NOT %(dated)s OR max(day) - min(day) + 1 = count(*) THEN max(da
 """
 
 
-def complete_through(dataset, now=None):
+def complete_through(dataset: Dataset, now: datetime | None = None) -> date | None:
     """Only that one day."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -116,7 +119,7 @@ def complete_through(dataset, now=None):
     return row[0] if row else None
 
 
-def through_values(dataset, now):
+def through_values(dataset: Dataset, now: datetime) -> dict[str, Any]:
     """What THROUGH is to be given, where `d` is the dataset's own row."""
     found = _range(dataset, now)
     return {
@@ -127,13 +130,13 @@ def through_values(dataset, now):
     }
 
 
-def zone(dataset):
+def zone(dataset: Dataset) -> str:
     """The time zone in which the dataset's days are counted."""
     report = dataset.effective_report
     return zone_of(report, dataset.account) if report else "UTC"
 
 
-def _last_runs(datasets):
+def _last_runs(datasets: Sequence[Dataset]) -> dict[int, Run]:
     latest = Run.objects.filter(dataset=OuterRef("pk")).order_by("-pk").values("pk")[:1]
     ids = (
         Dataset.objects.filter(pk__in=[dataset.pk for dataset in datasets])
@@ -143,7 +146,7 @@ def _last_runs(datasets):
     return {run.dataset_id: run for run in Run.objects.filter(pk__in=ids)}
 
 
-def _state(dataset, run, counts):
+def _state(dataset: Dataset, run: Run | None, counts: Mapping[str, Any]) -> str:
     """The state of a dataset; `counts` is looked at only where its last run does not say it already."""
     known = _known_state(dataset, run)
     if known is not None:
@@ -151,7 +154,7 @@ def _state(dataset, run, counts):
     return "partial" if counts["days_done"] < counts["days_total"] or counts["days_lacking"] else "up_to_date"
 
 
-def _known_state(dataset, run):
+def _known_state(dataset: Dataset, run: Run | None) -> str | None:
     if run is not None and run.is_open:
         return "loading"
     if dataset.paused:
@@ -175,7 +178,7 @@ class _Range:
     is_dated: bool = True  # False: each day is another look at the present, and the newest one is all that counts
 
 
-def _range(dataset, now):
+def _range(dataset: Dataset, now: datetime) -> _Range:
     report = dataset.effective_report
     if report is None:  # dropped from the catalogue
         return _Range(None, None, "UTC")
@@ -236,7 +239,7 @@ WHERE EXISTS (SELECT FROM datasets_day d WHERE d.dataset_id = asked.id AND d.gen
 """
 
 
-def _with_holes(datasets, runs, now):
+def _with_holes(datasets: Sequence[Dataset], runs: Mapping[int, Run], now: datetime) -> list[int]:
     """Those with a day in the ledger that is not in. One that shows the present has none: its newest day is all that counts."""
     ranges = {dataset.pk: _range(dataset, now) for dataset in datasets}
     datasets = [dataset for dataset in datasets if ranges[dataset.pk].is_dated]
@@ -247,7 +250,7 @@ def _with_holes(datasets, runs, now):
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def _asked(datasets, runs, ranges):
+def _asked(datasets: Sequence[Dataset], runs: Mapping[int, Run], ranges: Mapping[int, _Range]) -> list[Any]:
     return [
         [dataset.pk for dataset in datasets],
         [dataset.generation for dataset in datasets],
@@ -258,7 +261,7 @@ def _asked(datasets, runs, ranges):
     ]
 
 
-def _count(datasets, runs, now):
+def _count(datasets: Sequence[Dataset], runs: Mapping[int, Run], now: datetime) -> dict[int, dict[str, Any]]:
     ranges, found = {dataset.pk: _range(dataset, now) for dataset in datasets}, {}
     parameters = _asked(datasets, runs, ranges)
     for pk, span, days, done, failed, lacking, newest_lacks, newest, oldest, through, from_files in _rows(parameters):
@@ -280,7 +283,7 @@ def _count(datasets, runs, now):
     return found
 
 
-def _rows(parameters):
+def _rows(parameters: list[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as own:
         own.execute(COUNT, parameters)
         return own.fetchall()

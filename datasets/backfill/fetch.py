@@ -5,6 +5,8 @@ How a kind of source is asked and collected is told in `sources/`; what they sha
 marketplace, and answers of other datasets that serve as well.
 """
 
+from datetime import datetime
+
 from django.db import transaction
 
 from connector.database.clock import database_now
@@ -17,8 +19,9 @@ from datasets.backfill.sources.waits import FIRST_POLL, scaled
 from datasets.models import Request, Run
 
 
-def step(asking: Asking, request: Request):
-    """Takes the request as far as it gets without waiting; raises spapi.errors for the run to judge (`outcomes.py`)."""
+def step(asking: Asking, request: Request) -> None:
+    """Advances the request as far as possible without waiting; raises spapi.errors for the run to judge
+    (`outcomes.py`)."""
     source = index.of_request(request, asking.report)
     if request.state == Request.State.PLANNED:
         _ask(asking, source, request)
@@ -28,7 +31,7 @@ def step(asking: Asking, request: Request):
         source.collect(asking, request)
 
 
-def _ask(asking: Asking, source: Source, request: Request):
+def _ask(asking: Asking, source: Source, request: Request) -> None:
     if tracing.is_under_way(request):
         tracing.go_on(asking, request)
         return
@@ -40,7 +43,7 @@ def _ask(asking: Asking, source: Source, request: Request):
         source.ask(asking, request)
 
 
-def _intend(asking, source, request):
+def _intend(asking: Asking, source: Source, request: Request) -> bool:
     """Writes down that Amazon is about to be asked, unless another dataset's answer serves: then False."""
     as_now = sharing.question(asking, request.lacking)
     if any(
@@ -57,8 +60,8 @@ def _intend(asking, source, request):
     return True
 
 
-def _share(asking, request, now):
-    """Uses another dataset's answer to the same question, where there is one. What is reloaded is asked anew."""
+def _share(asking: Asking, request: Request, now: datetime) -> bool:
+    """Uses another dataset's answer to the same question, where there is one. What is reloaded is sent again."""
     if asking.run.trigger == Run.Trigger.RELOAD or not request.source:
         return False
     other = sharing.find(request, zone=asking.zone_of(request), now=now, settling_days=asking.report.settling_days)
@@ -66,11 +69,11 @@ def _share(asking, request, now):
         return False
     if other.state in sharing.UNDER_WAY:
         raise errors.NotReady(
-            f"{other.dataset.name} is asking Amazon for the same days; the answer will serve both.",
+            f"{other.dataset.name} is already requesting the same days from Amazon; both will use the answer.",
             wait=max(1.0, scaled(FIRST_POLL).total_seconds()),
         )
     try:
         sharing.adopt(request, other)
-    except FileNotFoundError:  # dropped this very moment
+    except FileNotFoundError:  # dropped this exact moment
         return False
     return True

@@ -3,18 +3,19 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
+from typing import cast
 
 from connector.accounts import quota
 from connector.accounts.models import Account
 from connector.catalogue.report import NoWindow, Report
-from connector.spapi.operations import OPERATIONS
+from connector.spapi.operations import OPERATIONS, Further, Operation
 from datasets import calendar
 from datasets.backfill import days as ledger
 from datasets.backfill import runs, window
 from datasets.backfill.sources import index
 from datasets.backfill.sources.waits import scaled
 from datasets.backfill.span import Span
-from datasets.models import Dataset, Day, Request, Run
+from datasets.models import Dataset, Day, DayQuerySet, Request, Run
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def forecast(
     source, quota_of_account = index.of(report), partial(_quota_seconds, account)
     if isinstance(report.window, NoWindow):
         seconds = source.seconds(1, quota_of_account) + source.one_answer_seconds
-        return Forecast(None, None, 1, 1, seconds, ["This report shows the present and has no history."], 1)
+        return Forecast(None, None, 1, 1, seconds, ["This report shows the current state and has no history."], 1)
+    first, last = cast(date, first), cast(date, last)  # which a report with dates has
     days = calendar.days(first, last) if first <= last else []
     zone = window.zone_of(report, account)
     to_load = days if to_load is None else to_load
@@ -97,17 +99,19 @@ def remaining(dataset: Dataset, run: Run | None, report: Report) -> float | None
     return source.seconds_left(needed.calls, under_way, partial(_quota_seconds, dataset.account, run=run))
 
 
-def _quota_seconds(account, operation, calls, kind="", *, run=None):
+def _quota_seconds(
+    account: Account | None, operation: str, calls: int, kind: str = "", *, run: Run | None = None
+) -> float:
     """Until the last of so many calls may go out, with one of somebody else's after each while others stand in line too."""
     if account is None or account.pk is None:
         declared = OPERATIONS[operation]
-        limits = [declared, *declared.further_for(kind)]
+        limits: list[Operation | Further] = [declared, *declared.further_for(kind)]
         return max(scaled(max(0, calls - limit.burst) / limit.rate) for limit in limits)
     others = quota.others_waiting(account, operation, kind, but=runs.place_of(run) if run else "")
     return quota.seconds_for(account, operation, calls * (1 + others), kind)
 
 
-def _days_in(account, report):
+def _days_in(account: Account | None, report: Report) -> DayQuerySet:
     """The account's days that are in for this report, which tell how busy its days are."""
     if account is None or account.pk is None:
         return Day.objects.none()

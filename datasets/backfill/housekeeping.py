@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 from django.db import transaction
@@ -17,7 +17,7 @@ KEEP_GENERATION = timedelta(hours=1)  # a reader that started before the switch 
 KEEP_RAW = timedelta(days=30)
 
 
-def clean(now):
+def clean(now: datetime) -> None:
     drop_old_generations(now)
     drop_orphan_tables()
     drop_old_raw(now)
@@ -25,7 +25,7 @@ def clean(now):
     Allowance.objects.filter(full_at__lt=now.timestamp()).delete()  # buckets that are full again
 
 
-def drop_old_generations(now):
+def drop_old_generations(now: datetime) -> None:
     """Tables left behind by a replace or a clear, an hour later; a table still in use is left for the next time."""
     shown = {
         pk: (generation, changed)
@@ -37,7 +37,7 @@ def drop_old_generations(now):
             _drop(dataset_id, generation)
 
 
-def _tables():
+def _tables() -> list[tuple[int, int]]:
     """(dataset id, generation) of each table of rows there is."""
     with land.cursor() as c:
         c.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [read.SCHEMA])
@@ -45,7 +45,7 @@ def _tables():
     return [(int(match[1]), int(match[2] or 1)) for match in found if match]
 
 
-def _drop(dataset_id, generation):
+def _drop(dataset_id: int, generation: int) -> None:
     try:
         with transaction.atomic(), land.cursor() as c:
             c.execute("SET LOCAL lock_timeout TO '2s'")
@@ -56,7 +56,7 @@ def _drop(dataset_id, generation):
         pass  # still being read; tried again at the next housekeeping
 
 
-def drop_orphan_tables():
+def drop_orphan_tables() -> None:
     """Tables whose dataset is gone."""
     tables = _tables()  # before the datasets, so that the table of a dataset created meanwhile is not included
     known = set(Dataset.objects.values_list("pk", flat=True))
@@ -65,7 +65,7 @@ def drop_orphan_tables():
             _drop(dataset_id, generation)
 
 
-def drop_old_raw(now):
+def drop_old_raw(now: datetime) -> None:
     """Raw answers older than their retention, and those of datasets that are gone."""
     root = raw_root()
     if not root.is_dir():

@@ -1,11 +1,15 @@
 """Lands one day: rows, checkpoint, counts and version in one transaction. The only file that writes rows."""
 
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
+from typing import cast
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg import sql
 
+from connector.catalogue.report import Report
 from connector.spapi import errors
 from datasets import personal, retries
 from datasets.backfill import tracing
@@ -13,17 +17,20 @@ from datasets.backfill.lease import LeaseLost
 from datasets.models import Change, Dataset, Day, Request, Run
 from datasets.storage import columns as column_types
 from datasets.storage import modes, read, stage, table
+from datasets.storage.read import TableColumn
 
 
 @contextmanager
-def cursor():
+def cursor() -> Iterator[psycopg.Cursor]:
     """A plain psycopg cursor on Django's connection, so that rows and ledger commit together."""
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as plain:
         yield plain
 
 
-def prepare(dataset, generation, columns, key=()):
+def prepare(
+    dataset: Dataset, generation: int, columns: Sequence[TableColumn], key: Sequence[str] = ()
+) -> dict[str, str]:
     """Makes or grows the table before the first row, in a transaction of its own: no reader waits behind a long COPY.
 
     Answers {name: type} of the columns it has now; a table that is full takes no further ones.
@@ -39,13 +46,13 @@ def prepare(dataset, generation, columns, key=()):
         return {column["name"]: column["type"] for column in found}
 
 
-def widen(run, report, names):
+def widen(run: Run, report: Report, names: Sequence[str]) -> str:
     """Makes these columns text, since Amazon sent values of another type; answers the note for the days."""
     for name in names:
         if run.dataset.mode == Dataset.Mode.MERGE and name in (*report.key_columns, report.version_column):
             raise errors.Refused(
-                f"Amazon sent a {name} that is not of its type. A merge tells rows and their versions apart by it, so "
-                f"nothing of these days was changed; they are {retries.LATER}. The other days go on."
+                f"Amazon sent a {name} of the wrong type. A merge needs it to tell rows and their versions apart, so "
+                f"these days were not changed; they are {retries.LATER}. The other days continue."
             )
     with transaction.atomic(), cursor() as c:
         c.execute("SET LOCAL lock_timeout TO '5s'")
@@ -56,10 +63,23 @@ def widen(run, report, names):
             Dataset.objects.filter(pk=run.dataset_id).update(columns=found)
     are = "are" if len(names) > 1 else "is"
     came = "the file has" if run.trigger == Run.Trigger.FILE else "Amazon sent"
-    return f"{', '.join(names)} {are} text from now on, since {came} values that are not of their type."
+    return f"{', '.join(names)} {are} text from now on, because {came} values of another type."
 
 
-def land(run, fence, day, staged, report, *, names, null, read_until, note="", lacking=(), turn=None):
+def land(
+    run: Run,
+    fence: int,
+    day: Day,
+    staged: stage.Staged | None,
+    report: Report,
+    *,
+    names: Sequence[str],
+    null: str,
+    read_until: datetime | None,
+    note: str = "",
+    lacking: Sequence[str] = (),
+    turn: Callable[[], None] | None = None,
+) -> int:
     """Makes the staged rows the day's rows; answers how many there are.
 
     `staged` is a storage.stage.Staged, or None for a day without rows; `lacking` are marketplaces that it was read without. Raises LeaseLost when another worker
@@ -72,7 +92,7 @@ def land(run, fence, day, staged, report, *, names, null, read_until, note="", l
             return _land(run, fence, day, staged, report, names, null, read_until, note, lacking, turn)
         except column_types.MISFITS as problem:
             name = column_types.misfit(problem)
-            if turn is not None:  # the table cannot change while the day beside this one is on its way
+            if turn is not None:  # the table cannot change while the parallel day is being landed
                 raise
             if name is None:
                 raise _refused(problem, run) from None
@@ -86,19 +106,32 @@ def land(run, fence, day, staged, report, *, names, null, read_until, note="", l
             raise
 
 
-def _refused(problem, run):
+def _refused(problem: psycopg.Error, run: Run) -> errors.Refused:
     if run.trigger == Run.Trigger.FILE:
         return errors.Refused(
-            f"The database does not take the file's rows of this day (SQLSTATE {problem.sqlstate}): a value is too long for a "
-            "key, or not storable. The other days go on. Mend the file, and load it again."
+            f"The database rejected the file's rows for this day (SQLSTATE {problem.sqlstate}): a value is too "
+            "long for a key, or cannot be stored. The other days continue. Correct the file and load it again."
         )
     return errors.Refused(
-        f"The database does not take the rows that Amazon sent for this day (SQLSTATE {problem.sqlstate}): a value is "
-        f"too long for a key, or not storable. What was in stays, and the other days go on. This one is {retries.LATER}."
+        f"The database rejected the rows that Amazon sent for this day (SQLSTATE {problem.sqlstate}): a value is too "
+        "long for a key, or cannot be stored. Earlier rows are kept, and the other days continue. This day is "
+        f"{retries.LATER}."
     )
 
 
-def _land(run, fence, day, staged, report, names, null, read_until, note, lacking, turn):
+def _land(
+    run: Run,
+    fence: int,
+    day: Day,
+    staged: stage.Staged | None,
+    report: Report,
+    names: Sequence[str],
+    null: str,
+    read_until: datetime | None,
+    note: str,
+    lacking: Sequence[str],
+    turn: Callable[[], None] | None,
+) -> int:
     mode = run.dataset.mode
     checksum = staged.checksum if staged else ""
     with transaction.atomic(), cursor() as c:
@@ -115,10 +148,10 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, lackin
         wanders = mode == Dataset.Mode.MERGE and report.day_column == report.version_column
         restated = not same and day.state in Day.IN and is_news and not wanders
         before = read.totals(c, run.dataset_id, run.generation, day.day) if restated else {}
-        if same:  # Amazon sent what is there already: the rows stay as they are, only the ledger moves on
+        if same:  # Amazon sent the same rows: they stay unchanged, only the ledger is updated
             landed = modes.Landed(rows=day.rows, change=0)
         elif staged or day.state == Day.State.LANDED or mode != Dataset.Mode.MERGE:
-            # A day that is built aside a second time is replaced whole, as in an append.
+            # A day that is built in the new generation a second time is replaced completely, as in an append.
             again = mode == Dataset.Mode.REPLACE and day.state in Day.IN
             landed = modes.MODES[Dataset.Mode.APPEND if again else mode](
                 c,
@@ -134,12 +167,12 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, lackin
             landed = modes.Landed(rows=0, change=0)
         if turn is not None:
             turn()
-        # The fence comes last, so that a page that cancels or a heartbeat never waits behind a COPY.
+        # The fence is checked last, so that a cancel or a heartbeat never waits behind a COPY.
         c.execute("SELECT fence, state FROM datasets_run WHERE id = %s FOR UPDATE", [run.pk])
         if c.fetchone() != (fence, "running"):
             raise LeaseLost
         rows = staged.rows if staged else 0
-        if restated and (landed.rows or mode != Dataset.Mode.MERGE):  # a merge that wrote nothing found all as it was
+        if restated and (landed.rows or mode != Dataset.Mode.MERGE):  # a merge that wrote nothing changed nothing
             Change.objects.create(
                 dataset_id=run.dataset_id,
                 run=run,
@@ -155,7 +188,7 @@ def _land(run, fence, day, staged, report, names, null, read_until, note, lackin
     return rows
 
 
-def flip(run, fence) -> list[str]:
+def flip(run: Run, fence: int) -> list[str]:
     """Replace: makes the generation that was built aside the one readers see, in one short transaction.
 
     Not where readers would lose the rows of a marketplace that Amazon refuses by now: then everything stays as it is, and the answer
@@ -163,7 +196,7 @@ def flip(run, fence) -> list[str]:
     """
     if lost := _lost_by_a_flip(run):
         return lost
-    with transaction.atomic(), cursor() as c:  # what takes long comes before, where it is in nobody's way
+    with transaction.atomic(), cursor() as c:  # the slow part comes first, where it blocks nobody
         if read.exists(c, run.dataset_id, run.generation):
             table.index(c, run.dataset_id, run.generation)
     with transaction.atomic(), cursor() as c:
@@ -176,20 +209,22 @@ def flip(run, fence) -> list[str]:
     return []
 
 
-def _lost_by_a_flip(run):
+def _lost_by_a_flip(run: Run) -> list[str]:
     """Countries that the dataset asks for, that days of the new generation lack, and of which days of the readers' one have rows."""
     dataset = run.dataset
     built = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[])
     lacks = {country for lacking in built.values_list("lacking", flat=True).distinct() for country in lacking}
-    asked_for = tracing.chosen(dataset.effective_report, dataset.account, dataset.options) if lacks else ()
+    report = cast(Report, dataset.effective_report)  # a run without one ends before
+    asked_for = tracing.chosen(report, dataset.account, dataset.options) if lacks else ()
     shown = Day.objects.filter(dataset=dataset, generation=dataset.generation, state__in=Day.IN, rows__gt=0)
     return sorted(
         country for country in lacks.intersection(asked_for) if shown.exclude(lacking__contains=[country]).exists()
     )
 
 
-def trim(dataset, generation, first, last):
-    """Replace: what an unfinished earlier effort built outside these days goes, so that the flip shows just the range."""
+def trim(dataset: Dataset, generation: int, first: date, last: date) -> None:
+    """Replace: removes days outside the range that an unfinished earlier run built, so that the switch shows only the
+    range."""
     with transaction.atomic(), cursor() as c:
         for request in Request.objects.filter(dataset=dataset, generation=generation, state__in=Request.OPEN).exclude(
             first_day__lte=last, last_day__gte=first
@@ -207,8 +242,8 @@ def trim(dataset, generation, first, last):
                 )
 
 
-def _is_in(run, fence, day, staged):
-    """After a commit of unknown outcome: whether the day is in by this very lease."""
+def _is_in(run: Run, fence: int, day: Day, staged: stage.Staged | None) -> bool:
+    """After a commit with unknown outcome: whether this lease landed the day."""
     found = Day.objects.get(pk=day.pk)
     mine = Run.objects.filter(pk=run.pk, fence=fence).exists()
     return (

@@ -1,9 +1,11 @@
 """Collected → done: reads a raw answer once and lands each of its days, newest first."""
 
 import shutil
+from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
 
+from connector.catalogue.report import Report
 from connector.database.clock import database_now
 from connector.spapi import errors
 from datasets import calendar
@@ -18,7 +20,7 @@ from datasets.storage import modes
 MOST_READINGS = 3  # of one request's answer, before it is given up
 
 
-def land_request(asking: Asking, source: Source, request: Request):
+def land_request(asking: Asking, source: Source, request: Request) -> None:
     """Lands what the request has collected. Raises errors.DocumentRefused once its answer could not be read three times."""
     nothing = source.progress(request).nothing
     if nothing is None and not source.has_raw(asking, request):
@@ -65,7 +67,7 @@ def _raw(asking: Asking, request: Request) -> Raw:
     )
 
 
-def _read_again(request, problem):
+def _read_again(request: Request, problem: errors.DocumentRefused) -> None:
     readings = request.failures_of(Request.Cause.DOCUMENT) + 1
     if readings >= MOST_READINGS:
         raise problem
@@ -73,16 +75,16 @@ def _read_again(request, problem):
     request.fetch_again(until, message=refusals.words(problem))
 
 
-def _fail_days_without_rows(asking, request, split):
+def _fail_days_without_rows(asking: Asking, request: Request, split: Split) -> None:
     """No row of theirs was found, but that is not Amazon's word. Days whose rows stand on another one have none anyway."""
     report = asking.report
     for day in request.days.all():
-        if day.day not in split.staged and (not report.has_dates or report.window.period(day.day)[0] == day.day):
+        if day.day not in split.staged and (not report.has_dates or report.dated_window.period(day.day)[0] == day.day):
             request.fail_day(day, split.doubt, run=asking.run)
 
 
-def _land_days(asking: Asking, request: Request, split: Split, note: str):
-    def land_one(day: Day, turn=None):
+def _land_days(asking: Asking, request: Request, split: Split, note: str) -> None:
+    def land_one(day: Day, turn: Callable[[], None] | None = None) -> None:
         if asking.lost.is_set():
             raise LeaseLost
         read_until = None
@@ -119,9 +121,9 @@ def _land_days(asking: Asking, request: Request, split: Split, note: str):
             request.fail_day(day, str(problem), run=asking.run)
 
 
-def _note_of(report, day: date, note: str) -> str:
+def _note_of(report: Report, day: date, note: str) -> str:
     """What the day's page says of it; a day whose rows stand on the first day of its period says where they are."""
-    first, last = report.window.period(day) if report.has_dates else (day, day)
+    first, last = report.dated_window.period(day) if report.has_dates else (day, day)
     if first == day:
         return note
     return f"Amazon's answer covers {first} to {last} as a whole; the rows are stored on {first}. {note}".strip()

@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,7 @@ LEASE_SECONDS = 60
 HEARTBEAT_SECONDS = 10
 
 
-def _boot():
+def _boot() -> str:
     """The boot id of the host and the PID namespace: containers may share one without the other."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
@@ -25,7 +26,7 @@ def _boot():
         return "-"
 
 
-def _started(pid):
+def _started(pid: int | str) -> str | None:
     """When the process started, in clock ticks since boot; None where there is no such process."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -34,13 +35,13 @@ def _started(pid):
     return None if fields[0] in "ZX" else fields[19]
 
 
-def owner():
+def owner() -> str:
     """This process, so that a neighbour on the same host can tell whether it still lives."""
     pid = os.getpid()
     return f"{socket.gethostname()}/{_boot()}/{pid}/{_started(pid)}"
 
 
-def is_dead(owner):
+def is_dead(owner: str) -> bool:
     """Whether the owner is certainly gone: a process of this host and boot that no longer exists."""
     host, _, rest = owner.rpartition("/")[0].partition("/")
     boot, _, pid = rest.partition("/")
@@ -49,7 +50,7 @@ def is_dead(owner):
     return _started(pid) != owner.rpartition("/")[2]
 
 
-def take(run_id):
+def take(run_id: int) -> int | None:
     """The fence of a fresh lease on the run, or None where it is over, not yet due, or another's.
 
     A run's 24 hours begin with its first lease: time spent in the queue does not count.
@@ -68,7 +69,7 @@ def take(run_id):
             )
             RETURNING fence
             """,
-            [owner(), LEASE_SECONDS, RUN_LENGTH, run_id],
+            [owner(), LEASE_SECONDS, RUN_LENGTH, run_id],  # type: ignore[list-item]  # psycopg takes a timedelta, which Django's stubs do not know
         )
         row = cursor.fetchone()
     if row:
@@ -76,7 +77,7 @@ def take(run_id):
     return row[0] if row else None
 
 
-def limit_standstill(*, within=False):
+def limit_standstill(*, within: bool = False) -> None:
     """A session that stalls in a transaction loses its locks as soon as its lease would have expired.
 
     It holds for the connection, or `within` a transaction until that one ends.
@@ -88,7 +89,7 @@ def limit_standstill(*, within=False):
         )
 
 
-def is_held(run_id, fence):
+def is_held(run_id: int, fence: int) -> bool:
     """Whether the lease of this fence is still the run's."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM datasets_run WHERE id = %s AND fence = %s AND state = 'running'", [run_id, fence])
@@ -96,14 +97,14 @@ def is_held(run_id, fence):
 
 
 @contextmanager
-def heartbeat(run_id, fence):
+def heartbeat(run_id: int, fence: int) -> Iterator[threading.Event]:
     """Prolongs the lease from a thread with a connection of its own; yields an Event that is set once the lease is lost."""
     lost, over = threading.Event(), threading.Event()
     parameters = connection.get_connection_params()
     parameters.pop("cursor_factory", None)
     parameters.pop("context", None)
 
-    def beat():
+    def beat() -> None:
         link = None
         while not over.wait(HEARTBEAT_SECONDS):
             try:

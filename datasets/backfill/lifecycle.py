@@ -1,30 +1,33 @@
-"""Pause, resume, clear and remove a dataset, whatever is under way with it."""
+"""Pause, resume, clear and remove a dataset, even while a run is open."""
+
+from datetime import date, datetime
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from connector.accounts.models import User
 from datasets import schedule
 from datasets.backfill import runs
 from datasets.models import Dataset, Day, Request, Run
 from datasets.raw_files import raw_folder
 
 
-def pause(dataset):
-    """No more scheduled runs; one that is under way ends by itself."""
+def pause(dataset: Dataset) -> None:
+    """No more scheduled runs; a run in progress finishes normally."""
     Dataset.objects.filter(pk=dataset.pk).update(paused=True)
 
 
-def resume(dataset, now):
+def resume(dataset: Dataset, now: datetime) -> None:
     """Scheduled runs again, from the next time on; what was missed is caught up by that run."""
     upcoming = schedule.next_run(dataset.schedule_kind, dataset.schedule_at, dataset.schedule_zone, now)
     Dataset.objects.filter(pk=dataset.pk).update(paused=False, next_run_at=upcoming)
 
 
-def clear(dataset):
-    """All rows and the whole ledger go, the definition stays: the next run begins anew.
+def clear(dataset: Dataset) -> None:
+    """All rows and the whole ledger go, the definition stays: the next run begins again.
 
-    Readers who are in the middle of the old rows keep them until they are done; housekeeping drops the table later.
+    Readers of the old rows keep them until they are done; housekeeping drops the table later.
     """
     with transaction.atomic():
         held = hold(dataset)
@@ -37,8 +40,8 @@ def clear(dataset):
     dataset.refresh_from_db()
 
 
-def remove(dataset):
-    """The dataset, its ledger and its tokens' hold on it go; housekeeping drops the rows."""
+def remove(dataset: Dataset) -> None:
+    """Deletes the dataset, its ledger and its tokens' access to it; housekeeping drops the rows."""
     with transaction.atomic():
         held = hold(dataset)
         _fence_off(held, "The dataset was deleted.")
@@ -49,14 +52,14 @@ class NothingToReplay(Exception):
     """No raw answer of these days is kept any more, or the dataset is of a kind that cannot be replayed."""
 
 
-def replay(dataset, first, last, by=None, *, now):
+def replay(dataset: Dataset, first: date, last: date, by: User | None = None, *, now: datetime) -> Run:
     """Lands these days again from the raw answers that are kept on this machine, without a call to Amazon.
 
-    For when a reader of ours was mended. A day whose newest answer is not among them stays as it is. Raises
+    For use after a parser was fixed. A day whose newest answer is not stored here is left unchanged. Raises
     runs.AlreadyRunning, or NothingToReplay with what to do instead.
     """
     if dataset.mode == Dataset.Mode.REPLACE:
-        raise NothingToReplay("A replace loads its whole range anew with each run. Press Run now instead.")
+        raise NothingToReplay("A replace loads its whole range again with each run. Press Run now instead.")
     with transaction.atomic():
         run = runs.start(dataset, Run.Trigger.REPLAY, by, now=now)
         answers = Request.objects.filter(
@@ -70,19 +73,20 @@ def replay(dataset, first, last, by=None, *, now):
         days = Day.objects.filter(
             dataset=dataset, generation=run.generation, state__in=Day.IN, day__range=(first, last), again=False
         )
-        found, newer = 0, set()
+        found = 0
+        newer: set[date] = set()
         for request in answers:
             covered = days.filter(day__range=(request.first_day, request.last_day)).exclude(day__in=newer)
-            # One that was given up may have landed some of its days before.
+            # A failed request may have landed some of its days before.
             is_done = request.state == Request.State.DONE
             if not is_done or not request.spool or not raw_folder(dataset.pk, request.pk).is_dir():
-                newer.update(covered.values_list("day", flat=True))  # an older answer would take the day back
+                newer.update(covered.values_list("day", flat=True))  # an older answer would overwrite newer rows
             elif taken := covered.update(again=True, request=request, checksum=""):
                 request.reopen()
                 found += taken
         if not found:
             raise NothingToReplay(
-                "The newest raw answer of these days is not kept on this machine. Reload them from Amazon instead."
+                "The latest raw answer for these days is not stored on this machine. Reload them from Amazon instead."
             )
         run.span(first, last, days_total=found)
     return run
@@ -95,8 +99,8 @@ def hold(dataset: Dataset) -> Dataset:
     return Dataset.objects.select_for_update().get(pk=dataset.pk)
 
 
-def _fence_off(dataset, message):
-    """Ends the open run so that nothing its worker still tries can land; answers the highest generation ever used."""
+def _fence_off(dataset: Dataset, message: str) -> int:
+    """Ends the open run so that nothing its worker still tries can land; returns the highest generation ever used."""
     Run.objects.filter(dataset=dataset).open().update(
         state=Run.State.CANCELLED,
         fence=F("fence") + 1,

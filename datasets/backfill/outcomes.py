@@ -7,7 +7,7 @@ from django.db import connection
 from connector.database.away import AWAY
 from connector.database.clock import database_now
 from connector.spapi import errors
-from connector.spapi.explanations import explanation
+from connector.spapi.explanations import Explanation, explanation
 from connector.spapi.operations import OPERATIONS
 from datasets import calendar, retries
 from datasets.backfill import busy, fetch, refusals, refused
@@ -25,7 +25,7 @@ MOST_FAILURES = (
 class Outcomes:
     """Takes the requests of one run on, and judges what came of it."""
 
-    def __init__(self, asking: Asking, set_aside: SetAside):
+    def __init__(self, asking: Asking, set_aside: SetAside) -> None:
         self.asking, self.set_aside = asking, set_aside
         self.run, self.report = asking.run, asking.report
 
@@ -56,7 +56,7 @@ class Outcomes:
                 request.fail(refused.words(self.asking, request, problem), run=self.run)
         return None
 
-    def _come_back(self, request, later):
+    def _come_back(self, request: Request, later: errors.ComeBackLater) -> datetime | None:
         """Amazon did not answer, or not yet: the request waits, or is set aside. Answers since when it waits."""
         told_at = database_now()
         if isinstance(later, errors.Throttled) and later.status == 429 and later.operation in OPERATIONS:
@@ -81,7 +81,7 @@ class Outcomes:
         )
         return told_at
 
-    def _throttled(self, request, later, told_at):
+    def _throttled(self, request: Request, later: errors.Throttled, told_at: datetime) -> datetime | None:
         """Amazon asks for a pause. That is no failure, but a kind of request whose quota never comes back is set aside."""
         since = request.throttled_since or told_at
         if self.set_aside.is_throttled_for_good(request, later.operation, since, told_at):
@@ -97,7 +97,7 @@ class Outcomes:
         request.wait(told_at + timedelta(seconds=wait), message=refusals.words(later), throttled_since=since)
         return told_at
 
-    def _report_failed(self, request, problem):
+    def _report_failed(self, request: Request, problem: errors.ReportFailed | errors.ReportCancelled) -> None:
         """What becomes of the days of a report that Amazon could not build."""
         if isinstance(problem, errors.ReportCancelled):
             cause, most = Request.Cause.CANCELLED, MOST_FAILURES
@@ -119,12 +119,12 @@ class Outcomes:
             self.set_aside.give_up(request, f"Amazon could not build this report. Amazon says: {said}")
 
     @staticmethod
-    def _is_built_again(request, cause, most):
+    def _is_built_again(request: Request, cause: Request.Cause, most: int) -> bool:
         """Whether a report that failed is asked for once more within this run: not where its days have failed before."""
         is_first = not request.part_of and not request.days.filter(attempts__gt=0).exists()
         return is_first and request.failures_of(cause) + 1 < most
 
-    def _no_data(self, request, known, said):
+    def _no_data(self, request: Request, known: Explanation, said: str) -> None:
         """Amazon says that there is no data: not published yet, or never, as the age of the days tells.
 
         Only a single period is taken to be empty by such a sentence, as of several it does not say which one is meant; and
@@ -145,7 +145,7 @@ class Outcomes:
         else:
             Source.nothing(request, f"Amazon states that it has no data for these dates: {said}")
 
-    def _halve(self, request):
+    def _halve(self, request: Request) -> None:
         """A page token died: the days are asked for in two halves, so that the next chain is over sooner."""
         if request.failures_of(Request.Cause.TOKEN) >= MOST_FAILURES:
             request.fail("Amazon's page tokens expired three times before the last page was read.", run=self.run)

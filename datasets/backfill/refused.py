@@ -1,4 +1,5 @@
-"""What becomes of a request that Amazon refuses: asked anew where the cause can be mended here, else given up in words.
+"""What happens to a request that Amazon refuses: it is sent again if the cause can be corrected here, else it fails
+with a message.
 
 Two causes are not the dataset's: a window that ends in the future by Amazon's clock, and one marketplace of several that
 Amazon does not answer for (`tracing`).
@@ -13,7 +14,7 @@ from datasets.backfill import refusals, tracing
 from datasets.backfill.sources.asking import Asking
 from datasets.models import Request
 
-MOST_BY_THE_CLOCK = 2  # times that one request is asked anew because of the clocks
+MOST_BY_THE_CLOCK = 2  # times that one request is sent again because of the clocks
 
 _OF_TIME = re.compile(
     r"future|current (?:date|time)|prior to|before the time|minutes? (?:before|ago)|createdBefore|lastUpdatedBefore|dataEndTime",
@@ -33,13 +34,13 @@ def words(asking: Asking, request: Request, problem: errors.Refused) -> str:
         said += f" Amazon was asked for {countries}."
     if abs(ahead) > clocks.WORTH_TELLING and _OF_TIME.search(problem.words_of_amazon):
         said += (
-            f" Amazon's clock is {clocks.apart(ahead)}, which may be the cause: set the clock of the database's machine by "
-            "NTP, then run the dataset again."
+            f" Amazon's clock is {clocks.apart(ahead)}, which may be the cause: synchronise the clock of the "
+            "database's machine with NTP, then run the dataset again."
         )
     return said
 
 
-def _by_amazons_clock(asking, request, problem):
+def _by_amazons_clock(asking: Asking, request: Request, problem: errors.Refused) -> bool:
     """A window that ended later than Amazon's clock allows, as its own answer has just shown, is asked for up to there."""
     if (
         problem.status != 400
@@ -53,6 +54,6 @@ def _by_amazons_clock(asking, request, problem):
     request.start_over(
         None,
         cause=Request.Cause.CLOCK,
-        message=f"Amazon's clock is {clocks.apart(ahead)}; asked again up to what Amazon's clock shows.",
+        message=f"Amazon's clock is {clocks.apart(ahead)}; requested again up to Amazon's current time.",
     )
     return True

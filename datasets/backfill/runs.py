@@ -1,19 +1,25 @@
-"""A run's beginning and its cancellation: rows of the ledger, no work. The engine works on what stands there."""
+"""Starting and cancelling runs: ledger entries only. The engine does the work."""
+
+from datetime import date, datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
+from connector.accounts.models import User
 from datasets.models import RUN_LENGTH, Dataset, Day, Run
 
 
 class AlreadyRunning(Exception):
     """The dataset has an open run."""
 
-    def __init__(self, run):
-        super().__init__("A run is already under way.")
+    def __init__(self, run: Run | None) -> None:
+        super().__init__("A run is already in progress.")
         self.run = run
 
 
-def start(dataset, trigger, by=None, *, now, at_once=True):
+def start(
+    dataset: Dataset, trigger: Run.Trigger, by: User | None = None, *, now: datetime, at_once: bool = True
+) -> Run:
     """A queued run; raises AlreadyRunning while one is open.
 
     A person who asks for it wants the days that have failed tried `at_once`; otherwise these keep waiting for their time.
@@ -38,7 +44,7 @@ def start(dataset, trigger, by=None, *, now, at_once=True):
         raise AlreadyRunning(dataset.open_run()) from None
 
 
-def reload(dataset, first, last, by=None, *, now):
+def reload(dataset: Dataset, first: date, last: date, by: User | None = None, *, now: datetime) -> Run:
     """These days are fetched again and replaced whole; until then their rows stay as they are. Raises AlreadyRunning."""
     with transaction.atomic():
         run = start(dataset, Run.Trigger.RELOAD, by, now=now)
@@ -49,25 +55,25 @@ def reload(dataset, first, last, by=None, *, now):
         return run
 
 
-def reloadable(dataset, first, last):
+def reloadable(dataset: Dataset, first: date, last: date) -> QuerySet[Day]:
     """The days of the readers' table that a reload of these ones is about; those of uploaded files are never fetched from Amazon."""
     first, last = _whole_periods(dataset, first, last)
     days = Day.objects.filter(dataset=dataset, generation=dataset.generation, day__range=(first, last))
     return days.exclude(state__in=Day.IN, from_file=True)
 
 
-def _whole_periods(dataset, first, last):
+def _whole_periods(dataset: Dataset, first: date, last: date) -> tuple[date, date]:
     report = dataset.effective_report
-    if report is None or not report.has_dates:  # of a report that was dropped the run will say so
+    if report is None or not report.has_dates:  # if the report was dropped, the run says so
         return first, last
-    return report.window.period(first)[0], report.window.period(last)[1]
+    return report.dated_window.period(first)[0], report.dated_window.period(last)[1]
 
 
-def cancel(run):
-    """Asks the run to stop: at once where nobody works on it, else after the day in hand."""
+def cancel(run: Run) -> None:
+    """Asks the run to stop: immediately if no worker has it, else after the current day."""
     Run.objects.filter(pk=run.pk).open().update(cancel_requested=True, not_before=None, hinted_at=None)
 
 
-def place_of(run):
-    """The name under which a run stands in line for Amazon's quota."""
+def place_of(run: Run) -> str:
+    """The name under which a run queues for Amazon's quota."""
     return f"run {run.pk}"

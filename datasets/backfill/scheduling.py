@@ -1,9 +1,11 @@
 """Which request a run works on next: the newest one that can get on, or a new one for days that nobody has asked for."""
 
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from typing import Any, cast
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from connector.accounts.buckets import Place
 from connector.catalogue.report import NoWindow
@@ -14,7 +16,7 @@ from datasets.backfill.set_aside import SetAside
 from datasets.backfill.sources import plan
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.source import Source
-from datasets.models import Day, Request, Run
+from datasets.models import Day, DayQuerySet, Request, Run
 
 PATIENCE = timedelta(minutes=15)  # for this long a newer request may delay the landing of older days
 
@@ -22,11 +24,11 @@ PATIENCE = timedelta(minutes=15)  # for this long a newer request may delay the 
 class Schedule:
     """The requests of one run, by one worker."""
 
-    def __init__(self, asking: Asking, source: Source, set_aside: SetAside):
+    def __init__(self, asking: Asking, source: Source, set_aside: SetAside) -> None:
         self.asking, self.source, self.set_aside = asking, source, set_aside
         self.run, self.report = asking.run, asking.report
 
-    def open_requests(self):
+    def open_requests(self) -> QuerySet[Request]:
         """Those that are not over yet; some may be of an earlier run."""
         return Request.objects.filter(
             dataset=self.run.dataset_id, generation=self.run.generation, state__in=Request.OPEN
@@ -56,7 +58,7 @@ class Schedule:
                 is_held_up = True  # newest first: older days wait for younger ones, but not for ever
         return None if waiting or in_flight > 1 else self._plan(now)
 
-    def _plan(self, now):
+    def _plan(self, now: datetime) -> Request | None:
         """The next request for the days that nobody has asked for, or None. A replay or a file asks for nothing."""
         if self.run.trigger in Run.ASKS_NOTHING:
             return None
@@ -86,11 +88,11 @@ class Schedule:
             days.filter(state=Day.State.WANTED).update(request=request, state=Day.State.ASKED)
         return request
 
-    def unasked(self):
+    def unasked(self) -> DayQuerySet:
         """Days nobody has asked for. One whose second reading failed in this run is left to the next."""
         return Day.objects.of_run(self.run).unasked().exclude(again=True, run=self.run)
 
-    def _next_unasked(self):
+    def _next_unasked(self) -> DayQuerySet:
         """Those to be asked for next: days that never failed, and only after them the others.
 
         A request never reaches over a day that has failed: what is wrong with that one would be wrong with all of them.
@@ -105,7 +107,7 @@ class Schedule:
         )
         return new.filter(day__gt=failed) if failed else new
 
-    def _as_others_asked(self, newest, now):
+    def _as_others_asked(self, newest: date, now: datetime) -> tuple[date, date] | None:
         """The window of another dataset's request that answers the newest wanted day too: then nothing has to be asked."""
         if self.run.trigger == Run.Trigger.RELOAD:
             return None
@@ -118,17 +120,20 @@ class Schedule:
             now=now,
             settling_days=self.report.settling_days,
         )
-        return (max(found[0], self.run.first_day), newest) if found else None
+        begun_on = cast(date, self.run.first_day)  # it has begun
+        return (max(found[0], begun_on), newest) if found else None
 
-    def _question(self):
+    def _question(self) -> dict[str, Any]:
         lacking = tracing.lacking(self.report, self.asking.account, self.asking.options)
         return sharing.question(self.asking, lacking)
 
-    def _newest_window(self, wanted):
+    def _newest_window(self, wanted: Collection[date]) -> tuple[date, date]:
         days_in = Day.objects.of_run(self.run).filter(state__in=Day.IN)
-        return self.source.windows(wanted, zone=self.asking.zone, edge=self.run.last_day, days_in=days_in)[0]
+        edge = cast(date, self.run.last_day)  # it has begun
+        return self.source.windows(wanted, zone=self.asking.zone, edge=edge, days_in=days_in)[0]
 
     def place_in_line(self, request: Request) -> Place:
         """Where the request stands among all that want the same of Amazon's quota: the newest days go before any history."""
-        is_edge = request.last_day > self.run.last_day - timedelta(days=plan.EDGE_DAYS)
+        last_day = cast(date, self.run.last_day)  # it has begun
+        is_edge = request.last_day > last_day - timedelta(days=plan.EDGE_DAYS)
         return Place(place_of(self.run), urgent=is_edge)

@@ -14,22 +14,22 @@ longer after each failure.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 
 from connector.catalogue.report import Report
 from connector.database.clock import database_now
 from connector.spapi import errors
-from connector.spapi.operations import OPERATIONS
+from connector.spapi.operations import OPERATIONS, Further, Operation
 from datasets import retries
 from datasets.backfill.sources.waits import scaled
 from datasets.models import Day, Request, Run
 
 # Small, open to every account, and of quotas that little else needs; the second one for requests of the first one's kind.
-PROOFS = (
+PROOFS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("getMarketplaceParticipations", {}),
     ("getReports", {"reportTypes": ["GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"], "pageSize": 1}),
 )
@@ -38,7 +38,7 @@ PROOFS = (
 class SetAside:
     """Decides about the requests of one run. `client()` gives the account's client."""
 
-    def __init__(self, run: Run, report: Report, client: Callable[[], Any]):
+    def __init__(self, run: Run, report: Report, client: Callable[[], Any]) -> None:
         self.run, self.report, self._client = run, report, client
         self.requests = Request.objects.filter(dataset=run.dataset_id, generation=run.generation)
 
@@ -58,11 +58,14 @@ class SetAside:
     def is_throttled_for_good(self, request: Request, operation: str, since: datetime, now: datetime) -> bool:
         """Whether the request, to which Amazon has said nothing but 429 `since` then, is set aside now.
 
-        With one report a minute a long queue of them is ordinary, so it waits for as long as several such queues would last;
-        of what follows upon a request that was set aside, for one.
+        Only where Amazon may refuse one kind of calls and take the others of the same operation, as it does with types of
+        reports; any other 429 is waited out. With one report a minute a long queue is ordinary, so the request waits four times
+        as long as its quota takes to fill up again, and a request after one that was set aside once as long.
         """
         known = OPERATIONS[operation]
-        limits = [known, *known.further_for(self.report.source.subject)]
+        if not known.kind:
+            return False
+        limits: list[Operation | Further] = [known, *known.further_for(self.report.source.subject)]
         filled = timedelta(seconds=max(limit.burst / limit.rate for limit in limits))
         patience = filled if self.unanswered_in_a_row() else max(retries.PATIENCE, retries.FILLS_THROTTLED * filled)
         return now - since >= scaled(patience) and self._answers_others(request, now, since)
@@ -75,7 +78,7 @@ class SetAside:
         landed_at = Day.objects.filter(run=self.run).aggregate(newest=Max("landed_at"))["newest"]
         return (given_up.filter(failing_since__gt=landed_at) if landed_at else given_up).count()
 
-    def _answers_others(self, request, now, since):
+    def _answers_others(self, request: Request, now: datetime, since: datetime) -> bool:
         """Whether Amazon has answered anything of this account's within the last minutes and `since` this one fails, or does now."""
         since = max(now - scaled(retries.EVIDENCE), since)
         others = Request.objects.filter(dataset__account=self.run.dataset.account_id)
@@ -98,7 +101,7 @@ class SetAside:
 
     # What then
 
-    def give_up(self, request: Request, message: str):
+    def give_up(self, request: Request, message: str) -> None:
         """Halves the request, or lets it wait for what becomes of its other parts, or fails its days with this message."""
         if self._may_be_halved(request):
             told = f"{message} It is now requested in two halves, to find the days that can be loaded."
@@ -115,19 +118,19 @@ class SetAside:
                 return request
         return None
 
-    def _parts(self, request):
+    def _parts(self, request: Request) -> QuerySet[Request]:
         return self.requests.filter(part_of=request.part_of).exclude(pk=request.pk)
 
-    def _others_under_way(self, request):
+    def _others_under_way(self, request: Request) -> bool:
         return self._parts(request).filter(state__in=Request.OPEN, is_parked=False).exists()
 
     def has_several(self, request: Request) -> bool:
         """Whether the request is for more than one of the periods that Amazon answers for."""
         if not self.report.has_dates:
             return False
-        return self.report.window.period(request.first_day) != self.report.window.period(request.last_day)
+        return self.report.dated_window.period(request.first_day) != self.report.dated_window.period(request.last_day)
 
-    def _may_be_halved(self, request):
+    def _may_be_halved(self, request: Request) -> bool:
         if not self.has_several(request):
             return False
         if request.part_of:
@@ -140,8 +143,8 @@ class SetAside:
 
     def halve(
         self, request: Request, message: str, *, part_of: int | None = None, cause: Request.Cause = Request.Cause.HALVED
-    ):
-        """The older half of the days, whole periods, becomes a request of its own; both are asked for anew."""
+    ) -> None:
+        """The older half of the days, whole periods, becomes a request of its own; both are requested again."""
         middle = self._middle(request)
         with transaction.atomic():
             older = Request.objects.create(
@@ -160,8 +163,8 @@ class SetAside:
             request.first_day = middle + timedelta(days=1)
             request.start_over(None, cause=cause, message=message, part_of=part_of)
 
-    def _middle(self, request):
+    def _middle(self, request: Request) -> date:
         """The last day of the older half."""
-        period = self.report.window.period
+        period = self.report.dated_window.period
         middle = period(request.first_day + (request.last_day - request.first_day) / 2)[1]
         return middle if middle < request.last_day else period(middle)[0] - timedelta(days=1)

@@ -9,11 +9,11 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from django.db import connection
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from connector.accounts.models import Account
 from connector.catalogue.report import Report
@@ -53,7 +53,7 @@ def question(asking: Asking, lacking: Iterable[str], countries: list[str] | None
     }
 
 
-def one_asks(source: str):
+def one_asks(source: str) -> None:
     """Until the transaction ends nobody else makes up their mind whether to ask this: so only one of two does."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 1)", [f"source {source}"])
@@ -72,7 +72,7 @@ def window_of(
 
 def find(request: Request, *, zone: str, now: datetime, settling_days: int) -> Request | None:
     """Another dataset's request that answers this one too, or None: one whose answer is here, or else one under way."""
-    read_at = _read_at(request.days)
+    read_at = _read_at(request.days.all())
     usable = [
         other
         for other in _candidates(request.dataset, request.source).filter(
@@ -83,10 +83,10 @@ def find(request: Request, *, zone: str, now: datetime, settling_days: int) -> R
     return next((other for other in usable if other.state in THERE), usable[0] if usable else None)
 
 
-def adopt(request: Request, other: Request):
+def adopt(request: Request, other: Request) -> None:
     """Takes over the other's raw answer as if it had been asked for; the files are linked, not copied, where that can be.
 
-    Raises FileNotFoundError where the files were dropped this very moment.
+    Raises FileNotFoundError where the files were dropped this exact moment.
     """
     here, there = raw_folder(request.dataset_id, request.pk), raw_folder(other.dataset_id, other.pk)
     shutil.rmtree(here, ignore_errors=True)
@@ -110,7 +110,7 @@ def adopt(request: Request, other: Request):
     )
 
 
-def _candidates(dataset, source):
+def _candidates(dataset: Dataset, source: str) -> QuerySet[Request]:
     return (
         Request.objects.filter(source=source, state__in=[*UNDER_WAY, *THERE], asked_at__isnull=False, is_parked=False)
         .exclude(dataset=dataset)
@@ -118,16 +118,17 @@ def _candidates(dataset, source):
     )
 
 
-def _read_at(days):
+def _read_at(days: QuerySet[Day]) -> datetime | None:
     """When the newest of what is in of these days came in."""
     return days.filter(state__in=Day.IN).aggregate(newest=Max("landed_at"))["newest"]
 
 
-def _usable(other, zone, now, settling_days, read_at):
+def _usable(other: Request, zone: str, now: datetime, settling_days: int, read_at: datetime | None) -> bool:
+    asked_at = cast(datetime, other.asked_at)  # every candidate was asked
     settled_by = other.last_day + timedelta(days=settling_days + 1)
     is_whole = other.until_at is None or other.until_at >= calendar.bounds(other.last_day, zone)[1]
-    is_settled = is_whole and calendar.today(other.asked_at, zone) >= settled_by
-    if not is_settled and (now - other.asked_at > FRESH or (read_at and other.asked_at <= read_at)):
+    is_settled = is_whole and calendar.today(asked_at, zone) >= settled_by
+    if not is_settled and (now - asked_at > FRESH or (read_at and asked_at <= read_at)):
         return False
     if other.state in UNDER_WAY:
         return Run.objects.filter(dataset=other.dataset_id).open().exists()

@@ -1,10 +1,11 @@
-"""Which days a dataset is to hold: what its words mean today, as far as Amazon reaches."""
+"""Which days a dataset is to hold: what its start and end mean today, within Amazon's retention."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from connector.catalogue.report import NoWindow
+from connector.catalogue.report import NoWindow, Report
+from connector.catalogue.windows import Aligned, Days
 from datasets import calendar
 from datasets.backfill.window import zone_of
 from datasets.models import Dataset, Day
@@ -17,11 +18,13 @@ class Span:
     first: date
     last: date
 
-    def __len__(self):
+    def __len__(self) -> int:
         return max(0, (self.last - self.first).days + 1)
 
 
-def resolved_span(start, end, *, today, newest=None, reach_days=None) -> Span:
+def resolved_span(
+    start: str, end: str, *, today: date, newest: date | None = None, reach_days: int | None = None
+) -> Span:
     """What the dataset's words mean today, cut at the newest day there can be and at how far back Amazon reaches."""
     first, last = calendar.resolve(start, today), min(calendar.resolve(end, today), newest or today)
     if reach_days is not None:
@@ -29,7 +32,7 @@ def resolved_span(start, end, *, today, newest=None, reach_days=None) -> Span:
     return Span(first, last)
 
 
-def completed_periods(span, rule, *, newest, earliest=None) -> Span:
+def completed_periods(span: Span, rule: Days | Aligned, *, newest: date, earliest: date | None = None) -> Span:
     """The whole periods in which the span's days lie, as far as they are over before `newest` and none begins before `earliest`."""
     if not len(span):
         return span
@@ -40,10 +43,10 @@ def completed_periods(span, rule, *, newest, earliest=None) -> Span:
     return Span(first, ends if ends < newest else begun - one)
 
 
-def span_of(dataset, report, now) -> Span:
+def span_of(dataset: Dataset, report: Report, now: datetime) -> Span:
     """The days the dataset is to hold as of now."""
     zone = zone_of(report, dataset.account)
-    newest = calendar.today(now - report.lag, zone)  # a day that has only just begun cannot be asked for yet
+    newest = calendar.today(now - report.lag, zone)  # a day that has only just begun cannot be requested yet
     if isinstance(report.window, NoWindow):
         return Span(newest, newest)
     today = calendar.today(now, zone)
@@ -69,7 +72,7 @@ def asked_for(dataset: Dataset, now: datetime) -> Callable[[Day], bool]:
         return lambda day: False
     reached = calendar.today(now, zone_of(report, dataset.account)) - timedelta(days=report.reach_days or 0)
 
-    def is_asked_for(day):
+    def is_asked_for(day: Day) -> bool:
         if held.first <= day.day <= held.last:
             return True
         if not day.again or not report.has_dates or dataset.mode == Dataset.Mode.REPLACE:

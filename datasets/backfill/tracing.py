@@ -1,4 +1,4 @@
-"""Which of several marketplaces it is that Amazon refuses: each is asked for by itself, and the others load.
+"""Finds which of several marketplaces Amazon refuses: each is requested separately, and the others are loaded.
 
 Amazon answers a question that names a refused marketplace with one refusal of the whole, and does not say which it was.
 So each is asked for alone, one call each, within the quota, and what comes out is remembered with the account
@@ -10,7 +10,8 @@ are read once more.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import date
+from typing import Any, cast
 
 from django.db.models import F
 
@@ -65,7 +66,8 @@ def begin(asking: Asking, request: Request, problem: errors.Refused) -> bool:
     trace = Trace(left=tuple(countries), kind=kind, fact=problem.fact, facts=problem.facts)
     request.ask_in_parts(
         Progress(tracing=trace).stored(),
-        message=f"{problem.fact} Each of its marketplaces is asked for by itself, to find out which one Amazon refuses.",
+        message=f"{problem.fact} Each of its marketplaces is now requested separately, to find out which one Amazon "
+        "refuses.",
     )
     return True
 
@@ -75,12 +77,13 @@ def is_under_way(request: Request) -> bool:
     return Progress.of(request).tracing is not None
 
 
-def go_on(asking: Asking, request: Request):
+def go_on(asking: Asking, request: Request) -> None:
     """Asks for the marketplaces that are still to be asked for; what each gave is written down before the next.
 
     Raises what Amazon says of the question as a whole once all are answered, or all refused, and errors.ComeBackLater.
     """
-    trace, doubt = Progress.of(request).tracing, None
+    trace = cast(Trace, Progress.of(request).tracing)  # which is under way
+    doubt: errors.Doubted | None = None
     for country in trace.left:
         try:
             trace = replace(trace, fine={**trace.fine, country: _probe(asking, request, country)})
@@ -98,31 +101,32 @@ def go_on(asking: Asking, request: Request):
     _conclude(asking, request, trace)
 
 
-def look_again(asking: Asking, request: Request):
+def look_again(asking: Asking, request: Request) -> None:
     """Asks for the marketplaces that the request leaves out and whose time has come. Those that Amazon answers for again are
     part of it from now on, and of all days that lack them."""
     refused = known(asking.report, asking.account)
     for country in list(request.lacking):
         one = refused.get(country)
-        if one is not None and (not one.is_due(database_now()) or not one.take()):
-            continue
-        try:
-            if one is not None:
+        if one is not None:
+            if not one.is_due(database_now()) or not one.take():
+                continue
+            try:
                 _withdraw(asking, request, _probe(asking, request, country))
                 one.delete()
-        except errors.ComeBackLater:
-            one.give_back()
-            raise
-        except errors.Refused as problem:
-            if not _is_whole(problem):
+            except errors.ComeBackLater:
                 one.give_back()
                 raise
-            one.note(problem.words_of_amazon)
-            continue
+            except errors.Refused as problem:
+                if not _is_whole(problem):
+                    one.give_back()
+                    raise
+                one.note(problem.words_of_amazon)
+                continue
         request.lacking.remove(country)
         request.keep(**sharing.question(asking, request.lacking))
         run = asking.run
-        more = want_again(run.dataset, run.generation, Span(run.first_day, run.last_day), asking.report, asking.account)
+        span = Span(cast(date, run.first_day), cast(date, run.last_day))  # it has begun
+        more = want_again(run.dataset, run.generation, span, asking.report, asking.account)
         Run.objects.filter(pk=run.pk).update(days_total=F("days_total") + more)
 
 
@@ -132,11 +136,11 @@ def concerned(asking: Asking, request: Request, problem: errors.Refused) -> str:
     return listed(countries) if countries and _is_question(asking, problem) and _is_whole(problem) else ""
 
 
-def _is_question(asking, problem):
+def _is_question(asking: Asking, problem: errors.Refused) -> bool:
     return problem.operation == asking.report.source.call
 
 
-def _may_be_about_marketplaces(asking, request, problem):
+def _may_be_about_marketplaces(asking: Asking, request: Request, problem: errors.Refused) -> bool:
     is_begun = index.of_request(request, asking.report).is_begun(request)
     if not _is_question(asking, problem) or is_begun or Progress.of(request).traced:
         return False
@@ -148,31 +152,31 @@ def _may_be_about_marketplaces(asking, request, problem):
     return not siblings.filter(TRACED, state=Request.State.FAILED).exists()
 
 
-def _is_whole(problem):
+def _is_whole(problem: errors.Refused) -> bool:
     """Whether Amazon refuses the question itself: as wrong, or as none that this account may ask."""
     if type(problem) is errors.Refused:
         return problem.status == 400
     return type(problem) is errors.Forbidden and problem.status in (401, 403)
 
 
-def _probe(asking, request, country):
+def _probe(asking: Asking, request: Request, country: str) -> str:
     """Asks for this marketplace alone; the report's id, or "" for pages. Raises what Amazon says."""
     asking.set_window(request)
     source = index.of_request(request, asking.report)
     return source.probe(asking, source.wish(asking, request, [country]))
 
 
-def _withdraw(asking, request, made):
+def _withdraw(asking: Asking, request: Request, made: str) -> None:
     """What a probe has made at Amazon, a report's id or "", is not wanted."""
     if made:
         index.of_request(request, asking.report).withdraw(asking, made)
 
 
-def _conclude(asking, request, trace):
+def _conclude(asking: Asking, request: Request, trace: Trace) -> None:
     fine, refused = trace.fine, trace.refused
     if not fine or not refused:
-        for made in fine.values():
-            _withdraw(asking, request, made)
+        for one in fine.values():
+            _withdraw(asking, request, one)
         request.keep(cursor=Progress(traced=True).stored())
         alone = "refused" if refused else "answered"
         fact = f"{trace.fact} Each of {listed([*fine, *refused])} asked for by itself is {alone}{_differing(refused)}."
@@ -186,10 +190,10 @@ def _conclude(asking, request, trace):
         return
     for one in made:
         _withdraw(asking, request, one)
-    request.ask_in_parts({}, message=f"Amazon refuses {listed(list(refused))} only; asked for the others.")
+    request.ask_in_parts({}, message=f"Amazon refuses {listed(list(refused))} only; requesting the others.")
 
 
-def _differing(refused):
+def _differing(refused: Mapping[str, str]) -> str:
     words = set(refused.values())
     if len(words) < 2:
         return ""
@@ -227,15 +231,23 @@ def note(asking: Asking, request: Request) -> str:
         return ""
     return (
         f"Without {listed(request.lacking)}: {_said(asking.report, asking.account, request.lacking)} "
-        "The day is read again once Amazon answers."
+        "The day is loaded again once Amazon answers."
     )
 
 
 def kept(asking: Asking, request: Request) -> str:
     """What is said of a day whose rows are not given up for a reading that lacks marketplaces."""
     return (
-        f"Amazon does not answer for {listed(request.lacking)} any more, so the rows of before, which have it, stay as they "
-        f"are. {_said(asking.report, asking.account, request.lacking)} The day is {LATER}."
+        f"Amazon does not answer for {listed(request.lacking)} any more, so the earlier rows, which include it, are "
+        f"kept. {_said(asking.report, asking.account, request.lacking)} The day is {LATER}."
+    )
+
+
+def not_shown(countries: list[str]) -> str:
+    """What is said of a replace that is not shown, since its readers would lose the rows of these marketplaces."""
+    return (
+        f"Readers keep the rows of the last complete run, which have {listed(countries)}. To go on without, leave "
+        f"{'it' if len(countries) == 1 else 'them'} out of the dataset's marketplaces."
     )
 
 
@@ -253,12 +265,12 @@ def summary(run: Run, report: Report, account: Account) -> str:
     count = Day.objects.of_run(run).filter(state__in=Day.IN).exclude(lacking=[]).count()
     return (
         f"{count:,} {'day is' if count == 1 else 'days are'} without {listed(countries)}: "
-        f"{_said(report, account, countries)} The other marketplaces load. Amazon is asked again once a day, and the days "
-        "are read again once it answers."
+        f"{_said(report, account, countries)} The other marketplaces are loaded. Amazon is asked again once a day, "
+        "and the days are loaded again once it answers."
     )
 
 
-def _said(report, account, countries):
+def _said(report: Report, account: Account, countries: Sequence[str]) -> str:
     refused = known(report, account)
     told = [
         f"{country} since {refused[country].since:%-d %b %Y} ({refused[country].words})"

@@ -1,8 +1,9 @@
 """One worker's turn at one run: step by step, until the run is over, has to wait, or has had its turn."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
+from typing import cast
 
 from django.db import transaction
 
@@ -17,15 +18,15 @@ from datasets.backfill.scheduling import Schedule
 from datasets.backfill.set_aside import SetAside
 from datasets.backfill.sources import index
 from datasets.backfill.sources.asking import Asking
-from datasets.models import Dataset, Run
+from datasets.models import Dataset, Request, Run
 
-TURN_SECONDS = 120  # a worker lets others have their turn after this long
+TURN_SECONDS = 120  # after this long a worker yields to others
 
 
 class Turn:
     """A run in the hands of the worker that has its lease. `lost` is set once another one has taken it over."""
 
-    def __init__(self, run: Run, fence: int, lost: Event):
+    def __init__(self, run: Run, fence: int, lost: Event) -> None:
         self.run, self.fence, self.lost = run, fence, lost
         dataset, account = run.dataset, run.dataset.account
         report = catalogue.effective(dataset.report, dataset.options)
@@ -48,12 +49,12 @@ class Turn:
                 raise lease.LeaseLost
             if self._is_cancelled():
                 return self._stop(
-                    Run.State.CANCELLED, "Cancelled. The days that are in stay; the next run goes on from here."
+                    Run.State.CANCELLED, "Cancelled. Days already loaded are kept; the next run continues from here."
                 )
             if now >= self.run.deadline:
-                message = "A run lasts 24 hours at the most, and these are over. What is in stays; the next run goes on from here."
+                message = "The run reached its limit of 24 hours. Days already loaded are kept; the next run continues from here."
                 if waited_for := self._sentence():
-                    message += f" It last waited for this: {waited_for}"
+                    message += f" It was last waiting for: {waited_for}"
                 return self._stop(Run.State.PARTIAL, message)
             request = self.schedule.next(now)
             if request is None:
@@ -76,8 +77,9 @@ class Turn:
             # Whoever is told to wait waits: where nothing else is left to do, the run is given back, however short the wait.
             now = told_at or database_now()
 
-    def _is_of_another_zone(self):
-        """Whether the days so far were counted in another zone than the account has by now: then the run begins anew."""
+    def _is_of_another_zone(self) -> bool:
+        """Whether the days so far were counted in another zone than the account has by now: then the run begins
+        again."""
         dataset, zone = self.run.dataset, self.asking.zone
         if dataset.days_zone == zone or not self.asking.report.has_dates:
             return False
@@ -87,7 +89,7 @@ class Turn:
             dataset.count_days_in(zone)
         return bool(before)
 
-    def _step(self, request):
+    def _step(self, request: Request) -> datetime | None:
         """One step of the request; answers since when it has to wait, if it has."""
         request.held_by = self.run.pk, self.fence
         request.take_in_hand()
@@ -99,13 +101,14 @@ class Turn:
 
     # How it ends
 
-    def _is_cancelled(self):
+    def _is_cancelled(self) -> bool:
         asked = Run.objects.filter(pk=self.run.pk, fence=self.fence).values_list("cancel_requested", flat=True).first()
         if asked is None:
             raise lease.LeaseLost
         return asked
 
-    def _stop(self, state, message):
+    def _stop(self, state: Run.State, message: str) -> float | None:
+        """Ends the run; answers None, as `work` does of a run that is over."""
         if state == Run.State.CANCELLED:
             for request in self.schedule.open_requests():
                 request.let_go()
@@ -116,14 +119,15 @@ class Turn:
                 self._keep_its_time()
         return None
 
-    def _keep_its_time(self):
+    def _keep_its_time(self) -> None:
         """A time of the schedule that came while this run was under way starts the next one at once: this one's days were fixed."""
         now, dataset = database_now(), Dataset.objects.get(pk=self.run.dataset_id)
-        came = schedule.next_run(dataset.schedule_kind, dataset.schedule_at, dataset.schedule_zone, self.run.started_at)
+        began = cast(datetime, self.run.started_at)  # with its first lease
+        came = schedule.next_run(dataset.schedule_kind, dataset.schedule_at, dataset.schedule_zone, began)
         if came and came <= now:
             dataset.run_next(now)
 
-    def _yield_or_end(self, now):
+    def _yield_or_end(self, now: datetime) -> float | None:
         waits = list(self.schedule.open_requests().values_list("not_before", flat=True))
         if waits:
             until = min((wait for wait in waits if wait is not None), default=now + timedelta(seconds=5))
@@ -134,7 +138,7 @@ class Turn:
         end = ending.end_of(self.asking, unasked)
         return self._stop(end.state, end.message)
 
-    def _sentence(self):
+    def _sentence(self) -> str:
         """What the run waits for, for the person who looks at it: the newest days that are still asked for tell."""
         waiting = self.schedule.open_requests().exclude(message="").order_by("-last_day").first()
         return waiting.message if waiting else ""

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django.core.exceptions import ValidationError
@@ -22,15 +23,19 @@ from datasets.definition.days import LAST_WHOLE_DAY, read_days
 from datasets.definition.definition import MODES, SCHEDULES, Definition, InvalidDefinition, Proposal, Schedule
 from datasets.models import Dataset, Day
 
-NO_LONGER = "This cannot be changed once a dataset has rows. Clone or make another dataset for it."
+NO_LONGER = "This cannot be changed once a dataset has rows. Clone this dataset or create another one."
 TO_OR_FROM_MERGE = (
-    "A dataset with rows cannot be turned into a merge, nor a merge into something else: its rows were not kept by key. "
-    "Clear its rows first, or clone it."
+    "A dataset with rows cannot be changed to or from merge, because only a merge keeps its rows by key. Clear its "
+    "rows first, or clone it."
+)
+ROWS_OF_FILES = (
+    "This dataset has days from uploaded files, and a replace would drop them: it keeps only what Amazon returns again. Clear its "
+    "rows first, or create another dataset for the replace."
 )
 NEEDED = {
     "account": "Choose the account to load from.",
     "report": "Choose a report.",
-    "name": "Give the dataset a name.",
+    "name": "Enter a name for the dataset.",
 }
 MAX_LENGTHS = {"report": 100, "start": 20, "end": 20, "schedule_zone": 64, "name": 200, "description": 5000}
 CHOICES = {"mode": MODES, "schedule_kind": SCHEDULES}
@@ -61,7 +66,7 @@ def review(proposal: Proposal, *, dataset: Dataset | None = None, now: datetime)
     """The same without raising, for a page that shows what is wrong so far."""
     errors: dict[str, list[str]] = {}
 
-    def complain(name, sentence):
+    def complain(name: str, sentence: str) -> None:
         errors.setdefault(name, []).append(sentence)
 
     for name, sentence in _of_fields(proposal):
@@ -98,7 +103,7 @@ def review(proposal: Proposal, *, dataset: Dataset | None = None, now: datetime)
     definition = Definition(
         name=proposal.name,
         description=proposal.description,
-        account=account,
+        account=cast(Account, account),  # without one there are errors
         report=report.key,
         options=answered.answers,
         start=proposal.start if report.has_dates else "",
@@ -140,13 +145,15 @@ def forbidden_by_rows(
     is_other_mode = mode != dataset.mode and "merge" in (mode, dataset.mode)
     if is_other_mode and dataset.days.filter(state__in=Day.IN).exists():  # none are once it was cleared
         yield "mode", TO_OR_FROM_MERGE
+    elif mode == "replace" != dataset.mode and dataset.days.filter(state__in=Day.IN, from_file=True).exists():
+        yield "mode", ROWS_OF_FILES
 
 
-def _kind_of_rows(report):
+def _kind_of_rows(report: Report) -> tuple[object, ...]:
     return report.source.subject, report.source.shape, report.window
 
 
-def _of_fields(proposal):
+def _of_fields(proposal: Proposal) -> Iterator[tuple[str, str]]:
     """What is wrong with each field by itself, and what could not be read."""
     said = {
         "account": proposal.account,
@@ -167,7 +174,7 @@ def _of_fields(proposal):
     yield from ((name, sentence) for name, sentence in proposal.unread.items() if name not in said)
 
 
-def _of_field(name, value):
+def _of_field(name: str, value: object) -> Iterator[str]:
     if not value:
         if name in NEEDED:
             yield NEEDED[name]
@@ -182,14 +189,14 @@ def _of_field(name, value):
                 yield problem.messages[0]
 
 
-def _audience(report, account):
+def _audience(report: Report, account: Account) -> str:
     if account.kind in report.audience:
         return ""
     who = " and ".join(f"{kind}s" for kind in report.audience)
     return f"Amazon gives {report.title} to {who} only, and {account.name} is a {account.kind}'s account."
 
 
-def _zone(zone):
+def _zone(zone: str) -> str:
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

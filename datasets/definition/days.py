@@ -34,7 +34,7 @@ def read_days(report: Report, account: Account, start: str, end: str, *, now: da
     errors: dict[str, str] = {}
     for name, word in (("start", start), ("end", end or LAST_WHOLE_DAY)):
         if not word:
-            errors[name] = "Say from which day on to load."
+            errors[name] = "Enter the first day to load."
             continue
         try:
             day = calendar.resolve(word, today)
@@ -50,7 +50,7 @@ def read_days(report: Report, account: Account, start: str, end: str, *, now: da
     if first > last:
         return Days(
             errors={
-                "end": f"The end, {last}, is before the start, {first}. Swap the two, or choose a later end.",
+                "end": f"The end, {last}, is before the start, {first}. Swap them, or choose a later end.",
             }
         )
     earliest = today - timedelta(days=report.reach_days) if report.reach_days else None

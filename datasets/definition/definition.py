@@ -92,7 +92,7 @@ class InvalidDefinition(ValueError):
     the report's options; `options` and `schedule` are those whose shape is wrong.
     """
 
-    def __init__(self, errors: Mapping[str, list[str]]):
+    def __init__(self, errors: Mapping[str, list[str]]) -> None:
         super().__init__(" ".join(sentence for sentences in errors.values() for sentence in sentences))
         self.errors = {name: list(sentences) for name, sentences in errors.items()}
 

@@ -1,6 +1,7 @@
 """The form of a definition: how each question looks. It judges nothing: the checks do, for pages and API alike (`checks.py`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from django import forms
 
@@ -13,7 +14,7 @@ from datasets.definition.formdata import Answers
 class Typed(forms.CharField):
     """Passes on what was typed."""
 
-    def clean(self, value):
+    def clean(self, value: object) -> object:
         return value
 
 
@@ -21,11 +22,11 @@ class TypedMany(forms.Field):
     """Passes on which boxes are ticked."""
 
     @property
-    def choices(self):
+    def choices(self) -> Any:
         return self.widget.choices
 
     @choices.setter
-    def choices(self, choices):
+    def choices(self, choices: Any) -> Any:
         self.widget.choices = choices
 
 
@@ -36,7 +37,7 @@ class TypedFlag(forms.Field):
 class DayInput(forms.TextInput):
     """Takes dates and words; the page holds the list of words to choose from."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({"list": "day-words", "autocomplete": "off", "spellcheck": "false"})
 
 
@@ -57,27 +58,27 @@ class DatasetForm(forms.Form):
         required=False,
         max_length=MAX_LENGTHS["end"],
         widget=DayInput,
-        help_text="Loaded too. With yesterday, each run brings the newest whole day.",
+        help_text="This day is included. With yesterday, each run loads the newest complete day.",
     )
     mode = Typed(label="Update mode", required=False)
     schedule_kind = Typed(label="Schedule", required=False)
     schedule_at = Typed(
         label="At",
         required=False,
-        help_text="By the clock of this time zone.",
+        help_text="In this time zone.",
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
     )
     schedule_zone = Typed(
         label="Time zone",
         required=False,
         max_length=MAX_LENGTHS["schedule_zone"],
-        help_text="Empty: the marketplace's own.",
+        help_text="Empty: the marketplace's time zone.",
         widget=forms.TextInput({"list": "zones", "autocomplete": "off", "spellcheck": "false"}),
     )
     name = Typed(max_length=MAX_LENGTHS["name"])
     description = Typed(required=False, max_length=MAX_LENGTHS["description"], widget=forms.Textarea(attrs={"rows": 3}))
 
-    def __init__(self, answers: Answers, errors: Mapping[str, list[str]] | None = None):
+    def __init__(self, answers: Answers, errors: Mapping[str, list[str]] | None = None) -> None:
         """Shows the answers; with `errors`, those of an InvalidDefinition, as a form that was sent and refused."""
         values = answers.values
         super().__init__(
@@ -91,16 +92,23 @@ class DatasetForm(forms.Form):
                 self.fields[option.name] = option_field(option)
                 if option.kind == "marketplaces":
                     codes = answers.account.marketplaces if answers.account else []
-                    self.fields[option.name].choices = [(code, amazon.by_country(code).name) for code in codes]
+                    cast(TypedMany, self.fields[option.name]).choices = [
+                        (code, amazon.by_country(code).name) for code in codes
+                    ]
 
-    def clean(self):
+    def clean(self) -> None:
         for name, sentences in self.found.items():
             self.add_error(name if name in self.fields else None, sentences)
 
 
 def option_field(option: Option) -> forms.Field:
     """The form field that asks an option's question."""
-    about = {"label": option.label, "required": False, "help_text": option.help, "initial": option.default}
+    about: dict[str, Any] = {
+        "label": option.label,
+        "required": False,
+        "help_text": option.help,
+        "initial": option.default,
+    }
     if option.kind == "choice":
         return Typed(widget=forms.Select(choices=_choices(option)), **about)
     if option.kind in ("choices", "marketplaces"):
@@ -110,5 +118,5 @@ def option_field(option: Option) -> forms.Field:
     return Typed(**about)
 
 
-def _choices(option):
+def _choices(option: Option) -> Sequence[tuple[str, str]]:
     return option.choices if option.default is not None else (("", "Choose…"), *option.choices)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
@@ -97,11 +98,19 @@ def asks(option: Option, account: Account | None) -> bool:
     return option.kind != "marketplaces" or account is not None and len(account.marketplaces) > 1
 
 
-def _said(given):
+def _said(given: QueryDict) -> dict[str, Any]:
     return {name: given[name] for name in FIELDS if name in given}
 
 
-def _read(given, said, accounts, *, usual, kept, is_sent):
+def _read(
+    given: QueryDict,
+    said: dict[str, Any],
+    accounts: Sequence[Account],
+    *,
+    usual: Mapping[str, object],
+    kept: Mapping[str, object],
+    is_sent: bool,
+) -> Answers:
     unread, values = {}, dict(usual) | said
     named = _text(values, "account")
     account = _find(accounts, named)
@@ -109,7 +118,7 @@ def _read(given, said, accounts, *, usual, kept, is_sent):
         unread["account"] = NO_ACCOUNT
     shown_account = accounts[0] if not named and len(accounts) == 1 else account
 
-    def answer(option):
+    def answer(option: Option) -> object:
         return _answer(option, given, values, kept, shown_account, boxes_were_shown=is_sent or bool(given.get("shown")))
 
     answered, sentence = read_report(_text(values, "report"), answer, shown_account)
@@ -128,7 +137,7 @@ def _read(given, said, accounts, *, usual, kept, is_sent):
     if not is_sent and values.get("mode") not in (answered.report.modes if answered else MODES):
         values.pop("mode", None)
     if not is_sent and not values.get("name"):
-        values["name"] = suggested_name(answered and answered.report, shown_account)
+        values["name"] = suggested_name(answered.report if answered else None, shown_account)
     at, sentence = read_time(_text(values, "schedule_at"))
     if sentence:
         unread["schedule_at"] = sentence
@@ -143,7 +152,15 @@ def _read(given, said, accounts, *, usual, kept, is_sent):
     return Answers(values, shown_account, proposal)
 
 
-def _answer(option, given, values, kept, account, *, boxes_were_shown):
+def _answer(
+    option: Option,
+    given: QueryDict,
+    values: Mapping[str, object],
+    kept: Mapping[str, object],
+    account: Account | None,
+    *,
+    boxes_were_shown: bool,
+) -> object:
     """What is said to one question, as it was typed; None for nothing."""
     if option.name in given:
         return [word for word in given.getlist(option.name) if word] if option.kind in LISTS else given[option.name]
@@ -156,15 +173,15 @@ def _answer(option, given, values, kept, account, *, boxes_were_shown):
     return values.get(option.name)
 
 
-def _is_of(account, marketplaces):
+def _is_of(account: Account, marketplaces: Any) -> bool:
     return bool(marketplaces) and set(marketplaces) <= set(account.marketplaces)
 
 
-def _text(values, name):
+def _text(values: Mapping[str, object], name: str) -> str:
     return str(values.get(name) or "").strip()
 
 
-def _find(accounts, said):
+def _find(accounts: Sequence[Account], said: str) -> Account | None:
     try:
         key = Account._meta.pk.to_python(said or None)
     except ValidationError:
@@ -172,7 +189,7 @@ def _find(accounts, said):
     return next((account for account in accounts if account.pk == key), None)
 
 
-def _is_of_another_report(mode, answered, shown):
+def _is_of_another_report(mode: str, answered: index.Answered, shown: str) -> bool:
     """Whether a mode stood there for the report shown before: it forced or suggested it, or this one cannot be kept so."""
     was = shown.partition(" ")[0]
     if not mode or was in ("", answered.entry.key):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import time
 
 from connector.accounts.models import Account, User
+from connector.catalogue.report import Report
 from datasets import schedule
 from datasets.access.lookup import as_uuid
 from datasets.definition.definition import Definition, Proposal, Schedule
@@ -16,7 +17,7 @@ from datasets.definition.reading import NO_ACCOUNT, read_report, read_time
 from datasets.models import Dataset
 
 SCHEDULE_SHAPE = 'The schedule must be null or {"kind": "daily", "at": "06:00", "zone": "America/Los_Angeles"}.'
-LONGEST_NAME = 60  # of an option, as it is repeated in a sentence
+MAX_NAME_SHOWN = 60  # letters of an option, as it is repeated in a sentence
 
 
 def read_payload(user: User, payload: Mapping[str, object], base: Definition | None = None) -> Proposal:
@@ -66,7 +67,7 @@ def schedule_json(found: Schedule) -> dict[str, str] | None:
     return {"kind": found.kind, "at": (found.at or schedule.DEFAULT_AT).strftime("%H:%M"), "zone": found.zone}
 
 
-def _text(payload, name, base, unread):
+def _text(payload: Mapping[str, object], name: str, base: Definition | None, unread: dict[str, str]) -> str:
     if name not in payload:
         return getattr(base, name) if base else ""
     value = payload[name]
@@ -78,7 +79,9 @@ def _text(payload, name, base, unread):
     return str(value) if name == "mode" else str(value).strip()
 
 
-def _account(user, payload, base, unread):
+def _account(
+    user: User, payload: Mapping[str, object], base: Definition | None, unread: dict[str, str]
+) -> Account | None:
     """The account that an id or a name means."""
     said = str(payload.get("account", base and base.account.pk) or "").strip()
     if not said:
@@ -92,7 +95,7 @@ def _account(user, payload, base, unread):
     return found
 
 
-def _options(payload, base, unread):
+def _options(payload: Mapping[str, object], base: Definition | None, unread: dict[str, str]) -> Mapping[str, object]:
     if "options" not in payload:
         return base.options if base else {}
     options = payload["options"] or {}
@@ -102,7 +105,7 @@ def _options(payload, base, unread):
     return {str(name): value for name, value in options.items()}
 
 
-def _unknown(options, report):
+def _unknown(options: Mapping[str, object], report: Report) -> dict[str, str]:
     """A sentence for each option that the report does not have."""
     known = [option.name for option in report.options]
     wrong = {}
@@ -110,12 +113,12 @@ def _unknown(options, report):
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            short = name[:LONGEST_NAME]
+            short = name[:MAX_NAME_SHOWN]
             wrong[short] = f"{report.title} has no option '{short}'.{hint}"
     return wrong
 
 
-def _schedule(payload, base, unread):
+def _schedule(payload: Mapping[str, object], base: Definition | None, unread: dict[str, str]) -> Schedule:
     if "schedule" not in payload:
         return base.schedule if base else Schedule()
     said = payload["schedule"]
@@ -126,7 +129,7 @@ def _schedule(payload, base, unread):
         return Schedule()
     unknown = sorted(set(map(str, said)) - {"kind", "at", "zone"})
     if unknown:
-        unread["schedule"] = f"The schedule knows kind, at and zone, not {', '.join(unknown)[:100]}."
+        unread["schedule"] = f"The schedule has the fields kind, at and zone, not {', '.join(unknown)[:100]}."
     at = said.get("at")
     if not isinstance(at, time):
         at, sentence = read_time(str(at or ""))

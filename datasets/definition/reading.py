@@ -9,7 +9,7 @@ from connector.accounts.models import Account
 from connector.catalogue import index
 from connector.catalogue.options import Option
 
-NO_ACCOUNT = "There is no such account of yours."
+NO_ACCOUNT = "You have no such account."
 
 
 def read_report(

@@ -58,7 +58,7 @@ def change(dataset: Dataset, definition: Definition, *, now: datetime) -> Datase
     """The dataset with this definition from now on.
 
     Where Amazon is asked for something else, or rows go into another table, nothing that is under way lands any more and an
-    open run begins anew. Where the answers mean something else, the days that are in are read once more; until then
+    open run begins again. Where the answers mean something else, the days that are in are read once more; until then
     their rows stay. Another name, description or schedule, and other dates, touch no run: the next one goes by them.
 
     Raises InvalidDefinition where rows have come in since the checks that forbid the change, and Dataset.DoesNotExist

@@ -7,16 +7,14 @@ from collections.abc import Mapping
 
 from psycopg import sql
 
-FORMULA = (
-    "^[[:space:]]*[-=+@\uff0b\uff0d\uff1d\uff20]|^[\t\r\n]"  # what spreadsheets take for a formula, wide twins too
-)
+FORMULA = "^[[:space:]]*[-=+@\uff0b\uff0d\uff1d\uff20]|^[\t\r\n]"  # what spreadsheets treat as a formula, including the full-width forms
 AS_TEXT = {"string": ("numeric",), "ieee754": ("numeric", "bigint")}  # types that JSON writes as text
 
 
 def shown(name: str, kind: str, *, safe: bool = False, json: bool = False, decimals: str = "number") -> sql.Composable:
     """The column as it is written in a file: instants in ISO 8601 with Z, true and false, text as it is or made safe.
 
-    Of many ways to write an instant, date and time side by side are the cheapest.
+    Of several ways to write an instant, date and time concatenated are the cheapest.
     """
     column = sql.Identifier(name)
     if kind == "timestamptz":

@@ -19,7 +19,8 @@ LEFT = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 class ReaderLeft(ConnectionResetError):
-    """Nobody listens any more. Web servers take it for what it is: no fault of ours, nothing to log."""
+    """The reader has closed the connection. Web servers treat this as the normal end of a connection; nothing is
+    logged."""
 
     def __init__(self) -> None:
         super().__init__(errno.ECONNRESET, "the reader has left")
@@ -43,8 +44,8 @@ class CopyOut:
     """The rows of one COPY statement, in batches of about 64 KiB.
 
     `reader` is the socket of the one we write to, where it is known: while the database works on the first row,
-    its end is noticed there, and the work is stopped. A statement that cannot be begun raises here; PostgreSQL tells
-    that one has begun only with its first rows, so after `patience` milliseconds it is taken for begun (None: never).
+    a disconnect is noticed there and stops the work. A statement that cannot start raises here; PostgreSQL shows that
+    one has started only with its first rows, so after `patience` milliseconds it counts as started (None: never).
     """
 
     def __init__(
@@ -94,14 +95,14 @@ class CopyOut:
                 size += length
             elif length == 0:
                 if not self._wait(PAUSE_MS if rows else None):
-                    break  # the database thinks: what is there goes out
+                    break  # the database is working: pass on what has arrived
                 self.pgconn.consume_input()
             else:
                 self._finish()
         return rows
 
     def stop(self) -> None:
-        """Ends the statement wherever it is; afterwards the connection is of no more use."""
+        """Cancels the statement; the connection cannot be used afterwards."""
         if not self.is_done:
             self.connection.cancel_safe(timeout=5)
 
@@ -110,7 +111,7 @@ class CopyOut:
         while (result := self._result()) is not None:
             if result.status != pq.ExecStatus.COMMAND_OK:
                 failed = failed or result
-        self.is_done = True  # a statement that failed runs no more: the connection is good for the next one
+        self.is_done = True  # a failed statement has ended: the connection can be used for the next one
         if failed is not None:
             raise errors.error_from_result(failed, encoding="utf-8")
 
@@ -125,7 +126,7 @@ class CopyOut:
             select.select([], [self.pgconn.socket], [])
 
     def _wait(self, milliseconds: int | None = None) -> bool:
-        """Whether the database has something to say, within the time."""
+        """Whether the database sends anything within the time."""
         ready = self._poll.poll(milliseconds)
         for descriptor, event in ready:
             if descriptor != self.pgconn.socket and event & LEFT:

@@ -1,4 +1,4 @@
-"""What a format is, what it is given to write, and how it says that it cannot."""
+"""What a format is, what it writes, and how it refuses."""
 
 import socket
 from collections.abc import Iterator, Sequence
@@ -15,8 +15,8 @@ class Layout:
     """How rows are to be written, as far as a format leaves a choice; each format names in `options` what it understands."""
 
     header: bool = True  # a line of column names first
-    bom: bool = False  # a byte order mark in front
-    safe: bool = False  # an apostrophe in front of text that a spreadsheet would take for a formula
+    bom: bool = False  # a byte order mark first
+    safe: bool = False  # an apostrophe before text that a spreadsheet would treat as a formula
     decimals: str = "number"  # how JSON writes numbers: "string" decimals as text, "ieee754" whole numbers too
 
 
@@ -25,8 +25,8 @@ class Source:
     """Rows to be written.
 
     `types` are the columns in order, {name: type of storage, or json}. `select` is a statement that gives them as they are
-    stored, values in place; None where there is no table yet. `unordered` gives the same rows in whatever order, where
-    the order costs something.
+    stored, values in place; None where there is no table yet. `unordered` gives the same rows in any order, for cases
+    where sorting is costly.
     """
 
     types: dict[str, str]
@@ -47,7 +47,8 @@ class Source:
 
 
 class CannotHold(Exception):
-    """The format cannot hold these rows; they are refused whole, and nothing is cut. `code` names the reason for programs."""
+    """The format cannot hold these rows; they are refused completely and nothing is truncated. `code` names the reason
+    for programs."""
 
     def __init__(self, detail: str, *, code: str) -> None:
         super().__init__(detail)

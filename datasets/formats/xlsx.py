@@ -1,4 +1,5 @@
-"""A workbook for Excel, made whole in a temporary file before its first byte goes out: what does not fit can still be said.
+"""A workbook for Excel, made whole in a temporary file before its first byte is sent, so that values that do not fit
+can still be reported as an error.
 
 Excel holds 1,048,576 lines and 32,767 characters in a cell, and shows 15 digits of a number. Rows or text that do not fit
 are refused, never cut; a number with more digits stands as text, with all of them. The database writes the sheet's XML
@@ -65,7 +66,7 @@ def too_long(name: str) -> CannotHold:
 
 
 class Workbook:
-    """The finished file as an iterator of bytes. What does not fit is said by raising while it is made."""
+    """The finished file as an iterator of bytes. Values that do not fit raise while the file is made."""
 
     is_done = True  # nothing runs in the database once it is made
 
@@ -191,7 +192,7 @@ def _cell(name: str, kind: str, letters: str) -> sql.Composable:
         short = sql.SQL("{}::float8").format(column)
         return _either(few, _tagged(letters, "", column), _either(sane, _tagged(letters, "", short), text))
     if kind == "date":
-        fits = sql.SQL("{} BETWEEN '1900-03-01' AND '9999-12-31'").format(column)  # before, Excel counts a day too many
+        fits = sql.SQL("{} BETWEEN '1900-03-01' AND '9999-12-31'").format(column)  # earlier, Excel is one day off
         number = sql.SQL("({} - date '1899-12-30')").format(column)
         return _either(fits, _tagged(letters, f' s="{DAY}"', number), text)
     if kind == "timestamptz":

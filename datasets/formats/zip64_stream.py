@@ -1,6 +1,6 @@
 """A zip archive whose last part is too large for memory: written deflated to a file first, so that its header can tell its size.
 
-Nothing is said that an old reader would stumble over: no data descriptors, and ZIP64 fields only where 4 GiB are passed.
+Nothing is written that old readers cannot handle: no data descriptors, and ZIP64 fields only where 4 GiB are passed.
 """
 
 import struct
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO
 
-LEVEL = 1  # a quarter of the bytes for a tenth of the time
+LEVEL = 1  # a quarter of the bytes in a tenth of the time
 DEFLATED = 8
 MAX_32_BITS = 0xFFFFFFFF
 
@@ -43,7 +43,7 @@ class Packed:
         self._write(self._deflate.compress(chunk))
 
     def end(self, name: str) -> Part:
-        """The Part that stands in the file now."""
+        """The Part now in the file."""
         self._write(self._deflate.flush())
         return Part(name.encode(), self._crc, self._packed, self._size)
 

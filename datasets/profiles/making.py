@@ -24,7 +24,7 @@ from datasets.rows.query import Query, Sort
 from datasets.tabular import isolated
 
 MAX_ROWS = 100_000
-MAX_CELLS = 3_000_000  # a wide table is looked at in fewer rows
+MAX_CELLS = 3_000_000  # fewer rows for a wide table
 MAX_BYTES = 64 << 20
 MAX_CHARACTERS = 300  # of a text: longer ones are told apart by their beginning
 REST = timedelta(hours=1)  # between two profiles that nobody asked for
@@ -32,7 +32,7 @@ REST = timedelta(hours=1)  # between two profiles that nobody asked for
 
 @dataclass(frozen=True)
 class Sample:
-    """The days from which rows are taken, both included, and how many rows at the most."""
+    """The days from which rows are taken, both included, and how many rows at most."""
 
     first: date
     last: date
@@ -74,7 +74,7 @@ def make(dataset: Dataset, now: datetime) -> ColumnProfile | None:
 
 
 def _sample(connection: psycopg.Connection, seen: snapshot.Snapshot) -> Sample | None:
-    """As many of the newest days as have room together, and at least one; None where no day has rows."""
+    """As many of the newest days as fit, at least one; None if no day has rows."""
     most = max(1, min(MAX_ROWS, MAX_CELLS // len(seen.columns)))
     [(first, last)] = connection.execute(
         """

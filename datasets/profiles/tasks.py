@@ -13,7 +13,7 @@ MAX_AT_ONCE = 20  # of one sweep; the next one takes the rest
 
 @shared_task(name="datasets.tasks.profile", ignore_result=True)
 def profile(*, dataset_id: int, only_if_due: bool = False, **_later: object) -> None:
-    """Makes the profile of a dataset's columns. A message that is lost leaves the old one, which says how old it is."""
+    """Makes the profile of a dataset's columns. If the message is lost, the old profile stays, which shows its age."""
     now, dataset = database_now(), Dataset.objects.select_related("account").filter(pk=dataset_id).first()
     if dataset and (not only_if_due or making.due(now).filter(pk=dataset_id).exists()):
         making.make(dataset, now)
@@ -21,7 +21,7 @@ def profile(*, dataset_id: int, only_if_due: bool = False, **_later: object) -> 
 
 @shared_task(name="datasets.tasks.profiles", ignore_result=True)
 def sweep(**_later: object) -> None:
-    """Has profiles made that are missing or no longer true."""
+    """Starts profiles that are missing or out of date."""
     with left_to_the_next("the sweep for profiles"):
         for dataset_id in making.due(database_now())[:MAX_AT_ONCE]:
             tell(profile, "backfill", dataset_id=dataset_id, only_if_due=True)

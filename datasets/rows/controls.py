@@ -10,7 +10,7 @@ from datasets.problems import BadParameters, shown
 SHAPING = {  # each with what it is for
     "_header": f"the header line of {understanding('header')}",
     "_bom": f"the first bytes of {understanding('bom')}",
-    "_safe": "text that a spreadsheet would take for a formula; cells of Excel and columns of Parquet have types, which keep it text",
+    "_safe": "text that a spreadsheet would treat as a formula; Excel cells and Parquet columns have types, which keep it text",
     "_decimals": f"the numbers of {understanding('decimals')}",
     "_count": "rows.json, which has a place for the count",
 }
@@ -24,14 +24,14 @@ def check(pairs: Sequence[tuple[str, str]], file: Format, *also: str, fixed: Ite
     kept = {f"_{option}" for option in file.options}.union(also)
     given = {name for name, _ in pairs}
     wrong = [
-        (name, f"{name}: {file.name} has no use for it. It is for {SHAPING[name]}.")
+        (name, f"{name}: {file.name} does not use it. It is for {SHAPING[name]}.")
         for name, _ in pairs
         if name in SHAPING and name not in kept
     ]
     wrong += [
         (
             name,
-            f"{name}: this link is fixed to {name}={shown(value)}, and {file.name} has no use for it. It is for "
+            f"{name}: this link is fixed to {name}={shown(value)}, and {file.name} does not use it. It is for "
             f"{SHAPING[name]}. This link can be read as {', '.join(formats_of(fixed)) or 'no file'}.",
         )
         for name, value in fixed
@@ -53,6 +53,4 @@ def check_link(pairs: Sequence[tuple[str, str]]) -> None:
         return
     wanted = sorted({name for name, _ in pairs if name in SHAPING})
     together = ", ".join(f"{name} is for {SHAPING[name]}" for name in wanted)
-    raise BadParameters(
-        [(name, f"No format has a use for {' and '.join(wanted)} together: {together}.") for name in wanted]
-    )
+    raise BadParameters([(name, f"No format uses {' and '.join(wanted)} together: {together}.") for name in wanted])

@@ -1,7 +1,8 @@
-"""The opaque `_cursor` of a walk through pages: where it is, and which moment it began in. Signed, so nobody makes one up.
+"""The opaque `_cursor` for paging: its position, and the snapshot it began in. Signed, so that it cannot
+be forged.
 
-It names the last row by `_id` only: no cell of a row ever stands in a URL. Where a policy hides rows it is encrypted, since it
-counts them.
+It names the last row by `_id` only: no cell value ever appears in a URL. Where a policy hides rows it is encrypted,
+since it counts them.
 """
 
 import json
@@ -42,9 +43,7 @@ def read(text: str, pk: int) -> Position:
         is_sealed = text.startswith(sealing.PREFIX)
         found = Position(*(json.loads(sealing.unseal(text, PLACE)) if is_sealed else SIGNER.unsign_object(text)))
     except (signing.BadSignature, sealing.CannotOpen, ValueError, TypeError):
-        raise BadParameters(
-            [("_cursor", "_cursor: this is not a cursor that was handed out here. Begin without one.")]
-        ) from None
+        raise BadParameters([("_cursor", "_cursor: this cursor is not valid. Start without one.")]) from None
     if found.pk != pk:
-        raise BadParameters([("_cursor", "_cursor: it belongs to another dataset. Begin without one.")])
+        raise BadParameters([("_cursor", "_cursor: it belongs to another dataset. Start without one.")])
     return found

@@ -16,7 +16,7 @@ MAX_LISTED = 1000
 
 NUMBER = re.compile(r"[+-]?(\d{1,60}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,3})?", re.ASCII)
 WORD_OF_DAY = re.compile(r"\s*(today(\s*-\s*\d{1,5})?|yesterday|\d{4}-\d{2}-\d{2})\s*", re.IGNORECASE | re.ASCII)
-LOST_PLUS = re.compile(r"(:\d{2}(?:\.\d+)?) (\d{2}:?\d{2})$")  # a URL's + that arrived as a space
+LOST_PLUS = re.compile(r"(:\d{2}(?:\.\d+)?) (\d{2}:?\d{2})$")  # a + in a URL, decoded as a space
 FLAGS = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
 BOOLEANS = FLAGS | {"t": True, "f": False}
 
@@ -58,7 +58,7 @@ class Comparisons:
             listed = next(csv.reader([text], strict=True), [])
         except csv.Error:
             raise ValueError(
-                "the list cannot be read. Separate values by commas; quote one that holds a comma."
+                "the list could not be read. Separate values with commas; quote a value that contains a comma."
             ) from None
         if not listed:
             raise ValueError("the list is empty.")
@@ -81,13 +81,13 @@ class Comparisons:
         if kind == "text":
             return text
         if not text.strip():
-            raise ValueError(f"a value is missing; the column is {kind}. For rows without a value say __isnull=1.")
+            raise ValueError(f"a value is missing; the column is {kind}. For rows without a value use __isnull=1.")
         if kind in ("bigint", "numeric"):
             return _number(text)
         if kind == "boolean":
             found = BOOLEANS.get(text.strip().lower())
             if found is None:
-                raise ValueError(f"'{shown(text)}' is neither true nor false.")
+                raise ValueError(f"'{shown(text)}' is not true or false.")
             return found
         if kind == "date":
             return self.day(text)
@@ -109,7 +109,7 @@ class Comparisons:
         try:
             return calendar.bounds(day, self.zone)
         except OverflowError:
-            raise ValueError(f"{day} is at the edge of the calendar.") from None
+            raise ValueError(f"{day} is outside the supported calendar range.") from None
 
     def instant(self, text: str) -> datetime:
         """The instant in UTC; one without an offset is of the zone."""
@@ -129,7 +129,7 @@ def flag(text: str) -> bool:
     """Yes or no, in any of the usual words; ValueError with a sentence for another one."""
     found = FLAGS.get(text.strip().lower())
     if found is None:
-        raise ValueError(f"'{shown(text)}' is neither yes nor no. Write 1 or 0.")
+        raise ValueError(f"'{shown(text)}' is not 1 or 0. Write 1 or 0.")
     return found
 
 

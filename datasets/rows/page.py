@@ -1,8 +1,8 @@
 """The rows of one page: keyset paging over the sort columns and `_id`, in one snapshot, by one statement.
 
-A walk stays in the moment it began in. Rows that land meanwhile have higher `_id`s and are left out; a replace builds
-another table, and the walk stays on the one it began on. Where that cannot be had (rows were taken away or changed in
-place, the old table has been dropped) the answer is 410 `version_gone`: begin again.
+Paging stays in the snapshot of its first page. Rows that land meanwhile have higher `_id`s and are left out; a replace
+builds another table, and paging stays on the one it began on. If that is impossible (rows were deleted or changed in
+place, the old table has been dropped) the response is 410 `version_gone`: start again.
 
 What is true of the dataset and the rows come in one statement, hence from one moment, and in one round trip. It is written
 for the table and the columns that the dataset had when it was looked up; where the answer says that it has others by now,
@@ -70,21 +70,21 @@ class Page:
         goes_on = self._has_more and not self.query.is_capped
         self.cursor = self._cursor().written(sealed=policy.hides_rows) if goes_on else None
 
-    # What subclasses say in their own words
+    # What subclasses override
 
     def _parse(self, pairs: Sequence[tuple[str, str]], defaults: Iterable[tuple[str, str]]) -> Query:
         return row_request.read(self.snapshot, pairs, defaults=defaults, controls=query.PAGE_CONTROLS)
 
     @property
     def _limit(self) -> int:
-        """How many rows this page has at the most; every page has such a number."""
+        """How many rows this page has at most; every page has such a number."""
         return cast(int, self.query.limit)
 
     def _types(self) -> dict[str, str]:
         """{name: type} of what the statement may name."""
         return self.snapshot.types
 
-    # What the statement is written for, and what turns out to be true
+    # What the statement assumes, and what turns out to be true
 
     def _guess(self, policy: Policy) -> Snapshot:
         """The dataset as it was looked up; or the older table that the walk began on, which changes no more."""
@@ -110,7 +110,7 @@ class Page:
     def _check_position(self) -> None:
         if self.position and self.position.asked != self._asked():
             raise BadParameters(
-                [(self.CURSOR, f"{self.CURSOR}: it belongs to other filters or another order. Begin without one.")]
+                [(self.CURSOR, f"{self.CURSOR}: it belongs to other filters or another sort order. Start without one.")]
             )
 
     def _has_moved(self, found: Snapshot) -> bool:
@@ -125,7 +125,9 @@ class Page:
         where others take rows away, fewer than at the beginning are left below the walk's highest `_id`."""
         began_with = self.position.rows if self.position else None
         if found.mode == Dataset.Mode.MERGE or found.stored_rows - came != began_with:
-            raise VersionGone("Rows of these pages have changed since this walk began. Begin again without _cursor.")
+            raise VersionGone(
+                "Rows of these pages have changed since the first page was read. Start again without _cursor."
+            )
 
     # Asking
 
@@ -155,12 +157,12 @@ class Page:
         head = next(iter(self._execute(self._head(parameters), parameters)), None)
         found, columns, _ = self._read_head(head)
         if not self._is_as_guessed(found, columns):
-            return found, columns  # asked again, it will be
+            return found, columns  # the retry will use the current one
         if not isinstance(problem, (errors.UndefinedTable, errors.InvalidSchemaName)):
             raise problem
         if self.position:
             raise VersionGone(
-                "The rows this walk began on have been replaced and dropped since. Begin again without _cursor."
+                "The rows of these pages have since been replaced and dropped. Start again without _cursor."
             )
         return replace(found, has_table=False), columns
 
@@ -187,7 +189,7 @@ class Page:
     def _whole_statement(self, counts_what_came: bool) -> tuple[sql.Composed, Parameters]:
         """(the statement, its parameters): the head, which is the row without `_id`; then the rows, one more than wanted, to
         know whether there is a next page. What came since the walk began is counted only on demand: for its sake PostgreSQL
-        would plan the statement anew each time."""
+        would plan the statement again each time."""
         asked, types, parameters = self.query, self._types(), Parameters()
         table, layout = self._relation(parameters), self.query.layout
         kinds = tuple(types[name] for name in asked.select)
@@ -238,7 +240,7 @@ class Page:
             )
             last = next(iter(self._execute(look, own)), None)
             if last is None:
-                raise VersionGone("The row this walk had come to is gone. Begin again without _cursor.")
+                raise VersionGone("The last row of the previous page no longer exists. Start again without _cursor.")
             values = last
         return [
             sql.SQL("_id <= {}").format(parameters.add(position.max_id, "bigint")),

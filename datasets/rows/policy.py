@@ -1,11 +1,11 @@
 """Who reads which columns and rows of a dataset.
 
-Every look at a dataset's rows, and at whatever is computed from them, names a Policy; `access/policies.py` makes it of who
-asks. What it hides does not exist for its reader: not in rows, columns, filters and orders (a hidden column is an unknown one),
-nor in counts, sums, profiles or words that were written about the rows.
+Every read of a dataset's rows, and of whatever is computed from them, requires a Policy; `access/policies.py` builds
+it for the caller. What it hides does not exist for the reader: not in rows, columns, filters and orders (a hidden
+column is an unknown one), nor in counts, sums, profiles or messages about the rows.
 
-A Policy is a pile of Rules. Each sees what the ones below it leave, so a link that somebody made can never show more than
-they see themselves. It becomes SQL in `snapshot.py`, as subqueries over the dataset's table.
+A Policy is a stack of Rules. Each rule sees only what the rules below it leave, so a link can never show more than its
+creator sees. It becomes SQL in `snapshot.py`, as subqueries over the dataset's table.
 
 Two things are not hidden: what the ledger knows of days (which are in, which failed), and the numbers of rows (`_id`), which
 OData shows as `_row_id`: gaps in them tell that there are other rows, not what is in them.
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 BROKEN = (
-    "What you may see of this dataset is said by columns that it does not have as they were. Nothing is shown until its owner"
-    " mends the rule or makes a new link."
+    "The rule that limits what you may see uses columns that have changed or no longer exist. Nothing is shown until "
+    "the owner fixes the rule or creates a new link."
 )
-SILENCE = "The reason may name values that you may not see. Ask the owner of this dataset."
+SILENCE = "The reason may contain values that you may not see. Ask the owner of this dataset."
 
 
 class Transformation:
-    """What takes the place of a column's values. The new column is text."""
+    """Replaces a column's values. The new column is text."""
 
     def expression(self, column: sql.Composable) -> sql.Composable:
         """The SQL of the new value; `column` is the SQL of the old one, of whatever type."""
@@ -114,7 +114,7 @@ class Rule:
         known = {column["name"]: column for column in columns}
         left = [known[name] for name in asked.select if name not in self.hidden]
         if not left:
-            raise Forbidden("There is no column of this dataset that you may see.", code="no_columns")
+            raise Forbidden("You may not see any column of this dataset.", code="no_columns")
         return Layer(
             columns=tuple(column | {"type": "text"} if column["name"] in changed else column for column in left),
             types=tuple((column["name"], column["type"]) for column in columns),
@@ -162,7 +162,7 @@ class Policy:
 
     @property
     def is_open(self) -> bool:
-        """Everything is seen as it is stored."""
+        """Whether everything is visible as stored."""
         return not self.rules
 
     @property
@@ -171,7 +171,7 @@ class Policy:
         return any(rule.hides_rows for rule in self.rules)
 
     def shows(self, name: str) -> bool:
-        """Whether the column is there with its own values, so that what is computed from them may be told."""
+        """Whether the column is visible with its own values, so that values computed from it may be shown."""
         return all(rule.shows(name) for rule in self.rules)
 
     def bind(self, columns: Sequence[dict], *, zone: Callable[[], str], now: datetime) -> tuple[Layer, ...]:
@@ -183,14 +183,15 @@ class Policy:
             columns = layer.columns
         return tuple(layers)
 
-    # What the ledger has written down about the rows
+    # What the ledger records about the rows
 
     def count(self, rows: int | None) -> int | None:
-        """A number of rows, where it may be told: None where some of them are hidden."""
+        """A number of rows; None if some of them are hidden."""
         return None if self.hides_rows else rows
 
     def cut(self, entry: Any) -> Any:
-        """An entry of the ledger (a day, run or request) as it may be shown: a copy, never to be saved, unless all of it may."""
+        """A ledger entry (a day, run or request) as this reader may see it: a redacted copy that must not be saved, or
+        the entry itself if all of it is visible."""
         if self.is_open or entry is None:
             return entry
         shown = copy.copy(entry)
@@ -201,7 +202,8 @@ class Policy:
         return shown
 
     def words(self, text: str) -> str:
-        """What was written about the rows: it may name values and columns, so only who sees all of them reads it."""
+        """A message about the rows: it may contain values and columns, so it is shown only to readers who see all of
+        them."""
         return text if self.is_open or not text else SILENCE
 
     def differences(self, change: Change) -> list[tuple[str, str | None, str | None]]:

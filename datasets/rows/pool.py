@@ -1,4 +1,4 @@
-"""Connections for reading rows: each web process has its own few, apart from those that Django's models use."""
+"""Connections for reading rows: each web process has a small pool, separate from Django's connections."""
 
 import os
 import threading
@@ -11,9 +11,9 @@ from psycopg_pool import ConnectionPool
 
 from connector.database.base import is_quiet
 
-WAIT_SECONDS = 5  # for a free connection; then the answer is 503 and when to come back
+WAIT_SECONDS = 5  # wait for a free connection; then the response is 503 with Retry-After
 PER_PROCESS = 16
-PAGE_SECONDS = 60  # a page that takes longer is given up; an export, whose transaction says so, has no such limit
+PAGE_SECONDS = 60  # a page that takes longer is cancelled; an export sets its own limit (none) in its transaction
 
 _made: dict[tuple[int, str], ConnectionPool] = {}
 _making = threading.Lock()
@@ -42,12 +42,12 @@ def pool() -> ConnectionPool:
 
 
 def alone() -> Connection:
-    """A connection apart from the pool, for one look; whoever asks for it closes it. Raises psycopg's errors."""
+    """A single connection outside the pool; the caller closes it. Raises psycopg's errors."""
     return Connection.connect(**_where(), autocommit=True)
 
 
 def close() -> None:
-    """Gives all connections back to the database; the next reader opens new ones."""
+    """Closes all connections; the next reader opens new ones."""
     with _making:
         for key, found in list(_made.items()):
             if key[0] == os.getpid():
@@ -56,13 +56,13 @@ def close() -> None:
 
 
 def _check(connection: Connection) -> None:
-    """Whether the database has hung up since: then its end of the idle connection can be read. Costs no round trip."""
+    """Whether the database has closed the idle connection: then the socket is readable. Needs no round trip."""
     if not is_quiet(connection):
         ConnectionPool.check_connection(connection)
 
 
 def _where() -> dict[str, Any]:
-    """Django's own database, as psycopg wants to hear it."""
+    """Connection parameters of Django's database for psycopg."""
     wanted = dict(connections["default"].get_connection_params())
     for own in ("cursor_factory", "context", "prepare_threshold", "pool"):
         wanted.pop(own, None)

@@ -1,4 +1,5 @@
-"""What somebody wants of a dataset, read from a query string: filters, columns, order, limit. Pure: text in, a Query out.
+"""What a request asks of a dataset, parsed from a query string: filters, columns, order, limit. Pure: text in, a Query
+out.
 
     order_status=Shipped                 equal                      quantity__gte=2      also ne gt lt lte
     sku__in=A-1,"B,2"                    one of, as a line of CSV   title__contains=oil  also startswith; case counts
@@ -63,7 +64,7 @@ class Query:
         return not self.filters and self.limit is None
 
     def fingerprint(self, *also: object) -> str:
-        """Says whether two queries ask for the same bytes; relative words have become dates by now."""
+        """Equal for queries that give the same bytes; relative dates are already resolved."""
         asked = repr((replace(self, download=False, cursor="", count=""), also))
         return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -74,12 +75,12 @@ def pairs_of(raw: str) -> list[tuple[str, str]]:
         text = raw.encode("latin-1").decode("utf-8")
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except UnicodeError:
-        raise BadRequest("The query string is not UTF-8. Percent-encode what is not ASCII as UTF-8.") from None
+        raise BadRequest("The query string is not UTF-8. Percent-encode characters outside ASCII as UTF-8.") from None
     except ValueError:
         raise BadRequest(f"The query string has more than {MAX_FIELDS} parameters.") from None
     for name, value in pairs:
         if "\x00" in name or "\x00" in value:
-            raise BadParameters([(shown(name), f"The parameter '{shown(name)}' holds a NUL character.")])
+            raise BadParameters([(shown(name), f"The parameter '{shown(name)}' contains a NUL character.")])
     return pairs
 
 

@@ -1,7 +1,7 @@
-"""One consistent snapshot of a dataset, as a policy shows it: everything that a reader is told and given comes from here.
+"""One consistent snapshot of a dataset, as a policy shows it: everything that a reader sees comes from here.
 
-This is the only module that makes statements which read a dataset's table. Whoever wants rows, or anything computed from rows,
-asks for a Snapshot, which asks for a Policy; its `relation` is the table with what the policy hides taken out.
+This is the only module that makes statements which read a dataset's table. Code that needs rows, or anything computed
+from rows, uses a Snapshot, which requires a Policy; its `relation` is the table with what the policy hides taken out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Snapshot:
     now: datetime  # what `today` means in the policy's rules
     generation: int
     version: int
-    stored_rows: int  # whoever looks; `rows` is what may be told
+    stored_rows: int  # whoever reads; `rows` is the count that may be shown
     stored_columns: tuple[
         dict, ...
     ]  # all that there are, in order, system columns last; `columns` are those to be seen
@@ -95,7 +95,7 @@ class Snapshot:
 
     @property
     def marks(self) -> tuple[Layer, ...]:
-        """What tells what one policy shows from what another does, for ETags and cursors; empty where everything is shown."""
+        """Distinguishes what different policies show, for ETags and cursors; empty if everything is shown."""
         return self.layers
 
     @property
@@ -119,11 +119,12 @@ class Snapshot:
         return found
 
     def highest_id(self) -> sql.Composed:
-        """The `_id` of the last row that has come, seen or not: where a walk ends. For cursors, never to be told."""
+        """The `_id` of the last row, visible or not: where paging ends. For cursors, never shown to readers."""
         return sql.SQL("(SELECT max(_id) FROM {})").format(read.table(self.pk, self.generation))
 
     def count_behind(self, last_id: int, values: Parameters) -> sql.Composed:
-        """How many rows have come behind this `_id`, seen or not: whether a walk is still whole. Never to be told."""
+        """How many rows come after this `_id`, visible or not: shows whether paging is still consistent. Never shown
+        to readers."""
         return sql.SQL("(SELECT count(*) FROM {} WHERE _id > {})").format(
             read.table(self.pk, self.generation), values.add(last_id, "bigint")
         )

@@ -1,6 +1,6 @@
-"""Calls in the shape of Domo's public API, so that a script written for it works by changing its host.
+"""Calls compatible with Domo's public API, so that a script written for it works after changing its host.
 
-Nothing of their own lies behind them: access tokens stand in for client secrets, our datasets for Domo's.
+They have no data of their own: access tokens replace client secrets, our datasets replace Domo's.
 """
 
 import json

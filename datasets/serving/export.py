@@ -87,14 +87,14 @@ class Export(Stream):
     def open(
         self, caller: Caller, dataset: Dataset, policy: Policy, pairs: Sequence[tuple[str, str]], now: datetime
     ) -> None:
-        """Everything that can go wrong goes wrong here, while an error can still be said."""
+        """Everything that can fail fails here, while an error can still be sent."""
         self._give_back = EXPORT_SLOTS.take(caller.key)
         try:
             self._connection = pool().getconn()
             self._begin(self._connection, caller, dataset, policy, pairs, now)
         except ReaderLeft:
             self.close()
-            raise BadRequest("The reader has left.") from None  # said to nobody
+            raise BadRequest("The reader has left.") from None  # nobody is left to read it
         except BaseException:
             self.close()
             raise
@@ -118,7 +118,7 @@ class Export(Stream):
             self._run(connection, self.snapshot.source(self.query))
         except (errors.UndefinedTable, errors.UndefinedColumn) as problem:
             log.warning("export of dataset %s: its table changed on the way (%s)", dataset.pk, type(problem).__name__)
-            raise Unavailable("The dataset's table changed just now. Try again.") from None
+            raise Unavailable("The dataset's table has just changed. Try again.") from None
 
 
 # Headers

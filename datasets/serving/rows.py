@@ -67,7 +67,8 @@ def rows(request: HttpRequest, slug: str, suffix: str) -> HttpResponseBase:
             )
     except errors.QueryCanceled:
         raise BadRequest(
-            f"This page took more than {PAGE_SECONDS} seconds. Narrow it with filters, or take the export, which has no limit.",
+            f"This page took more than {PAGE_SECONDS} seconds. Narrow it with filters, or use the export, which has "
+            "no limit.",
             code="too_slow",
         ) from None
     access_log.note(request, caller, dataset, f"rows.{suffix}")

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 
 from datasets.storage import read
-
-if TYPE_CHECKING:
-    from django.db.backends.utils import CursorWrapper
-
 
 TYPES = ("text", "bigint", "numeric", "boolean", "date", "timestamptz")
 
@@ -40,7 +35,7 @@ def rule(name: str) -> str:
 
 
 def misfit(error: psycopg.Error) -> str | None:
-    """The column that a COPY stumbled over, from PostgreSQL's own words; None where it names none. `error` is one
+    """The column at which a COPY failed, from PostgreSQL's message; None if it names none. `error` is one
     of MISFITS."""
     if isinstance(error, psycopg.errors.CheckViolation):
         return (error.diag.constraint_name or "").removesuffix("_ok") or None
@@ -48,7 +43,7 @@ def misfit(error: psycopg.Error) -> str | None:
     return found[1].strip('"') if found else None
 
 
-def widen(cursor: CursorWrapper, dataset_id: int, generation: int, name: str) -> None:
+def widen(cursor: psycopg.Cursor, dataset_id: int, generation: int, name: str) -> None:
     """Makes the column text, in place; values keep their meaning (instants as ISO 8601 in UTC)."""
     column = sql.Identifier(name)
     cursor.execute("SET LOCAL TimeZone TO 'UTC'")

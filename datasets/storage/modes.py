@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import cast
 
+import psycopg
 from psycopg import sql
 
 from datasets.storage import read
-
-if TYPE_CHECKING:
-    from django.db.backends.utils import CursorWrapper
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Landed:
 
 
 def append(
-    cursor: CursorWrapper,
+    cursor: psycopg.Cursor,
     dataset_id: int,
     generation: int,
     names: Sequence[str],
@@ -37,7 +35,7 @@ def append(
     chunks: Iterable[bytes],
     null: str,
 ) -> Landed:
-    """The day is replaced whole: what was there of it goes, what Amazon sent comes. No other day is touched.
+    """The day is replaced completely: its old rows are deleted and Amazon's rows inserted. No other day is touched.
 
     `chunks` are the bytes of a COPY in text format in which `null` stands for no value. Raises one of
     `columns.MISFITS` where a value does not fit.
@@ -50,7 +48,7 @@ def append(
 
 
 def replace(
-    cursor: CursorWrapper,
+    cursor: psycopg.Cursor,
     dataset_id: int,
     generation: int,
     names: Sequence[str],
@@ -59,16 +57,16 @@ def replace(
     chunks: Iterable[bytes],
     null: str,
 ) -> Landed:
-    """The day comes into the generation that is built aside; what makes it a replace is the pointer that flips at the end.
+    """The day is written to the new generation; the replace takes effect when the pointer is switched at the end.
 
-    Only for a day that is not in yet: the table has no index to find older rows of it by, and there are none.
+    Only for a day that is not loaded yet: the table has no index to find older rows of it, and there are none.
     """
     came = _copy(cursor, read.table(dataset_id, generation), names, chunks, null)
     return Landed(rows=came, change=came)
 
 
 def merge(
-    cursor: CursorWrapper,
+    cursor: psycopg.Cursor,
     dataset_id: int,
     generation: int,
     names: Sequence[str],
@@ -79,8 +77,8 @@ def merge(
 ) -> Landed:
     """Upsert on the key: a row is written when it is new or really differs, and an older version never wins.
 
-    Twins of one key inside the batch are resolved by version, then by order of arrival. Rows that are there already to the
-    last column are left out beforehand: ON CONFLICT would lock each of them, and to lock a row is to write it.
+    Duplicate keys within the batch are resolved by version, then by order of arrival. Rows that already exist with
+    identical values are left out in advance: ON CONFLICT would lock each of them, and locking a row writes it.
     """
     table = read.table(dataset_id, generation)
     stage = sql.Identifier("stage")
@@ -126,25 +124,25 @@ def merge(
             theirs=sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(name)) for name in others),
         )
     )
-    written, new = cursor.fetchone()
+    written, new = cast(tuple[int, int], cursor.fetchone())
     cursor.execute(sql.SQL("DROP TABLE {}").format(stage))
     return Landed(rows=written, change=new)
 
 
 class KeyNotUnique(Exception):
-    """Two different rows bear the same key, and no version tells which is the newer one: a merge would lose one of them."""
+    """Two different rows have the same key, and no version shows which is newer: a merge would lose one of them."""
 
     def __init__(self, key: Sequence[str], value: str) -> None:
         super().__init__(
-            f"Two different rows of Amazon's answer have the same {' and '.join(key)} ({value}), so a merge would lose one of "
-            "them. Nothing of this day was changed. Choose append for this report, which keeps every row."
+            f"Two different rows in Amazon's answer have the same {' and '.join(key)} ({value}), so a merge would "
+            "lose one of them. This day was not changed. Use append for this report, which keeps every row."
         )
 
 
 def _refuse_ambiguous(
-    cursor: CursorWrapper, stage: sql.Identifier, names: Sequence[str], key: Sequence[str], version: str | None
+    cursor: psycopg.Cursor, stage: sql.Identifier, names: Sequence[str], key: Sequence[str], version: str | None
 ) -> None:
-    """Stops before a row is lost: twins of one key and version must be equal to the last column."""
+    """Stops before a row is lost: rows with the same key and version must be identical in every column."""
     identity = sql.SQL(", ").join(map(sql.Identifier, [*key, version] if version else key))
     shown = sql.SQL(", ").join(map(sql.Identifier, key))
     cursor.execute(
@@ -160,7 +158,7 @@ def _refuse_ambiguous(
 
 
 def _copy(
-    cursor: CursorWrapper, table: sql.Identifier, names: Sequence[str], chunks: Iterable[bytes], null: str
+    cursor: psycopg.Cursor, table: sql.Identifier, names: Sequence[str], chunks: Iterable[bytes], null: str
 ) -> int:
     if not names:  # Amazon sent nothing, not even a header
         return 0

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict, cast
 
 import psycopg
 from psycopg import sql
-
-if TYPE_CHECKING:
-    from django.db.backends.utils import CursorWrapper
-
 
 SCHEMA = "data"
 SYSTEM_COLUMNS = (  # served after the report's own, in this order
@@ -39,13 +35,13 @@ def table(dataset_id: int, generation: int) -> sql.Identifier:
     return sql.Identifier(SCHEMA, table_name(dataset_id, generation))
 
 
-def exists(cursor: CursorWrapper, dataset_id: int, generation: int) -> bool:
+def exists(cursor: psycopg.Cursor, dataset_id: int, generation: int) -> bool:
     """Whether the dataset has a table of this generation."""
     cursor.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.{table_name(dataset_id, generation)}"])
-    return cursor.fetchone()[0] is not None
+    return cast(tuple, cursor.fetchone())[0] is not None
 
 
-def describe(cursor: CursorWrapper | psycopg.Cursor, dataset_id: int, generation: int) -> list[TableColumn]:
+def describe(cursor: psycopg.Cursor, dataset_id: int, generation: int) -> list[TableColumn]:
     """The report's columns as the table has them, in order; empty where there is no table."""
     cursor.execute(
         """
@@ -57,20 +53,22 @@ def describe(cursor: CursorWrapper | psycopg.Cursor, dataset_id: int, generation
         [f"{SCHEMA}.{table_name(dataset_id, generation)}"],
     )
     return [
-        {"name": name, "title": title, "type": SHORT.get(kind, kind)}
+        {"name": name, "title": title, "type": SHORT.get(kind) or kind}
         for name, title, kind in cursor.fetchall()
         if name not in OWN
     ]
 
 
-def totals(cursor: CursorWrapper, dataset_id: int, generation: int, day: date) -> dict[str, str]:
+def totals(cursor: psycopg.Cursor, dataset_id: int, generation: int, day: date) -> dict[str, str]:
     """{column: sum as text} of one day's numbers, to tell one state of the day from another."""
     numbers = [c["name"] for c in describe(cursor, dataset_id, generation) if c["type"] in ("numeric", "bigint")]
     if not numbers:
         return {}
     sums = sql.SQL(", ").join(sql.SQL("sum({})::text").format(sql.Identifier(name)) for name in numbers)
     cursor.execute(sql.SQL("SELECT {} FROM {} WHERE _day = %s").format(sums, table(dataset_id, generation)), [day])
-    return {name: total for name, total in zip(numbers, cursor.fetchone(), strict=True) if total is not None}
+    return {
+        name: total for name, total in zip(numbers, cast(tuple, cursor.fetchone()), strict=True) if total is not None
+    }
 
 
 SHORT = {"timestamp with time zone": "timestamptz"}

@@ -16,7 +16,7 @@ import orjson
 from datasets.storage.fit import Fit
 
 FLUSH_LINES = 500
-MOST_CELL = 1 << 20  # characters; what is longer is cut, and the raw file has it whole
+MOST_CELL = 1 << 20  # characters; longer values are cut; the raw file has them in full
 MOST_PENDING = 32  # blocks on their way to the disk
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": "\ufffd"})
 NULL = "\\N"
@@ -125,7 +125,7 @@ def escaped(value: object) -> str:
 
 
 def text_line(cells: Sequence[str]) -> str:
-    """One row of text in COPY's text format; quick for the ordinary row, which holds nothing to escape."""
+    """One row of text in COPY's text format; fast for the ordinary row, which contains nothing to escape."""
     plain = "\t".join(cells)
     if "\\" in plain or "\n" in plain or "\r" in plain or "\x00" in plain or plain.count("\t") != len(cells) - 1:
         return "\t".join([cell.translate(ESCAPES) for cell in cells])
@@ -151,7 +151,7 @@ class _DayFile:
         self._hash = hashlib.sha256("\t".join(names).encode())
 
     def take(self) -> bytes:
-        """The lines so far as one block."""
+        """The buffered lines as one block."""
         self.rows += len(self.lines)
         self.lines.append(b"")
         block = b"\n".join(self.lines)

@@ -1,28 +1,25 @@
-"""Makes, grows and drops the physical tables: one per dataset and generation, in the schema `data`."""
+"""Creates, extends and drops the physical tables: one per dataset and generation, in the schema `data`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import cast
 
+import psycopg
 from psycopg import sql
 
 from datasets.storage import read
 from datasets.storage.columns import READABLE, TYPES, rule
 from datasets.storage.read import TableColumn
 
-if TYPE_CHECKING:
-    from django.db.backends.utils import CursorWrapper
-
-
 MOST_COLUMNS = 400  # of a report; PostgreSQL holds 1,600, but not in rows of 8 kB
 ROW_ROOM = 8_000  # bytes of a row for the report's own values
-WIDEST_CELL = 24  # bytes that a value takes of it at the most: PostgreSQL keeps what is longer elsewhere
+WIDEST_CELL = 24  # bytes that a value takes of it at most: PostgreSQL keeps what is longer elsewhere
 SURE_COLUMNS = ROW_ROOM // WIDEST_CELL  # so many find room in a row whatever is in them
 
 
 def create(
-    cursor: CursorWrapper,
+    cursor: psycopg.Cursor,
     dataset_id: int,
     generation: int,
     columns: Iterable[TableColumn],
@@ -31,10 +28,9 @@ def create(
 ) -> None:
     """Makes the table where it is missing and adds the columns it lacks.
 
-    `key` names the columns that are unique in a merge. A table that is
-    built aside is indexed last, which is half again as quick, and takes its numbers by the thousand until then.
-    The defaults of the system columns are what the landing transaction says of itself, so that a file of
-    rows passes into COPY without being touched.
+    `key` names the columns that are unique in a merge. The table of a new generation is indexed last, which is one and
+    a half times as fast, and takes its numbers by the thousand until then. The defaults of the system columns are what
+    the landing transaction says of itself, so that a file of rows passes into COPY without being touched.
     """
     table = read.table(dataset_id, generation)
     _create_schema(cursor)
@@ -56,15 +52,15 @@ def create(
         index(cursor, dataset_id, generation, key)
 
 
-def _create_schema(cursor: CursorWrapper) -> None:
+def _create_schema(cursor: psycopg.Cursor) -> None:
     """IF NOT EXISTS alone fails for one of two who make the installation's first tables at the same time."""
     cursor.execute("SELECT to_regnamespace(%s) IS NULL", [read.SCHEMA])
-    if cursor.fetchone()[0]:
+    if cast(tuple, cursor.fetchone())[0]:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 0)", [f"schema {read.SCHEMA}"])
         cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(read.SCHEMA)))
 
 
-def index(cursor: CursorWrapper, dataset_id: int, generation: int, key: Sequence[str] = ()) -> None:
+def index(cursor: psycopg.Cursor, dataset_id: int, generation: int, key: Sequence[str] = ()) -> None:
     """Gives the table the indexes that it lacks: readers page by `_id`, landings replace by `_day`, merges find by key."""
     table, name = read.table(dataset_id, generation), read.table_name(dataset_id, generation)
     cursor.execute(
@@ -84,16 +80,16 @@ def index(cursor: CursorWrapper, dataset_id: int, generation: int, key: Sequence
         )
 
 
-def _number_anew(cursor: CursorWrapper, table: sql.Identifier) -> None:
+def _number_anew(cursor: psycopg.Cursor, table: sql.Identifier) -> None:
     """Further rows are numbered one by one, behind all there are: readers tell by `_id` what came after they had begun. Another
     sequence it has to be, since sessions keep what they have taken from the old one."""
     cursor.execute(sql.SQL("SELECT coalesce(max(_id), 0) + 1 FROM {}").format(table))
-    start = sql.Literal(cursor.fetchone()[0])
+    start = sql.Literal(cast(tuple, cursor.fetchone())[0])
     cursor.execute(sql.SQL("ALTER TABLE {} ALTER _id DROP IDENTITY").format(table))
     cursor.execute(sql.SQL("ALTER TABLE {} ALTER _id ADD GENERATED ALWAYS AS IDENTITY (START {})").format(table, start))
 
 
-def grow(cursor: CursorWrapper, dataset_id: int, generation: int, columns: Iterable[TableColumn]) -> None:
+def grow(cursor: psycopg.Cursor, dataset_id: int, generation: int, columns: Iterable[TableColumn]) -> None:
     """Adds the columns that the table lacks, as long as there is room; old rows have null there. Nothing is ever dropped."""
     have = {column["name"] for column in read.describe(cursor, dataset_id, generation)}
     for column in columns:
@@ -120,6 +116,6 @@ def grow(cursor: CursorWrapper, dataset_id: int, generation: int, columns: Itera
             )
 
 
-def drop(cursor: CursorWrapper, dataset_id: int, generation: int) -> None:
+def drop(cursor: psycopg.Cursor, dataset_id: int, generation: int) -> None:
     """The table is no more; nothing where there was none."""
     cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(read.table(dataset_id, generation)))

@@ -30,7 +30,7 @@ def main(job: str, options: str) -> int:
     except Refused as problem:
         result, content, code = {"refused": str(problem)}, b"", REFUSED
     except MemoryError:
-        told = "This needs more memory than one job may have, so it was stopped. Try it with fewer rows or columns."
+        told = "This needs more memory than one job may use, so it was stopped. Try again with fewer rows or columns."
         result, content, code = {"refused": told}, b"", REFUSED
     sys.stdout.buffer.write(json.dumps(result).encode() + b"\n")
     sys.stdout.buffer.write(content)

@@ -48,14 +48,14 @@ def run(job: str, chunks: Iterable[bytes], **options: Any) -> Answer:
             )
         except subprocess.TimeoutExpired:
             raise Refused(
-                f"This took longer than {MAX_SECONDS} seconds and was stopped. Try it with fewer rows."
+                f"This took longer than {MAX_SECONDS} seconds and was stopped. Try again with fewer rows."
             ) from None
     head, _, content = done.stdout.partition(b"\n")
     if done.returncode == REFUSED:
         raise Refused(json.loads(head)["refused"])
     if done.returncode < 0:  # a signal: of a limit, or of a library that found no memory
         raise Refused(
-            "This took more time or memory than one job may have and was stopped. Try it with fewer rows or columns."
+            "This took more time or memory than one job may use and was stopped. Try again with fewer rows or columns."
         )
     if done.returncode:
         raise RuntimeError(f"{job} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")

@@ -41,7 +41,9 @@ def read(
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         cells = workbook.cells(content, name, sheet, notes)
     elif sheet:
-        raise Refused(f"{name} is text, which has no sheets, and so none named '{sheet}'. Leave the sheet empty.")
+        raise Refused(
+            f"{name} is a text file and has no sheets, so there is no sheet named '{sheet}'. Leave the sheet empty."
+        )
     else:
         cells = text.cells(content, name, country, notes)
     frame = _without_ours(_table(cells, name, notes), ours, name, notes)
@@ -62,7 +64,8 @@ def as_tsv(stream: io.BufferedIOBase, *, quote: str) -> tuple[dict, bytes]:
     mark = QUOTES[quote]
     if broken := [title for title in frame if re.search(r"[\t\r\n]", title)]:
         raise Refused(
-            f"The title {broken[0]!r} holds a tab or a line break, which this report cannot hold. Rename the column."
+            f"The title {broken[0]!r} contains a tab or a line break, which this report does not allow. Rename the "
+            "column."
         )
     breaks = {title: frame[title].str.contains("[\r\n]") for title in frame}
     tabs = {title: frame[title].str.contains("\t", regex=False) for title in frame}
@@ -71,8 +74,8 @@ def as_tsv(stream: io.BufferedIOBase, *, quote: str) -> tuple[dict, bytes]:
         for title in frame:
             if (found := breaks[title] | tabs[title]).any():
                 raise Refused(
-                    f"Row {int(found.idxmax()) + 1} has a tab or a line break in {title}, which this report cannot hold. Take "
-                    "it out and upload the file again."
+                    f"Row {int(found.idxmax()) + 1} has a tab or a line break in {title}, which this report does not "
+                    "allow. Remove it and upload the file again."
                 )
     elif broken and (both := _any(breaks.values()) & _any(tabs[title] for title in broken)).any():
         raise Refused(
@@ -121,20 +124,21 @@ def _table(cells: pd.DataFrame, name: str, notes: list[str]) -> pd.DataFrame:
     for place in used:
         if not titles[place]:
             raise Refused(
-                f"Column {_letters(place)} of {name} has values and no title. Give it one in the first row, and upload it again."
+                f"Column {_letters(place)} of {name} has values but no title. Add a title in the first row and upload "
+                "the file again."
             )
     twice = {
         titles[place] for place in used if [titles[at].casefold() for at in used].count(titles[place].casefold()) > 1
     }
     if twice:
         raise Refused(
-            f"{name} has more than one column titled {listed(twice)}. Rename all but one, and upload it again."
+            f"{name} has more than one column titled {listed(twice)}. Rename all but one and upload the file again."
         )
     if not len(body):
-        raise Refused(f"{name} has titles and no row below them. Choose the file that holds your rows.")
+        raise Refused(f"{name} has titles but no rows below them. Choose the file that contains your rows.")
     for count, most, what in ((len(body), MAX_ROWS, "rows"), (len(used), MAX_COLUMNS, "columns")):
         if count > most:
-            raise Refused(f"{name} has {count:,} {what}; {most:,} are the most. Split it and upload the parts.")
+            raise Refused(f"{name} has {count:,} {what}; {most:,} is the maximum. Split it and upload the parts.")
     frame = body.iloc[:, used].copy()
     frame.columns = [titles[place] for place in used]
     return frame.reset_index(drop=True)

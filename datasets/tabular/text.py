@@ -54,7 +54,7 @@ def cells(content: bytes, name: str, country: str, notes: list[str]) -> pd.DataF
 
 
 def empty(name: str) -> Refused:
-    return Refused(f"{name} is empty. Choose the file that holds your rows.")
+    return Refused(f"{name} is empty. Choose the file that contains your rows.")
 
 
 # Charsets
@@ -115,9 +115,10 @@ def _without_quotes(found: pd.DataFrame) -> pd.DataFrame:
 def _unreadable(problem: Exception, name: str, separator: str) -> Refused:
     if ragged := RAGGED.search(str(problem)):
         return Refused(
-            f"Line {ragged['line']} of {name} has {ragged['saw']} values where the lines before it have {ragged['wanted']}. A "
-            f"value that holds '{separator}' has to stand in quotes. Mend the line, or save the file as XLSX and upload that."
+            f"Line {ragged['line']} of {name} has {ragged['saw']} values where the lines before it have "
+            f"{ragged['wanted']}. A value that contains '{separator}' must be in quotes. Correct the line, or save "
+            "the file as XLSX and upload that."
         )
     return Refused(
-        f"{name} cannot be read as text with '{separator}' between its values. Save it as XLSX and upload that."
+        f"{name} could not be read as text with '{separator}' between its values. Save it as XLSX and upload that."
     )

@@ -32,16 +32,17 @@ def cells(content: bytes, name: str, sheet: str, notes: list[str]) -> pd.DataFra
         raise
     except Exception as problem:  # each engine has its own kinds; to the person they are one
         if "password" in str(problem).lower() or "encrypt" in str(problem).lower():
-            raise Refused(f"{name} is protected by a password. Save it without one and upload it again.") from None
+            raise Refused(f"{name} is password-protected. Save it without a password and upload it again.") from None
         raise Refused(
-            f"{name} cannot be read as a spreadsheet ({str(problem)[:100]}). Open it, save it as XLSX or CSV, and upload that."
+            f"{name} could not be read as a spreadsheet ({str(problem)[:100]}). Open it, save it as XLSX or CSV, and "
+            "upload that file."
         ) from None
     texts = {each: frame.map(_text_of) for each, frame in frames.items()}
     filled = {each: frame for each, frame in texts.items() if frame.ne("").any(axis=None)}
     if not filled:
-        raise Refused(f"{name} has no value in any cell. Choose the file that holds your rows.")
+        raise Refused(f"{name} is empty: no cell has a value. Choose the file that contains your rows.")
     if len(filled) > 1:
-        raise Refused(f"{name} has {len(filled)} sheets with values: {listed(filled)}. Say which one is meant.")
+        raise Refused(f"{name} has {len(filled)} sheets with values: {listed(filled)}. Enter the name of one of them.")
     chosen = next(iter(filled))
     if content.startswith(b"PK"):
         _look_at_formulas(content, names.index(chosen), name, notes)
@@ -53,11 +54,11 @@ def _refuse_bombs(content: bytes, name: str) -> None:
         members = zipfile.ZipFile(io.BytesIO(content)).infolist()
     except zipfile.BadZipFile:
         raise Refused(
-            f"{name} is damaged: it looks like a workbook and ends too early. Save it again and upload it."
+            f"{name} is damaged: it looks like a workbook but is incomplete. Save it again and upload it."
         ) from None
     if sum(member.file_size for member in members) > MAX_UNPACKED:
         raise Refused(
-            f"{name} holds more than {MAX_UNPACKED >> 20} MB once it is unpacked. Split it, or save it as CSV with fewer rows."
+            f"{name} is larger than {MAX_UNPACKED >> 20} MB when unpacked. Split it, or save it as CSV with fewer rows."
         )
 
 
@@ -66,7 +67,7 @@ def _look_at_formulas(content: bytes, index: int, name: str, notes: list[str]) -
     such as #N/A, there is no value, and none is made up."""
     archive = zipfile.ZipFile(io.BytesIO(content))
     if any(member.endswith("vbaProject.bin") for member in archive.namelist()):
-        notes.append("The workbook holds macros. They were not run; its values are as they were saved.")
+        notes.append("The workbook contains macros. They were not run; the values are those saved in the file.")
     paths = _sheet_paths(archive)
     if index >= len(paths):
         return
@@ -86,8 +87,8 @@ def _look_at_formulas(content: bytes, index: int, name: str, notes: list[str]) -
             element.clear()
     if without:
         raise Refused(
-            f"Cell {without} of {name} holds a formula without its result. Open the file in Excel or LibreOffice, save it "
-            "there, which writes the results down, and upload it again."
+            f"Cell {without} of {name} contains a formula without a saved result. Open the file in Excel or "
+            "LibreOffice, save it there, which stores the results, and upload it again."
         )
     if any(error):
         raise Refused(
@@ -95,7 +96,7 @@ def _look_at_formulas(content: bytes, index: int, name: str, notes: list[str]) -
             "upload the file again."
         )
     if found:
-        notes.append(f"{found:,} cells hold formulas; their results were taken as they were last saved.")
+        notes.append(f"{found:,} cells contain formulas; their last saved results were used.")
 
 
 def _sheet_paths(archive: zipfile.ZipFile) -> list[str]:

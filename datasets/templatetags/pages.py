@@ -1,4 +1,4 @@
-"""Small words for templates: states for people, where the reader is, lengths of time."""
+"""Small template helpers: states as text, the current section, durations."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -69,7 +69,7 @@ def type_words(kind: str) -> str:
 
 @register.simple_tag(takes_context=True)
 def current(context: Mapping[str, Any], *prefixes: str, home: bool = False) -> str:
-    """Marks the navigation's link to the room that the reader is in."""
+    """Marks the navigation link of the current section."""
     request = context.get("request")
     path = request.path if request else ""
     is_here = path == "/" if home else False
@@ -80,7 +80,7 @@ def current(context: Mapping[str, Any], *prefixes: str, home: bool = False) -> s
 
 @register.inclusion_tag("ui/moment.html")
 def ago(at: datetime) -> dict[str, Any]:
-    """A moment as people say it, the exact one on hover."""
+    """A relative time, with the exact one on hover."""
     return {"at": at, "words": relative(at, timezone.now())}
 
 
@@ -101,7 +101,7 @@ def relative(at: datetime, now: datetime) -> str:
 
 @register.filter
 def counted(rows: int | None) -> str:
-    """A number of rows; a dash for None, where it may not be told."""
+    """A number of rows; a dash for None, where it may not be shown."""
     return "–" if rows is None else intcomma(rows)
 
 
@@ -131,7 +131,7 @@ def took(run: Run, now: datetime) -> str:
 
 @register.simple_tag
 def share(part: float, whole: float) -> str:
-    """A part in per cent; never 0 % of something nor 100 % of less than all."""
+    """A percentage; never 0 % of something nor 100 % of less than all."""
     if not part or part == whole:
         return "0 %" if not part else "100 %"
     return f"{min(99.9, max(0.1, 100 * part / whole)):.1f} %"

@@ -1,4 +1,4 @@
-"""Takes an uploaded spreadsheet in, and shows what is in one."""
+"""Stores an uploaded spreadsheet and shows its content."""
 
 from datetime import datetime
 
@@ -18,8 +18,8 @@ def keep(owner: User, sent: Sent, *, sheet: str = "", now: datetime) -> Uploaded
     name, size = (sent.name or "")[-200:], sent.size or 0
     if size > MAX_BYTES:
         raise isolated.Refused(
-            f"{name} has {size / (1 << 20):,.0f} MB; {MAX_BYTES >> 20} MB are the most. Split it, or save it as XLSX, "
-            "which is smaller."
+            f"{name} has {size / (1 << 20):,.0f} MB; {MAX_BYTES >> 20} MB is the maximum. Split it, or save it as "
+            "XLSX, which is smaller."
         )
     read = isolated.run("read", sent.chunks(), name=name, sheet=sheet, country=_country(owner), ours=OURS)
     return UploadedFile.objects.create(

@@ -55,12 +55,12 @@ def _why_not(dataset: Dataset) -> str:
     if report is None:
         return "its report is no longer in the catalogue."
     if not (report.source.is_flat_file and report.day_column):
-        return f"only flat-file reports with a date in each row do, and {dataset.report_title} is none."
+        return f"only flat-file reports with a date in each row can be loaded from files, and {dataset.report_title} is not one."
     if dataset.mode == Dataset.Mode.REPLACE:
         others = " or ".join(mode for mode in report.modes if mode != Dataset.Mode.REPLACE)
         return (
-            "it is a replace, which loads all of its days anew with each run. Make another dataset of this report "
-            f"in the mode {others}, and load the file into that one."
+            "it is a replace, which loads all of its days again with each run. Create another dataset of this report "
+            f"in {others} mode and load the file into that one."
         )
     return ""
 
@@ -68,7 +68,7 @@ def _why_not(dataset: Dataset) -> str:
 def load(dataset: Dataset, upload: UploadedFile, by: User | None = None, *, now: datetime) -> Loading:
     """Starts the run. Raises CannotLoad, or runs.AlreadyRunning."""
     if reason := _why_not(dataset):
-        raise CannotLoad(f"{dataset.name} takes no files: {reason}")
+        raise CannotLoad(f"{dataset.name} does not accept files: {reason}")
     counts = _rows_by_day(dataset, upload)
     _refuse_misfits(dataset, upload, now)
     first, last = min(counts), max(counts)
@@ -81,8 +81,8 @@ def load(dataset: Dataset, upload: UploadedFile, by: User | None = None, *, now:
         wanted = sorted(counts.keys() - kept)
         if not wanted:
             raise CannotLoad(
-                f"All {len(counts)} days of {upload.name} ({first} to {last}) are in {dataset.name} already, or it loads them from "
-                "Amazon by itself. To have a file's rows instead of Amazon's, make another dataset for them."
+                f"All {len(counts)} days of {upload.name} ({first} to {last}) are already in {dataset.name}, or it "
+                "loads them from Amazon itself. To use the file's rows instead, create another dataset for them."
             )
         zone = window.zone_of(cast(Report, dataset.effective_report), dataset.account)
         request = Request.objects.create(
@@ -111,7 +111,7 @@ def load(dataset: Dataset, upload: UploadedFile, by: User | None = None, *, now:
 
 def _amazons(dataset: Dataset, days: Iterable[date], now: datetime) -> set[date]:
     """Those of the days that the dataset's own runs load."""
-    held = span_of(dataset, dataset.effective_report, now)
+    held = span_of(dataset, cast(Report, dataset.effective_report), now)  # as `takes_files` has seen
     return {day for day in days if held.first <= day <= held.last}
 
 
@@ -124,8 +124,9 @@ def _rows_by_day(dataset: Dataset, upload: UploadedFile) -> Counter[date]:
     if day_column not in names:
         meant = next((c.title or c.source or c.name for c in report.columns if c.name == day_column), day_column)
         raise CannotLoad(
-            f"{upload.name} has no column {meant}, which says to which day a row belongs. Its columns: {', '.join(titles[:8])}"
-            f"{' …' if len(titles) > 8 else ''}. Upload the report as Amazon gave it, or rename the column."
+            f"{upload.name} has no column {meant}, which gives the day of each row. Its columns: "
+            f"{', '.join(titles[:8])}{' …' if len(titles) > 8 else ''}. Upload the report as Amazon gave it, or "
+            "rename the column."
         )
     title = titles[names.index(day_column)]
     values = _told(upload, "count", column=title)["values"]
@@ -136,10 +137,11 @@ def _rows_by_day(dataset: Dataset, upload: UploadedFile) -> Counter[date]:
         day = find(value)
         if day is None:
             raise CannotLoad(
-                f"{upload.name} has rows whose {title} is '{value[:60]}', which is no date this report uses (such as "
-                "2026-11-25 or 2026-11-25T18:00:00+00:00). Mend them and upload the file again."
+                f"{upload.name} has rows whose {title} is '{value[:60]}', which is not a date this report uses (such "
+                "as 2026-11-25 or 2026-11-25T18:00:00+00:00). Correct them and upload the file again."
             )
-        if not dates and ":" in value and (read := moment(value)) and read.tzinfo is None:
+        at = moment(value)
+        if not dates and ":" in value and at is not None and at.tzinfo is None:
             raise CannotLoad(
                 f"{upload.name} has rows whose {title} is '{value[:60]}', a time without its zone, which may be of another day than "
                 "it names. Write such times as Amazon does, 2026-11-25T18:00:00+00:00; of an export of ours take the CSV, whose "
@@ -151,9 +153,10 @@ def _rows_by_day(dataset: Dataset, upload: UploadedFile) -> Counter[date]:
 
 def _refuse_misfits(dataset: Dataset, upload: UploadedFile, now: datetime) -> None:
     """A value that does not fit its column would make the column text for good, and with it the rows that Amazon gave. Amazon's own
-    files are taken even so, because nobody here can mend them."""
+    files are taken even so, because nobody here can fix them."""
     report = cast(Report, dataset.effective_report)
-    if cast(Document, report.source).format_in(dataset.account.home.country) != PLAIN:
+    source = cast(Document, report.source)  # `takes_files` has seen that it is one
+    if source.format_in(dataset.account.home.country) != PLAIN:
         return  # how this report writes its numbers and dates is known to its reader only
     types = snapshot.glance(dataset, unrestricted("types of columns"), now=now).types
     titles = [column["title"] for column in upload.columns]
@@ -163,7 +166,7 @@ def _refuse_misfits(dataset: Dataset, upload: UploadedFile, now: datetime) -> No
     if wrong:
         raise CannotLoad(
             f"Row {wrong['row']:,} of {upload.name} has '{wrong['value'][:60]}' in {wrong['title']}, where the dataset holds "
-            f"{LIKE[types[names[titles.index(wrong['title'])]]]}. Mend such values and upload the file again."
+            f"{LIKE[looked_at[wrong['title']]]}. Mend such values and upload the file again."
         )
 
 

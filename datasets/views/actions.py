@@ -2,26 +2,28 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from connector.accounts.models import SignedInRequest
 from datasets.backfill import lifecycle, runs, tasks
 from datasets.backfill.runs import AlreadyRunning
 from datasets.models import Day
 from datasets.views.dataset import ReloadForm
 from datasets.views.find import find_dataset, find_run
 
-UNDER_WAY = "A run is already under way, so no other was started. Watch it here, or cancel it first."
+UNDER_WAY = "A run is already in progress, so no new run was started. Follow it here, or cancel it first."
 
 
 @require_POST
 @login_required
-def run(request, slug):
+def run(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     try:
         tasks.start(dataset, by=request.user)
-        messages.success(request, "The run has been started. Days come in newest first.")
+        messages.success(request, "The run has started. Days are loaded newest first.")
     except AlreadyRunning:
         messages.info(request, UNDER_WAY)
     return redirect("dataset", dataset.slug)
@@ -29,7 +31,7 @@ def run(request, slug):
 
 @require_POST
 @login_required
-def reload(request, slug):
+def reload(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     form = ReloadForm(request.POST)
     if not form.is_valid():
@@ -45,16 +47,16 @@ def reload(request, slug):
     if not count:
         messages.error(
             request,
-            "Nothing was reloaded: the rows of these days came from an uploaded file, and Amazon is not asked for them.",
+            "Nothing was reloaded: the rows of these days came from an uploaded file, so they are not requested from "
+            "Amazon.",
         )
         return redirect("dataset", dataset.slug)
     try:
         tasks.reload(dataset, first, last, by=request.user)
         many = f"{count:,} days are" if count > 1 else "1 day is"
-        stay = f" {known - count:,} of an uploaded file stay as they are." if known > count else ""
-        whose = "Their" if count > 1 else "Its"
+        stay = f" {known - count:,} from an uploaded file do not change." if known > count else ""
         messages.success(
-            request, f"{many} fetched again. {whose} rows stay as they are until the new ones have come.{stay}"
+            request, f"{many} being loaded again. The current rows remain until the new ones are loaded.{stay}"
         )
     except AlreadyRunning:
         messages.info(request, UNDER_WAY)
@@ -63,49 +65,49 @@ def reload(request, slug):
 
 @require_POST
 @login_required
-def pause(request, slug):
+def pause(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     lifecycle.pause(dataset)
     messages.success(
-        request, "Paused: no run is scheduled until you resume it. A run that is under way ends by itself."
+        request, "Paused: no run is scheduled until you resume the dataset. A run in progress finishes normally."
     )
     return redirect("dataset", dataset.slug)
 
 
 @require_POST
 @login_required
-def resume(request, slug):
+def resume(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     lifecycle.resume(dataset, timezone.now())
-    messages.success(request, "Resumed: the schedule holds again, and the next run catches up on what was missed.")
+    messages.success(request, "Resumed: the schedule is active again, and the next run catches up on missed days.")
     return redirect("dataset", dataset.slug)
 
 
 @require_POST
 @login_required
-def clear(request, slug):
+def clear(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     lifecycle.clear(dataset)
-    messages.success(request, "All rows are cleared. The definition stays, and the next run loads everything anew.")
+    messages.success(request, "All rows were deleted. The definition is kept, and the next run loads everything again.")
     return redirect("dataset", dataset.slug)
 
 
 @require_POST
 @login_required
-def delete(request, slug):
+def delete(request: SignedInRequest, slug: str) -> HttpResponse:
     dataset = find_dataset(request, slug)
     lifecycle.remove(dataset)
-    messages.success(request, f"{dataset.name} is deleted, with its rows and its history.")
+    messages.success(request, f"{dataset.name} was deleted, with its rows and its history.")
     return redirect("datasets")
 
 
 @require_POST
 @login_required
-def cancel(request, run_id):
+def cancel(request: SignedInRequest, run_id: int) -> HttpResponse:
     run = find_run(request, run_id)
     if run.is_open:
         tasks.cancel(run)
-        messages.success(request, "The run stops after the day in hand. What is in stays.")
+        messages.success(request, "The run stops after the current day. Days already loaded are kept.")
     else:
-        messages.info(request, "The run was already over, so there was nothing to cancel.")
+        messages.info(request, "The run had already ended, so there was nothing to cancel.")
     return redirect("run", run.pk)

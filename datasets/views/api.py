@@ -1,20 +1,25 @@
 """The API tab: lines to copy, with this installation's address and this dataset's name, and a token made in place."""
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from connector.accounts.models import SignedInRequest
 from datasets.access import access_log, tokens
 from datasets.formats.index import FORMATS
+from datasets.models import Dataset
 from datasets.serving.http.response_format import absolute
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset, look
 from datasets.views.snippets import snippets
 
 
-def _context(request, dataset):
+def _context(request: SignedInRequest, dataset: Dataset) -> dict[str, Any]:
     path = reverse("export", args=[dataset.slug, "csv"]).removesuffix("/export.csv")
     base = absolute(request, path)
     seen = look(request, dataset)
@@ -34,7 +39,7 @@ def _context(request, dataset):
 
 @require_GET
 @login_required
-def api(request, slug):
+def api(request: SignedInRequest, slug: str) -> HttpResponse:
     """GET /datasets/<slug>/api"""
     dataset = find_dataset(request, slug)
     return render(request, "datasets/dataset_api.html", _context(request, dataset))
@@ -43,7 +48,7 @@ def api(request, slug):
 @never_cache
 @require_POST
 @login_required
-def make_token(request, slug):
+def make_token(request: SignedInRequest, slug: str) -> HttpResponse:
     """A token or a link that reads this dataset and nothing else; the answer is the only page that ever shows it."""
     dataset = find_dataset(request, slug)
     name = request.POST.get("name", "").strip()

@@ -1,11 +1,13 @@
 """Days as a calendar, as bars and in words: the ledger's days in, what is to be drawn or said out."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from datasets.backfill.span import asked_for
+from datasets.backfill.span import Span, asked_for
 from datasets.calendar import bounds
-from datasets.models import Day
+from datasets.models import Dataset, Day
+from datasets.rows.policy import Policy
 
 SYMBOLS = {"landed": "✓", "empty": "0", "open": "◷", "again": "↻", "asked": "…", "wanted": "", "failed": "✕"}
 LEGEND = {
@@ -28,20 +30,20 @@ class Cell:
 
     day: date
     state: str
-    rows: int | None = 0  # None: not to be told
+    rows: int | None = 0  # None: not to be shown
     attempts: int = 0
     lacking: tuple[str, ...] = ()  # marketplaces that Amazon refused when it was read
 
     @property
-    def symbol(self):
+    def symbol(self) -> str:
         return SYMBOLS[self.state]
 
     @property
-    def weekday(self):
+    def weekday(self) -> int:
         return self.day.isoweekday()
 
     @property
-    def words(self):
+    def words(self) -> str:
         said = LEGEND[self.state]
         if self.state in ("landed", "open", "again") and self.rows is not None:
             said += f", {self.rows:,} {'row' if self.rows == 1 else 'rows'}"
@@ -58,7 +60,7 @@ class Month:
     cells: list[Cell]
 
 
-def state_of(day, zone):
+def state_of(day: Day, zone: str) -> str:
     """The state of a ledger's day in the words of the calendar."""
     if day.again and day.request_id is None and day.attempts:
         return "failed"
@@ -80,7 +82,7 @@ class Listed:
     )  # the first run after it tries again; None where the day does not wait, or no run asks for it any more
 
 
-def listed(days, dataset, zone, policy, now):
+def listed(days: Iterable[Day], dataset: Dataset, zone: str, policy: Policy, now: datetime) -> list[Listed]:
     """The days as a list shows them to whom the policy is of."""
     is_asked_for = asked_for(dataset, now)
     return [
@@ -89,18 +91,27 @@ def listed(days, dataset, zone, policy, now):
     ]
 
 
-def first_try(dataset, waiting, now):
+def first_try(dataset: Dataset, waiting: Iterable[Day], now: datetime) -> datetime | None:
     """When the first of these waiting days is tried again; None where no run asks for any of them."""
     is_asked_for = asked_for(dataset, now)
-    return min((day.not_before for day in waiting if is_asked_for(day)), default=None)
+    return min((day.not_before for day in waiting if day.not_before is not None and is_asked_for(day)), default=None)
 
 
-def cell_of(day, zone, policy):
+def cell_of(day: Day, zone: str, policy: Policy) -> Cell:
     return Cell(day.day, state_of(day, zone), policy.count(day.rows), day.attempts, tuple(day.lacking))
 
 
-def shown_cells(days, dataset, span, zone, policy, now, is_loading):
-    """{day: Cell} of the days that belong to the dataset: those that its ledger knows, and all of the span, its own dates.
+def shown_cells(
+    days: Iterable[Day],
+    dataset: Dataset,
+    span: Span | None,
+    zone: str,
+    policy: Policy,
+    now: datetime,
+    *,
+    is_loading: bool,
+) -> dict[date, Cell]:
+    """The days that belong to the dataset: those that its ledger knows, and all of the span, its own dates.
 
     A day of the span that the ledger does not know yet is wanted. One outside of it that no run would load is left out, even where
     a run before was to load it.
@@ -111,15 +122,16 @@ def shown_cells(days, dataset, span, zone, policy, now, is_loading):
         for day in days
         if day.state != Day.State.WANTED or is_loading or is_asked_for(day)
     }
-    for number in range(len(span) if span else 0):
-        day = span.first + timedelta(days=number)
-        cells.setdefault(day, Cell(day, "wanted"))
+    if span:
+        for number in range(len(span)):
+            own = span.first + timedelta(days=number)
+            cells.setdefault(own, Cell(own, "wanted"))
     return cells
 
 
-def months(cells):
+def months(cells: Mapping[date, Cell]) -> list[Month]:
     """The months in which there are days, newest first. Days between them that are none of the dataset's are "outside"."""
-    found = []
+    found: list[Month] = []
     for day in sorted(cells, reverse=True):
         if not found or found[-1].first != day.replace(day=1):
             found.append(Month(day.replace(day=1), []))
@@ -130,7 +142,7 @@ def months(cells):
     return found
 
 
-def legend(cells):
+def legend(cells: Iterable[Cell]) -> list[tuple[str, str, str, int]]:
     """(state, symbol, words, how many) of the states that occur."""
     counts = dict.fromkeys(LEGEND, 0)
     for cell in cells:
@@ -161,13 +173,13 @@ class Bars:
     bar_width = STEP - GAP
 
     @property
-    def words(self):
+    def words(self) -> str:
         holes = sum(bar.cell.state in ("wanted", "asked", "failed") for bar in self.bars)
         missing = f" {holes} of these days are not loaded." if holes else ""
         return f"{self.total:,} rows from {self.first:%d %b %Y} to {self.last:%d %b %Y}, at most {self.most:,} a day.{missing}"
 
 
-def bars(cells, first, last):
+def bars(cells: Mapping[date, Cell], first: date, last: date) -> Bars | None:
     """The last 90 days; None where nothing is in, or how much may not be told."""
     first = max(first, last - timedelta(days=BARS - 1))
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]

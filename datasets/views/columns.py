@@ -6,9 +6,11 @@ hidden from them, and not of columns that are hidden or changed for them.
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from connector.accounts.models import SignedInRequest
 from datasets.backfill.tasks import tell
 from datasets.models import ColumnProfile
 from datasets.profiles import tasks
@@ -18,8 +20,8 @@ from datasets.views.find import find_dataset
 
 @require_http_methods(["GET", "POST"])
 @login_required
-def columns(request, slug):
-    """GET shows the profile; POST has it made anew by a worker."""
+def columns(request: SignedInRequest, slug: str) -> HttpResponse:
+    """GET shows the profile; POST has it rebuilt by a worker."""
     dataset = find_dataset(request, slug)
     if request.method == "POST":
         if tell(tasks.profile, "interactive", dataset_id=dataset.pk):

@@ -1,25 +1,31 @@
 """The dataset's pages: overview, rows, history, how to read it from elsewhere, settings, and one day."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.db.models.functions import Coalesce
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from connector.accounts.models import SignedInRequest
+from connector.catalogue.report import Report
 from datasets.backfill import facts, forecast
+from datasets.backfill.facts import Facts
 from datasets.backfill.span import asked_for, span_of
 from datasets.calendar import written
 from datasets.formats.index import IN_MENUS
-from datasets.models import Dataset, Day, Run
+from datasets.models import Dataset, Day, DayQuerySet, Run
+from datasets.rows.snapshot import Snapshot
 from datasets.views import calendar, restated
-from datasets.views.find import find_dataset, look
+from datasets.views.find import PageRequest, find_dataset, look
 
 TABS = (
     ("dataset", "Overview"),
@@ -41,14 +47,14 @@ class ReloadForm(forms.Form):
     first = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
     last = forms.DateField(label="To", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
 
-    def clean(self):
-        given = super().clean()
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
         if given.get("first") and given.get("last") and given["first"] > given["last"]:
-            raise forms.ValidationError("The first day is after the last one. Swap the two.")
+            raise forms.ValidationError("The first day is after the last one. Swap them.")
         return given
 
 
-def page_of(request, dataset, tab, **more):
+def page_of(request: SignedInRequest, dataset: Dataset, tab: str, **more: Any) -> dict[str, Any]:
     """What the head of each of the dataset's pages needs."""
     now = timezone.now()
     seen = look(request, dataset)
@@ -71,7 +77,7 @@ def page_of(request, dataset, tab, **more):
 
 @require_GET
 @login_required
-def overview(request, slug):
+def overview(request: PageRequest, slug: str) -> HttpResponse:
     """GET /datasets/<slug> – also what htmx fetches again while a run is open."""
     dataset = find_dataset(request, slug)
     context = page_of(request, dataset, "dataset")
@@ -91,13 +97,13 @@ def overview(request, slug):
     return render(request, f"{name}#live" if request.htmx else name, context)
 
 
-def ledger(dataset, known):
+def ledger(dataset: Dataset, known: Facts) -> DayQuerySet:
     """The days of the table that the latest run builds."""
     generation = known.last_run.generation if known.last_run else dataset.generation
     return Day.objects.filter(dataset=dataset, generation=generation)
 
 
-def _days(seen, known, report, zone, now, whole):
+def _days(seen: Snapshot, known: Facts, report: Report | None, zone: str, now: datetime, whole: bool) -> dict[str, Any]:
     """Calendar, legend and bars."""
     dataset = seen.dataset
     fields = ("day", "state", "rows", "attempts", "again", "read_until", "request_id", "lacking")
@@ -109,7 +115,7 @@ def _days(seen, known, report, zone, now, whole):
             span = None  # the dates were words that mean nothing any more: what is there still shows
     is_loading = bool(known.last_run and known.last_run.is_open)
     days = ledger(dataset, known).only(*fields)
-    cells = calendar.shown_cells(days, dataset, span, zone, seen.policy, now, is_loading)
+    cells = calendar.shown_cells(days, dataset, span, zone, seen.policy, now, is_loading=is_loading)
     if not cells:
         return {"months": []}
     first, last = min(cells), max(cells)
@@ -125,46 +131,53 @@ def _days(seen, known, report, zone, now, whole):
     }
 
 
-def _next_try(dataset, known, now):
+def _next_try(dataset: Dataset, known: Facts, now: datetime) -> datetime | None:
     """When the first of the days that have failed is tried again; None where none has to wait."""
     if not known.days_failed:
         return None
     return calendar.first_try(dataset, ledger(dataset, known).waiting(now), now)
 
 
-def sentence(dataset, known, run, report, left, next_try=None):
+def sentence(
+    dataset: Dataset,
+    known: Facts,
+    run: Run | None,
+    report: Report | None,
+    left: float | None,
+    next_try: datetime | None = None,
+) -> str:
     """How far the dataset is, in a sentence or two."""
     failed = f" {known.days_failed:,} failed." if known.days_failed else ""
     if report is not None and not report.has_dates:
         if run:
-            return "Amazon is being asked for the present state."
+            return "Amazon is being asked for the current state."
         if known.newest is None:
-            return "Nothing has been loaded yet." if known.state != "failed" else known.last_run.message
-        return f"As Amazon had it on {_date(known.newest)}. This report shows the present and has no history."
+            return "Nothing has been loaded yet." if known.state != "failed" else cast(Run, known.last_run).message
+        return f"As Amazon had it on {_date(known.newest)}. This report shows the current state and has no history."
     so_far = f"{known.days_done:,} of {known.days_total:,} days loaded"
     if run:
         if run.first_day is None:
-            return "The run is about to begin. Amazon usually needs a minute or more for the first days."
+            return "The run is about to start. The first days usually take Amazon a minute or more."
         if known.days_done >= known.days_total:
-            return f"All {known.days_total:,} days are loaded; the latest ones are being read again.{_left(left)}"
+            return f"All {known.days_total:,} days are loaded; the latest ones are being loaded again.{_left(left)}"
         return f"{so_far}, newest first.{failed}{_left(left)}"
     if known.state == "new":
-        return f"Nothing has been loaded yet. {known.days_total:,} days are to come in, newest first."
+        return f"Nothing has been loaded yet. {known.days_total:,} days will be loaded, newest first."
     if known.days_done >= known.days_total:
         without = (
             f", {known.days_lacking:,} of them without a marketplace that Amazon refuses" if known.days_lacking else ""
         )
         return f"All {known.days_total:,} days are loaded{without}."
     if not dataset.account.works:
-        return f"{so_far}.{failed} Nothing new comes in until the account works again."
+        return f"{so_far}.{failed} No new data is loaded until the account works again."
     if dataset.paused:
-        return f"{so_far}.{failed} Paused: no run is scheduled until you resume it."
+        return f"{so_far}.{failed} Paused: no run is scheduled until you resume the dataset."
     if next_try:
-        return f"{so_far}.{failed} These are tried again by the first run after {written(next_try)}."
-    return f"{so_far}.{failed} The next run goes on with the missing ones."
+        return f"{so_far}.{failed} The first run after {written(next_try)} tries them again."
+    return f"{so_far}.{failed} The next run continues with the missing days."
 
 
-def _from_files(known):
+def _from_files(known: Facts) -> str:
     """The days that are not among those which the dataset loads by itself."""
     many = known.days_from_files
     if not many:
@@ -172,7 +185,7 @@ def _from_files(known):
     return f" {many:,} more {'day' if many == 1 else 'days'} outside of its dates came from uploaded files."
 
 
-def _shown_meanwhile(dataset, known, run):
+def _shown_meanwhile(dataset: Dataset, known: Facts, run: Run | None) -> str:
     """What readers see of a replace that is not complete: the rows of the generation before."""
     is_aside = known.last_run is not None and known.last_run.generation > dataset.generation
     if run or dataset.mode != Dataset.Mode.REPLACE or not is_aside or known.newest is None:
@@ -180,20 +193,20 @@ def _shown_meanwhile(dataset, known, run):
     return " Readers see the rows of the last complete run."
 
 
-def _left(seconds):
+def _left(seconds: float | None) -> str:
     if not seconds:
         return ""
     words = forecast.words(seconds)
     return f" {words[0].upper()}{words[1:]} left."
 
 
-def _date(day):
+def _date(day: date) -> str:
     return f"{day.day} {day:%b %Y}"
 
 
 @require_GET
 @login_required
-def days(request, slug):
+def days(request: SignedInRequest, slug: str) -> HttpResponse:
     """GET /datasets/<slug>/days – the calendar as a list."""
     dataset = find_dataset(request, slug)
     context = page_of(request, dataset, "dataset")
@@ -218,7 +231,7 @@ def days(request, slug):
 
 @require_GET
 @login_required
-def day(request, slug, day):
+def day(request: SignedInRequest, slug: str, day: str) -> HttpResponse:
     """GET /datasets/<slug>/days/<date>"""
     dataset = find_dataset(request, slug)
     context = page_of(request, dataset, "dataset")
@@ -244,16 +257,16 @@ def day(request, slug, day):
     return render(request, "datasets/day.html", context)
 
 
-def _stands_on(dataset, day):
+def _stands_on(dataset: Dataset, day: date) -> date | None:
     """Where Amazon answers by weeks or longer periods: the first day, which has the rows of this one too; else None."""
     report = dataset.effective_report
-    first = report.window.period(day)[0] if report and report.has_dates else day
+    first = report.dated_window.period(day)[0] if report and report.has_dates else day
     return first if first != day else None
 
 
 @require_GET
 @login_required
-def history(request, slug):
+def history(request: SignedInRequest, slug: str) -> HttpResponse:
     """GET /datasets/<slug>/history – its runs, newest first."""
     dataset = find_dataset(request, slug)
     runs = dataset.runs.select_related("started_by").order_by("-pk")
@@ -273,7 +286,7 @@ def history(request, slug):
 
 @require_GET
 @login_required
-def settings(request, slug):
+def settings(request: SignedInRequest, slug: str) -> HttpResponse:
     """GET /datasets/<slug>/settings"""
     dataset = find_dataset(request, slug)
     context = page_of(request, dataset, "dataset-settings")
@@ -281,7 +294,7 @@ def settings(request, slug):
     return render(request, "datasets/dataset_settings.html", context)
 
 
-def _answers(dataset, report):
+def _answers(dataset: Dataset, report: Report | None) -> list[tuple[str, str]]:
     """(label, answer) of the report's own questions."""
     labels = {option.name: option for option in report.options} if report else {}
     found = []
@@ -295,7 +308,7 @@ def _answers(dataset, report):
     return found
 
 
-def _said(choices, answer):
+def _said(choices: Mapping[Any, Any], answer: object) -> str:
     if isinstance(answer, bool):
         return "yes" if answer else "no"
     return str(choices.get(answer, answer))

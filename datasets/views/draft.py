@@ -1,7 +1,8 @@
 """A definition in the making: what the page Connect data shows of the answers so far, whole or not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from datetime import datetime, time
+from typing import cast
 from urllib.parse import urlencode
 
 from django.forms import BoundField
@@ -25,17 +26,17 @@ from datasets.views import draft_lines
 
 DEFAULTS = {"start": "today-90", "end": "yesterday", "schedule_kind": "daily", "schedule_at": "06:00"}
 DAY_WORDS = (
-    ("yesterday", "the newest whole day"),
-    ("today", "the day that is not over yet"),
+    ("yesterday", "the newest complete day"),
+    ("today", "the current day, not complete yet"),
     ("today-7", "a week back"),
     ("today-30", "a month back"),
     ("today-90", "three months back"),
     ("today-365", "a year back"),
 )
 MODE_WORDS = {
-    "append": "Each day is added once and kept. A day that is loaded again replaces itself, so nothing is doubled.",
-    "replace": "Each run loads the whole range anew. Readers see the old rows until the new ones are complete.",
-    "merge": "Each row has a key: a newer version takes the place of an older one.",
+    "append": "Each day is added once and kept. A day that is loaded again replaces its old rows, so nothing is duplicated.",
+    "replace": "Each run loads the whole range again. Readers see the old rows until the new ones are complete.",
+    "merge": "Each row has a key: a newer version replaces an older one.",
 }
 STEPS = (
     ("credentials", "Credentials", ("account",)),
@@ -58,7 +59,7 @@ class Draft:
 
     def __init__(
         self, user: User, given: QueryDict, *, dataset: Dataset | None = None, is_sent: bool = False, now: datetime
-    ):
+    ) -> None:
         """`given` is what the address or the posted form says; `is_sent` where that is to be saved."""
         self.dataset, self.now = dataset, now
         self.accounts = list(Account.objects.of(user).select_related("application").order_by("name"))
@@ -97,7 +98,8 @@ class Draft:
     def shown(self) -> str:
         """Whose questions the page shows; comes back with the answers."""
         words = [self.report.key if self.report else "", str(self.account.pk) if self.account else ""]
-        if self.report and self.report.options != self.answers.proposal.answered.entry.options:
+        answered = self.answers.proposal.answered
+        if self.report and answered and self.report.options != answered.entry.options:
             words.append(",".join(option.name for option in self.report.options))
         return " ".join(words)
 
@@ -106,7 +108,7 @@ class Draft:
         """What is wrong with the report's name in the address."""
         return self.answers.proposal.unread.get("report", "") if self.refused is None else ""
 
-    def groups(self):
+    def groups(self) -> ItemsView[str, list[tuple[Report, str]]]:
         """(group, [(report, who may not have it)]) of the picker."""
         kind = self.account.kind if self.account else None
         groups: dict[str, list[tuple[Report, str]]] = {}
@@ -149,7 +151,7 @@ class Draft:
     @property
     def days_zone(self) -> str:
         """The clock of the report's days."""
-        return window.zone_of(self.report, self.account)
+        return window.zone_of(cast(Report, self.report), self.account)  # asked for only of a report with dates
 
     @property
     def zone(self) -> str:
@@ -178,21 +180,22 @@ class Draft:
 
     @property
     def mode(self) -> str:
-        mode = self.said("mode")
+        mode = str(self.said("mode") or "")
         return mode if mode in MODES else self.report.modes[0] if self.report else MODES[0]
 
     def mode_cards(self) -> Iterator[tuple[str, str, str, str]]:
         """(value, title, explanation, why it cannot be chosen) of each mode."""
         for value in MODES:
-            allowed = self.report is None or value in self.report.modes
-            yield value, Dataset.Mode(value).label, MODE_WORDS[value], "" if allowed else self._why_not(value)
+            why_not = "" if self.report is None or value in self.report.modes else self._why_not(self.report, value)
+            yield value, Dataset.Mode(value).label, MODE_WORDS[value], why_not
 
-    def _why_not(self, mode):
-        if self.report.forced_mode:
-            return f"{self.report.title} is always kept by {self.report.forced_mode}."
-        if mode == "merge" and not self.report.key_columns:
-            return f"{self.report.title} has no sure key to merge by."
-        return f"{self.report.title} cannot be kept this way."
+    @staticmethod
+    def _why_not(report: Report, mode: str) -> str:
+        if report.forced_mode:
+            return f"{report.title} is always kept by {report.forced_mode}."
+        if mode == "merge" and not report.key_columns:
+            return f"{report.title} has no reliable key for a merge."
+        return f"{report.title} does not support this mode."
 
     @property
     def line(self) -> str:
@@ -214,7 +217,7 @@ class Draft:
 
     @property
     def name(self) -> str:
-        return (self.said("name") or "").strip()
+        return str(self.said("name") or "").strip()
 
     @property
     def suggested(self) -> str:
@@ -245,8 +248,8 @@ class Draft:
         for name in sorted(self.form.errors, key=lambda name: order.index(name) if name in order else -1):
             known = name in self.form.fields
             for sentence in self.form.errors[name]:
-                label = self.form[name].label if known else ""
-                yield PLACES.get(name, f"id_{name}") if known else "", label, self._in_short(name, label, sentence)
+                label = str(self.form[name].label) if known else ""
+                yield PLACES.get(name, f"id_{name}") if known else "", label, self._in_short(name, label, str(sentence))
 
     def _in_short(self, name: str, label: str, sentence: str) -> str:
         """The sentence as it follows a link to its question, beside which it stands whole."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime, time
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from connector.catalogue.report import Report
@@ -17,12 +18,13 @@ def days_line(report: Report | None, plan: Forecast | None, start: str, end: str
         return ""
     if not plan.days:
         return "nothing yet"
+    first, last = cast(date, plan.first), cast(date, plan.last)  # which a report with dates has
     start, end = start.strip().lower(), end.strip().lower()
     if end in ("", "yesterday", "today") and not start[:4].isdigit():
         return f"last {plan.days} days" if plan.days != 1 else end or "yesterday"
     if start[:4].isdigit() and end in ("", "yesterday", "today"):
-        return f"since {day_words(plan.first)}"
-    return f"{day_words(plan.first)} – {day_words(plan.last)}"
+        return f"since {day_words(first)}"
+    return f"{day_words(first)} – {day_words(last)}"
 
 
 def day_words(day: date) -> str:
@@ -44,6 +46,6 @@ def next_runs(at: time, zone: str, now: datetime, most: int = 5) -> Iterator[tup
         return
     after = now
     for _ in range(most):
-        after = schedule.next_run("daily", at, zone, after)
+        after = cast(datetime, schedule.next_run("daily", at, zone, after))  # a daily schedule never ends
         local = after.astimezone(local_zone)
         yield local.isoformat(), f"{local:%a} {local.day} {local:%b %H:%M} {local.tzname()}"

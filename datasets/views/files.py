@@ -3,11 +3,14 @@
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from connector.accounts.models import SignedInRequest
 from datasets.backfill.runs import AlreadyRunning
 from datasets.backfill.sources.file import CannotLoad
 from datasets.models import Dataset, UploadedFile
@@ -34,7 +37,7 @@ class UploadForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "POST"])
 @login_required
-def files(request):
+def files(request: SignedInRequest) -> HttpResponse:
     """GET /files – the user's files; POST uploads one."""
     form = UploadForm(request.POST or None, request.FILES or None, label_suffix="")
     if request.method == "POST" and form.is_valid():
@@ -46,15 +49,15 @@ def files(request):
         else:
             messages.success(request, f"{kept.name} was read: {kept.rows:,} rows.")
             return redirect("file", kept.pk)
-    kept = UploadedFile.objects.of(request.user).defer("content")
-    context = {"form": form, "files": kept}
+    mine = UploadedFile.objects.of(request.user).defer("content")
+    context = {"form": form, "files": mine}
     return render(request, "datasets/files.html", context, status=422 if form.errors else 200)
 
 
 @never_cache
 @require_GET
 @login_required
-def file(request, file_id):
+def file(request: SignedInRequest, file_id: int) -> HttpResponse:
     """GET /files/<id> – what was read, and the datasets that can take it."""
     kept = _of(request, file_id)
     context = {
@@ -67,7 +70,7 @@ def file(request, file_id):
 
 @require_POST
 @login_required
-def load(request, file_id):
+def load(request: SignedInRequest, file_id: int) -> HttpResponse:
     """Starts a run that loads the file into one of one's datasets."""
     kept = _of(request, file_id)
     dataset = get_object_or_404(_datasets(request), slug=request.POST.get("dataset", ""))
@@ -91,16 +94,16 @@ def load(request, file_id):
 
 @require_POST
 @login_required
-def delete(request, file_id):
+def delete(request: SignedInRequest, file_id: int) -> HttpResponse:
     kept = _of(request, file_id)
     kept.delete()
     messages.success(request, f"{kept.name} was deleted. Rows loaded from it are kept.")
     return redirect("files")
 
 
-def _of(request, file_id):
+def _of(request: SignedInRequest, file_id: int) -> UploadedFile:
     return get_object_or_404(UploadedFile.objects.of(request.user).defer("content"), pk=file_id)
 
 
-def _datasets(request):
+def _datasets(request: SignedInRequest) -> QuerySet[Dataset]:
     return Dataset.objects.of(request.user).select_related("account").order_by("name")

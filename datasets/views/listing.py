@@ -1,19 +1,23 @@
 """The Data Center: all datasets, what needs attention, search and filters."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Q
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from connector.accounts.models import Account
+from connector.accounts.models import Account, SignedInRequest
 from datasets.access.policies import policy_of
 from datasets.access.tokens import Caller
 from datasets.backfill import facts
 from datasets.models import Dataset
+from datasets.views.find import PageRequest
 
 PER_PAGE = 50
 ATTENTION = ("failed", "partial")
@@ -22,7 +26,7 @@ NAMED = 5  # of those that need attention
 
 @require_GET
 @login_required
-def datasets(request):
+def datasets(request: PageRequest) -> HttpResponse:
     """GET / – also what htmx fetches again while something is loading."""
     mine = Dataset.objects.of(request.user).select_related("account").order_by("name", "pk")
     everything = _with_states(mine.defer("columns"))
@@ -51,13 +55,13 @@ def datasets(request):
     return render(request, "datasets/list.html#table" if request.htmx else "datasets/list.html", context)
 
 
-def _with_states(datasets):
+def _with_states(datasets: Iterable[Dataset]) -> list[dict[str, Any]]:
     datasets = list(datasets)
     states = facts.states_of(datasets)
     return [{"dataset": d, "state": states[d.pk], "report": d.report_title} for d in datasets]
 
 
-def _add_facts(request, rows):
+def _add_facts(request: SignedInRequest, rows: list[dict[str, Any]]) -> None:
     """Days are counted for the rows that are shown, not for all that there are."""
     caller = Caller(request.user)
     known = facts.facts_of({row["dataset"].pk: row["dataset"] for row in rows}.values())
@@ -67,13 +71,13 @@ def _add_facts(request, rows):
         row["rows"] = policy.count(row["dataset"].rows)
 
 
-def _is_meant(row, sought):
+def _is_meant(row: Mapping[str, Any], sought: str) -> bool:
     dataset = row["dataset"]
     places = (dataset.name, dataset.slug, dataset.description, row["report"], dataset.account.name)
     return any(sought in place.casefold() for place in places)
 
 
-def _filters(rows, chosen):
+def _filters(rows: list[dict[str, Any]], chosen: str) -> list[tuple[str, int]]:
     """(state, how many) for the filter links: only states that some dataset is in, and the chosen one."""
     counts = {state: sum(row["state"] == state for row in rows) for state in facts.STATES}
     return [("", len(rows)), *((state, n) for state, n in counts.items() if n or state == chosen)]

@@ -1,8 +1,15 @@
 """What Amazon restated, in words and numbers for people. Pure: the ledger's changes in, what is to be shown out."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+
+from django.db.models import QuerySet
+
+from datasets.models import Change
+from datasets.rows.policy import Policy
+from datasets.rows.snapshot import Snapshot
 
 SHOWN = 12  # the last ones; the API has them all
 
@@ -16,11 +23,11 @@ class Sum:
     after: Decimal | None
 
     @property
-    def by(self):
+    def by(self) -> Decimal:
         return (self.after or Decimal(0)) - (self.before or Decimal(0))
 
     @property
-    def by_words(self):
+    def by_words(self) -> str:
         return f"{'+' if self.by >= 0 else '−'}{abs(self.by):,}"  # a minus sign as wide as the plus
 
 
@@ -34,13 +41,13 @@ class Restated:
     sums: list[Sum]
 
 
-def told(changes, seen):
+def told(changes: QuerySet[Change], seen: Snapshot) -> list[Restated]:
     """The changes of one day, newest first, as far as the dataset's Snapshot lets them be told."""
     titles = {column["name"]: column["title"] for column in seen.columns}
     return [_told(change, titles, seen.policy) for change in changes.order_by("-pk")[:SHOWN]]
 
 
-def _told(change, titles, policy):
+def _told(change: Change, titles: Mapping[str, str], policy: Policy) -> Restated:
     sums = [
         Sum(titles.get(name) or name, _number(before), _number(after))
         for name, before, after in policy.differences(change)
@@ -51,7 +58,7 @@ def _told(change, titles, policy):
     return Restated(change.seen_at, change.run_id, words, sums)
 
 
-def _words(before, after, sums):
+def _words(before: int, after: int, sums: Sequence[Sum]) -> str:
     if before == after:
         rows = f"Still {before:,} {'row' if before == 1 else 'rows'}"
         return f"{rows}, with different sums." if sums else f"{rows}, with the same sums: only text values changed."
@@ -59,5 +66,5 @@ def _words(before, after, sums):
     return f"{before:,} {'row' if before == 1 else 'rows'} became {after:,}: {abs(more):,} {'more' if more > 0 else 'fewer'}."
 
 
-def _number(text):
+def _number(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)

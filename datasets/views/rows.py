@@ -1,16 +1,20 @@
 """The Data tab: a page of rows, with the same filters and order that the API takes."""
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 from psycopg import errors
 
+from connector.accounts.models import SignedInRequest
 from datasets.problems import Problem
 from datasets.rows import cursors, query
 from datasets.rows.page import Page
 from datasets.rows.pool import PAGE_SECONDS, pool
+from datasets.rows.snapshot import Snapshot
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
@@ -32,7 +36,7 @@ OPERATORS = (
 
 @require_GET
 @login_required
-def data(request, slug):
+def data(request: SignedInRequest, slug: str) -> HttpResponse:
     """GET /datasets/<slug>/data?<filters and controls of rows.json>"""
     dataset = find_dataset(request, slug)
     if "column" in request.GET:
@@ -69,7 +73,7 @@ def data(request, slug):
     return render(request, "datasets/dataset_data.html", context, status=422 if problem else 200)
 
 
-def _read(seen, asked):
+def _read(seen: Snapshot, asked: Sequence[tuple[str, str]]) -> Page:
     given = dict(asked)
     pairs = list(asked)
     if "_sort" not in given:
@@ -83,7 +87,7 @@ def _read(seen, asked):
         return Page(connection, seen.dataset, seen.policy, pairs, position, seen.now, as_json=False)
 
 
-def _heads(page, kept):
+def _heads(page: Page, kept: Sequence[tuple[str, str]]) -> list[tuple[str, str, str, str]]:
     """(name, type, how it is sorted, the query that sorts by it) of each column."""
     now = {one.column: "descending" if one.descending else "ascending" for one in page.query.sort[:1]}
     rest = [(name, value) for name, value in kept if name != "_sort"]
@@ -94,7 +98,7 @@ def _heads(page, kept):
     return heads
 
 
-def _with_filter(request):
+def _with_filter(request: SignedInRequest) -> str:
     """The address with what the filter form said, in the words that the API takes."""
     given = request.GET.copy()
     column, operator, value = given.pop("column")[-1], given.pop("op", [""])[-1], given.pop("value", [""])[-1]
@@ -104,12 +108,12 @@ def _with_filter(request):
     return f"{request.path}?{given.urlencode()}"
 
 
-def _said(name):
+def _said(name: str) -> str:
     column, _, operator = name.partition("__")
     return f"{column} {dict(OPERATORS).get(operator, operator)}"
 
 
-def _without(pairs, one):
+def _without(pairs: Sequence[tuple[str, str]], one: tuple[str, str]) -> str:
     rest = list(pairs)
     rest.remove(one)
     return urlencode(rest)

@@ -1,22 +1,25 @@
-"""The run page: what is going on, how far it is, and when something failed, what that means and what to do."""
+"""The run page: what is happening, how far it is, and after a failure what it means and what to do."""
 
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Case, Count, When
+from django.db.models import Case, Count, QuerySet, When
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from connector.accounts.models import Account
+from connector.catalogue.report import Report
 from datasets.backfill import facts, forecast, tracing
 from datasets.backfill.sources import index
 from datasets.calendar import written
 from datasets.models import Dataset, Day, Request, Run
 from datasets.views import calendar
-from datasets.views.find import find_run, look
+from datasets.views.find import PageRequest, find_run, look
 
-BY_HAND = "Nothing by itself: this dataset runs by hand."
+BY_HAND = "Nothing automatically: this dataset has no schedule."
 GIVEN_UP = "Given up"
 MOST_DAYS = 50
 MOST_REQUESTS = 20
@@ -24,7 +27,7 @@ MOST_REQUESTS = 20
 
 @require_GET
 @login_required
-def run(request, run_id):
+def run(request: PageRequest, run_id: int) -> HttpResponse:
     """GET /runs/<id> – also what htmx fetches again while the run is open."""
     run = find_run(request, run_id)
     dataset = run.dataset
@@ -53,7 +56,7 @@ def run(request, run_id):
     return render(request, "datasets/run.html#live" if request.htmx else "datasets/run.html", context)
 
 
-def _requests(run):
+def _requests(run: Run) -> QuerySet[Request]:
     """What this run asked of Amazon; requests that an earlier run left open are taken over by the next."""
     found = Request.objects.filter(dataset=run.dataset_id, generation=run.generation)
     if run.is_open:
@@ -61,7 +64,7 @@ def _requests(run):
     return found.filter(created_at__gte=run.queued_at, created_at__lte=run.ended_at)
 
 
-def _phases(run, requests, report):
+def _phases(run: Run, requests: QuerySet[Request], report: Report | None) -> list[tuple[str, str, int]]:
     """(key, words, how many requests are there now) along the way of a request."""
     kind = Request.FILE if run.trigger == Run.Trigger.FILE else report.source.kind if report else ""
     counts = dict(requests.order_by().values_list("state").annotate(Count("pk")))
@@ -70,18 +73,18 @@ def _phases(run, requests, report):
     return [*found, ("failed", GIVEN_UP, given_up)] if given_up else found
 
 
-def _where(request):
-    """In which phase a request is, for people."""
+def _where(request: Request) -> str:
+    """The phase of a request, for display."""
     if request.state == Request.State.FAILED:
         return GIVEN_UP
     words = {phase.state: phase.words for phase in index.phases(request.kind)}
     return words.get(request.state, request.get_state_display())
 
 
-def sentence(run, done, failed, report):
+def sentence(run: Run, done: int, failed: int, report: Report | None) -> str:
     """The run's state in a sentence."""
     if run.cancel_requested and run.is_open:
-        return "It stops as soon as the day in hand is over. What is in stays."
+        return "It stops after the current day. Days already loaded are kept."
     if run.state == Run.State.QUEUED and not run.started_at:
         return "Waiting for a free worker. This usually takes a few seconds."
     if run.state in (Run.State.FAILED, Run.State.PARTIAL):
@@ -104,7 +107,7 @@ def sentence(run, done, failed, report):
 
 @dataclass(frozen=True)
 class Trouble:
-    """The four things a person wants to know when a run did not bring in everything."""
+    """The four things a user needs to know when a run did not load everything."""
 
     happened: str
     means: str
@@ -114,21 +117,22 @@ class Trouble:
     may_run: bool = True
 
 
-def trouble(run, failed):
+def trouble(run: Run, failed: int) -> Trouble:
     dataset, account = run.dataset, run.dataset.account
     links = []
     may_run = account.works and not Run.objects.filter(dataset=dataset).open().exists()
     if run.trigger == Run.Trigger.FILE:  # whatever the account's state: Amazon is not asked
-        can_do, may_run = "Look at the reason given for each day, mend the file, upload it again and load it.", False
+        can_do, may_run = "Check the reason given for each day, correct the file, upload it again and load it.", False
         links.append(("Go to Files", reverse("files")))
     elif account.needs_consent:
-        can_do = f"Authorise {account.name} again at Amazon. The dataset then goes on where it stopped."
+        can_do = f"Re-authorise {account.name} at Amazon. The dataset then continues where it stopped."
         links.append((f"Re-authorise {account.name}", reverse("account-reauthorize", args=[account.pk])))
     elif account.works and (countries := tracing.left_out(run)):
         can_do = (
-            f"See in {'Seller' if account.is_seller else 'Vendor'} Central whether the account sells in "
-            f"{tracing.listed(countries)} and may be read there by this application, then authorise {account.name} again or "
-            "test its connection: the next run asks once more. Or leave it out of the dataset's marketplaces."
+            f"Check in {'Seller' if account.is_seller else 'Vendor'} Central that the account sells in "
+            f"{tracing.listed(countries)} and that this application may read it there. Then re-authorise "
+            f"{account.name} or test its connection, and the next run asks again. Or remove the marketplace from the "
+            "dataset's marketplaces."
         )
         links.append((f"Re-authorise {account.name}", reverse("account-reauthorize", args=[account.pk])))
         links.append((f"Open {account.name}", reverse("account", args=[account.pk])))
@@ -137,18 +141,18 @@ def trouble(run, failed):
         can_do = account.application.cure
         links.append(("Go to Accounts", reverse("accounts")))
     else:
-        can_do = "Run it again now, or look at the reason given for each day. If Amazon refuses the request itself, change the dataset."
+        can_do = "Run it again now, or check the reason given for each day. If Amazon refuses the request itself, edit the dataset."
         links.append(("Edit the dataset", reverse("dataset-edit", args=[dataset.slug])))
     return Trouble(run.message, _means(run, failed), _next(run, dataset, account, failed), can_do, links, may_run)
 
 
-def _means(run, failed):
+def _means(run: Run, failed: int) -> str:
     dataset = run.dataset
-    kept = "Everything that was loaded before stays and can be read."
+    kept = "Everything loaded before is kept and can be used."
     if countries := tracing.left_out(run):
-        kept += f" The days name what they lack: {tracing.listed(countries)}."
+        kept += f" The days are missing these marketplaces: {tracing.listed(countries)}."
     if dataset.mode == Dataset.Mode.REPLACE and run.generation > dataset.generation:
-        kept = "Readers see the rows of the last complete run: a replace shows nothing half done."
+        kept = "Readers see the rows of the last complete run: a replace never shows an incomplete range."
         if countries:
             kept += f" This run is without {tracing.listed(countries)}."
     if not failed:
@@ -159,33 +163,33 @@ def _means(run, failed):
         more = f" and {failed - len(missing):,} more" if failed > len(missing) else ""
         return f"{kept} Missing: {named}{more}."
     if run.days.filter(state__in=Day.IN, again=True).exists():
-        return f"{kept} The days whose second reading failed keep the rows of the first."
-    return f"{kept} Later runs have taken up the days that failed in this one."
+        return f"{kept} Days that could not be loaded a second time keep their earlier rows."
+    return f"{kept} Later runs have taken over the days that failed in this one."
 
 
-def _next(run, dataset, account, failed):
+def _next(run: Run, dataset: Dataset, account: Account, failed: int) -> str:
     if run.trigger == Run.Trigger.FILE:
-        return "Nothing by itself: the rows of these days come from a file, which a person loads."
+        return "Nothing automatically: the rows of these days come from a file, which must be loaded by hand."
     if not account.works:
-        return "Nothing until the account works again: asking Amazon would be refused."
+        return "Nothing until the account works again: Amazon would refuse every request."
     if dataset.paused:
-        return "Nothing: the dataset is paused. Resume it, and its schedule holds again."
+        return "Nothing: the dataset is paused. Resume it to activate its schedule again."
     now, planned = timezone.now(), dataset.next_run_at
     due = calendar.first_try(dataset, run.days.waiting(now), now)
     if not failed and (countries := tracing.left_out(run)):
         if not planned:
-            return f"{BY_HAND} Its runs ask for {tracing.listed(countries)} again, once a day at the most."
+            return f"{BY_HAND} Its runs ask for {tracing.listed(countries)} again, at most once a day."
         return (
-            f"The scheduled runs ask for {tracing.listed(countries)} again, once a day at the most. The next one is planned for "
-            f"{written(planned)}."
+            f"The scheduled runs ask for {tracing.listed(countries)} again, at most once a day. The next one is "
+            f"planned for {written(planned)}."
         )
     if planned and due and due > planned:
         return (
-            f"The missing days wait, the longer the more often they have failed: the first scheduled run after {written(due)} "
-            f"asks for them again. New days come in meanwhile, the next ones with the run that is planned for {written(planned)}."
+            f"The missing days wait, longer after each failure: the first scheduled run after {written(due)} requests "
+            f"them again. New days are loaded in the meantime, the next ones by the run planned for {written(planned)}."
         )
     if planned:
-        return f"The next scheduled run asks for the missing days again. It is planned for {written(planned)}."
+        return f"The next scheduled run requests the missing days again. It is planned for {written(planned)}."
     if due:
-        return f"{BY_HAND} Run now asks for the missing days at once; a run that a script starts does so after {written(due)}."
-    return f"{BY_HAND} The next run asks for the missing days again."
+        return f"{BY_HAND} Run now requests the missing days immediately; a run started by a script does so after {written(due)}."
+    return f"{BY_HAND} The next run requests the missing days again."

@@ -5,8 +5,10 @@ where CSV is read the lines say each column's type, from the columns that the re
 the page and runs them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from datasets.rows.snapshot import Snapshot
 
 DUCKDB = {"bigint": "BIGINT", "boolean": "BOOLEAN", "date": "DATE", "timestamptz": "TIMESTAMPTZ"}  # others: VARCHAR
 WIDTH = 100  # letters of a line
@@ -33,7 +35,7 @@ class Ground:
     odata: str
     columns: tuple[dict, ...]
 
-    def names(self, *types):
+    def names(self, *types: str) -> list[str]:
         return [column["name"] for column in self.columns if column["type"] in types]
 
 
@@ -46,11 +48,11 @@ class Program:
     about: str
     lines: Callable[[Ground], str]
 
-    def of(self, ground):
+    def of(self, ground: Ground) -> Snippet:
         return Snippet(self.key, self.title, self.about, self.lines(ground))
 
 
-def snippets(seen, *, export, host, odata):
+def snippets(seen: Snapshot, *, export: str, host: str, odata: str) -> list[Snippet]:
     """The Snippets of a dataset's Snapshot, in the order of the page: the lines name the columns that the reader sees."""
     ground = Ground(seen.slug, export, host, odata, seen.columns)
     return [program.of(ground) for program in PROGRAMS]
@@ -61,7 +63,7 @@ def snippets(seen, *, export, host, odata):
 ASKED = """storage_options={"Authorization": f"Bearer {os.environ['BACKHAUL_TOKEN']}"}"""
 
 
-def _pandas(ground):
+def _pandas(ground: Ground) -> str:
     return f"""import os
 import pandas as pd
 
@@ -72,7 +74,7 @@ rows = pd.read_parquet(
 )"""
 
 
-def _pandas_csv(ground):
+def _pandas_csv(ground: Ground) -> str:
     types = {column["name"]: PANDAS[column["type"]] for column in ground.columns if column["type"] in PANDAS}
     parts = [
         f"""import os
@@ -102,7 +104,7 @@ rows = pd.read_csv(
     return "\n".join(parts)
 
 
-def _polars(ground):
+def _polars(ground: Ground) -> str:
     return f"""import os
 from urllib.request import Request, urlopen
 import polars as pl
@@ -111,14 +113,14 @@ asked = Request("{ground.export}.parquet", headers={{"Authorization": f"Bearer {
 rows = pl.read_parquet(urlopen(asked).read())"""
 
 
-def _listed(values):
+def _listed(values: Sequence[str] | Mapping[str, str]) -> str:
     """A list or a dict as Python writes it, in lines that fit the page."""
     if isinstance(values, dict):
         return "{" + _wrapped([f'"{name}": "{value}"' for name, value in values.items()]) + "}"
     return "[" + _wrapped([f'"{name}"' for name in values]) + "]"
 
 
-def _wrapped(items, indent="    "):
+def _wrapped(items: Sequence[str], indent: str = "    ") -> str:
     """The items separated by commas, as many to a line as fit."""
     lines = [""]
     for item in items:
@@ -132,7 +134,7 @@ def _wrapped(items, indent="    "):
 # The others
 
 
-def _curl(ground):
+def _curl(ground: Ground) -> str:
     ask = 'curl -fsS --compressed -H "Authorization: Bearer $BACKHAUL_TOKEN"'
     return f"""# with its types
 {ask} \\
@@ -147,7 +149,7 @@ def _curl(ground):
   -o {ground.slug}_30_days.csv "{ground.export}.csv?_day__gte=today-30\""""
 
 
-def _duckdb(ground):
+def _duckdb(ground: Ground) -> str:
     columns = _wrapped([f"'{each['name']}': '{DUCKDB.get(each['type'], 'VARCHAR')}'" for each in ground.columns], "  ")
     return f"""CREATE SECRET backhaul (TYPE http, BEARER_TOKEN 'bh_…', SCOPE '{ground.host}');
 SELECT * FROM read_csv('{ground.export}.csv',
@@ -155,7 +157,7 @@ SELECT * FROM read_csv('{ground.export}.csv',
   columns = {{{columns}}});"""
 
 
-def _power_query(ground):
+def _power_query(ground: Ground) -> str:
     return f"""let
     Source = OData.Feed("{ground.odata}", null, [Implementation = "2.0"]),
     Rows = Source{{[Name = "{ground.slug}"]}}[Data]
@@ -163,15 +165,15 @@ in
     Rows"""
 
 
-def _tableau(ground):
+def _tableau(ground: Ground) -> str:
     return f"{ground.odata}{ground.slug}"
 
 
-def _sheets(ground):
+def _sheets(ground: Ground) -> str:
     return f'=IMPORTDATA("{ground.export}.csv?_safe=1&token=bh_link_…")'
 
 
-def _r(ground):
+def _r(ground: Ground) -> str:
     return f"""token <- Sys.getenv("BACKHAUL_TOKEN")
 rows <- read.csv(
   url("{ground.export}.csv", encoding = "UTF-8", headers = c(Authorization = paste("Bearer", token))),

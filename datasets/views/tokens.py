@@ -1,15 +1,19 @@
 """The Tokens page: make an access token, which is shown once, see how each is used, revoke it."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from connector.accounts.models import SignedInRequest, User
 from datasets.access import tokens as access
 from datasets.models import AccessToken, Dataset
 
@@ -35,15 +39,15 @@ class TokenForm(forms.Form):
     )
     life = forms.ChoiceField(label="Works for", choices=LIVES, initial="365")
 
-    def __init__(self, *arguments, user, **named):
-        super().__init__(*arguments, label_suffix="", **named)
-        self.fields["dataset"].queryset = Dataset.objects.of(user).order_by("name")
+    def __init__(self, *arguments: Any, user: User, **named: Any) -> None:
+        super().__init__(*arguments, **named | {"label_suffix": ""})
+        cast(forms.ModelChoiceField, self.fields["dataset"]).queryset = Dataset.objects.of(user).order_by("name")
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
 @login_required
-def tokens(request):
+def tokens(request: SignedInRequest) -> HttpResponse:
     form = TokenForm(request.POST or None, user=request.user)
     made = text = None
     if request.method == "POST" and form.is_valid():
@@ -59,20 +63,20 @@ def tokens(request):
 
 @require_POST
 @login_required
-def revoke(request, token_id):
+def revoke(request: SignedInRequest, token_id: str) -> HttpResponse:
     token = get_object_or_404(AccessToken, owner=request.user, token_id=token_id)
     access.revoke(token)
     messages.success(request, f"{token.name} was revoked: it no longer gives access. Other tokens keep working.")
     return redirect("tokens")
 
 
-def _shown(tokens, now):
+def _shown(tokens: Iterable[AccessToken], now: datetime) -> list[dict[str, Any]]:
     """The tokens with the state they are in, those that work first."""
     rows = [{"token": token, "state": state_of(token, now), "may": access.words_of(token.scopes)} for token in tokens]
     return sorted(rows, key=lambda row: row["state"] != "active")
 
 
-def state_of(token, now):
+def state_of(token: AccessToken, now: datetime) -> str:
     if token.revoked_at is not None:
         return "revoked"
     return "expired" if token.expires_at is not None and token.expires_at <= now else "active"

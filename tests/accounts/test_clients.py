@@ -262,7 +262,7 @@ def test_a_person_who_checks_is_told_at_once(account, amazon, a_minute):
 
     [finding] = checkup.examine(account)
 
-    assert not finding.good and "consent was withdrawn" in finding.sentence
+    assert not finding.good and "consent may have been withdrawn" in finding.sentence
     assert Account.objects.get().needs_consent
 
     amazon.control("/simulator/restore", {"selling_partner_id": "A2DEMOSELLER01"})

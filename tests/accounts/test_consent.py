@@ -219,7 +219,7 @@ def test_a_used_state_is_refused(browser, amazon):
     state = browser.state()
     browser.come_back(state)
 
-    assert refused(browser.come_back(state), "has been used already")
+    assert refused(browser.come_back(state), "has already been used")
     assert Account.objects.count() == 1
     assert calls(amazon) == 1
 
@@ -243,7 +243,7 @@ def test_a_state_of_another_browser_is_refused(browser, alice, amazon, nothing_s
 def test_a_state_of_another_user_is_refused(browser, bob, amazon):
     state = browser.state()
 
-    assert refused(browser_of(bob, amazon).come_back(state), "begun by somebody else")
+    assert refused(browser_of(bob, amazon).come_back(state), "started by someone else")
     assert calls(amazon) == 0
     assert browser.come_back(state).status_code == 302  # and it is still good for the one who began
 
@@ -259,7 +259,7 @@ def test_a_state_after_signing_out_and_in_again_is_refused(browser, alice, nothi
 def test_coming_back_signed_out_saves_nothing(browser, amazon, nothing_saved):
     state = browser.state()
 
-    assert refused(Browser(Client(), amazon).come_back(state), "Nobody is signed in")
+    assert refused(Browser(Client(), amazon).come_back(state), "You are no longer signed in")
     assert calls(amazon) == 0
 
 
@@ -268,7 +268,7 @@ def test_an_incomplete_answer_is_refused(browser, missing, amazon, nothing_saved
     answer = {"state": browser.state()} | browser.consent()
     del answer[missing]
 
-    assert refused(browser.http.get(reverse("account-callback"), answer), "came back incomplete")
+    assert refused(browser.http.get(reverse("account-callback"), answer), "answer is incomplete")
     assert calls(amazon) == 0
 
 
@@ -276,7 +276,7 @@ def test_an_incomplete_answer_is_refused(browser, missing, amazon, nothing_saved
 def test_a_strange_seller_id_is_refused(browser, partner, amazon, nothing_saved):
     answer = browser.consent() | {"selling_partner_id": partner}
 
-    assert refused(browser.come_back(browser.state(), **answer), "a form that Amazon does not use")
+    assert refused(browser.come_back(browser.state(), **answer), "an unexpected form")
 
 
 @pytest.mark.parametrize("code", ["unknown", "\x00", "ü" * 50, "a" * 5000])
@@ -290,8 +290,8 @@ def test_a_code_is_not_tried_again_when_amazon_is_out_of_order(browser, amazon, 
     amazon.control("/simulator/faults", {"operation": "token", "kind": "500", "count": 1})
     state, answer = browser.state(), browser.consent()
 
-    assert refused(browser.come_back(state, **answer), "could not be reached or is out of order")
-    assert refused(browser.come_back(state, **answer), "has been used already")
+    assert refused(browser.come_back(state, **answer), "could not be reached or is not working")
+    assert refused(browser.come_back(state, **answer), "has already been used")
     assert calls(amazon) == 1
 
 
@@ -328,7 +328,7 @@ def test_the_callback_has_no_say_in_application_or_region(browser, alice, amazon
         browser.state(), **code, region="EU", application_id="amzn1.sp.solution.other", client_id="other"
     )
 
-    assert refused(response, "did not take the code")
+    assert refused(response, "did not accept the code")
     assert [call["client_id"] for call in requests(amazon)] == [applications.default().client_id]
     assert not Account.objects.exists()
 

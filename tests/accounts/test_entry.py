@@ -122,7 +122,7 @@ def test_the_sixth_try_has_to_wait_even_with_the_right_password(client, alice):
 
     assert response.status_code == 429
     assert 0 < int(response["Retry-After"]) <= 901
-    assert "Nothing is locked for good" in response.content.decode()
+    assert "The account is not locked" in response.content.decode()
     assert not signed_in(client)
 
 

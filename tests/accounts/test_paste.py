@@ -80,7 +80,7 @@ def test_marketplaces_given_are_kept_when_amazon_cannot_list_them(alice, amazon,
 def test_a_token_that_amazon_refuses_is_not_saved(alice, amazon):
     errors = errors_of(alice, refresh_token="Atzr|withdrawn")
 
-    assert "Amazon does not take this refresh token" in errors["refresh_token"]
+    assert "Amazon does not accept this refresh token" in errors["refresh_token"]
 
 
 def test_a_token_is_kept_unchecked_while_amazon_cannot_be_reached(alice, amazon, settings):
@@ -88,7 +88,7 @@ def test_a_token_is_kept_unchecked_while_amazon_cannot_be_reached(alice, amazon,
 
     account = paste(alice)
 
-    assert account.message.startswith("Not yet checked")
+    assert account.message.startswith("Not checked yet")
     assert account.works
 
 
@@ -327,6 +327,6 @@ def test_a_new_token_that_amazon_refuses_changes_nothing(browser, account):
     response = browser.http.post(reverse("account-reauthorize", args=[account.pk]), {"refresh_token": "Atzr|wrong"})
 
     again = Account.objects.get()
-    assert "Amazon does not take this refresh token" in response.content.decode()
+    assert "Amazon does not accept this refresh token" in response.content.decode()
     assert again.refresh_token == SELLER_TOKEN
     assert again.needs_consent

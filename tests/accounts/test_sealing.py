@@ -160,7 +160,7 @@ def test_rotation_seals_everything_with_the_newest_key(application, account_like
 
     assert Application.objects.get(pk=application.pk).client_secret == CANARY
     assert Account.objects.get(pk=account_like.pk).refresh_token == CANARY
-    assert "2 secrets sealed anew" in capsys.readouterr().out
+    assert "2 secrets sealed again" in capsys.readouterr().out
 
 
 def test_rotation_stopped_at_any_row_leaves_all_readable_and_goes_on(alice, settings, monkeypatch):

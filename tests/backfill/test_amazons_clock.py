@@ -82,7 +82,7 @@ def test_once_the_difference_is_known_nothing_is_refused(make_dataset, fill, beh
 
 
 def test_a_report_lost_on_the_way_is_found_by_amazons_time(make_dataset, amazon):
-    """It was made ten minutes ago by Amazon's clock, and this very moment by ours."""
+    """It was made ten minutes ago by Amazon's clock, and this exact moment by ours."""
     amazon.control("/simulator/clock", {"advance": -600})
     amazon.control("/simulator/faults", {"operation": "createReport", "kind": "no_answer", "count": 1})
     amazon.control("/simulator/faults", {"operation": "getReports", "kind": "503", "count": 1})
@@ -180,7 +180,7 @@ def test_doctor_names_the_difference_with_effect_and_fix(make_dataset, fill, beh
 
     assert line.startswith("FIX ")
     assert "150 seconds behind this installation's" in line.replace("149 s", "150 s").replace("151 s", "150 s")
-    assert "newest rows come that much later" in line and "NTP" in line
+    assert "newest rows arrive that much later" in line and "NTP" in line
 
 
 def test_a_refusal_that_speaks_of_time_names_the_difference(make_dataset, fill, behind):

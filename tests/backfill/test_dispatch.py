@@ -215,7 +215,7 @@ def test_a_request_that_kills_three_workers_is_set_aside_and_says_so(run):
     day.refresh_from_db()
     request.refresh_from_db()
     assert (day.state, request.state) == ("failed", "failed")
-    assert "died three times" in day.message
+    assert "crashed three times" in day.message
     assert retries.LATER in day.message
 
 
@@ -287,7 +287,7 @@ def test_a_tick_whose_line_to_the_database_breaks_leaves_the_rest_to_the_next_on
         tasks.tick()
 
     [line] = [record for record in caplog.records if record.name == "connector.database.away"]
-    assert "the tick: the database was away" in line.getMessage() and line.exc_info is None
+    assert "the tick: the database was unavailable" in line.getMessage() and line.exc_info is None
     assert not dataset.runs.exists()
     tasks.tick()
     assert dataset.runs.get().trigger == "schedule"

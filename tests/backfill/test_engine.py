@@ -495,7 +495,7 @@ def test_a_run_of_a_report_that_the_catalogue_has_dropped_says_so(make_dataset, 
 
     assert run.state == "failed"
     assert run.message.startswith(
-        "There is no report 'order_detail'. The nearest one is 'order_details'. What is in stays."
+        "There is no report 'order_detail'. The nearest one is 'order_details'. Loaded rows are kept."
     )
 
 

@@ -141,7 +141,7 @@ def test_the_newest_days_of_a_dataset_go_before_the_history_of_others(shared, ma
     assert [kind for kind, _ in asked] == [TYPES[1]]
 
 
-# What is said of it beforehand
+# What is said of it in advance
 
 
 def test_the_forecast_knows_what_is_left_in_the_bucket(shared, settings):

@@ -265,7 +265,7 @@ def test_a_document_of_another_marketplace_is_no_empty_one(of_type, fill, simula
 @pytest.mark.parametrize(
     ("report_type", "said", "words"),
     [
-        (FLAT, {"reportId": "1"}, "told of another one: 1"),
+        (FLAT, {"reportId": "1"}, "answered about another one: 1"),
         (FLAT, {"reportType": "GET_OTHER"}, "its reportType is GET_OTHER"),
         (FLAT, {"marketplaceIds": ["A2EUQ1WTGCTBG2"]}, "its marketplaceIds is A2EUQ1WTGCTBG2"),
         (FLAT, {"dataStartTime": "2001-01-01T00:00:00Z"}, "its dataStartTime is 2001-01-01T00:00:00Z"),
@@ -341,10 +341,7 @@ def test_rows_from_other_days_are_counted_and_said(of_type, fill, check, simulat
     assert states(dataset)[day_before(4)] == "empty"
     stray = Request.objects.get(dataset=dataset, strays=1)
     assert stray.last_day >= day_before(4) >= stray.first_day
-    assert (
-        "1 row is of days that Amazon was not asked for here"
-        in Day.objects.get(dataset=dataset, day=day_before(4)).message
-    )
+    assert "1 row is of days outside this request" in Day.objects.get(dataset=dataset, day=day_before(4)).message
 
 
 class TestAFileOfAnotherCountry:

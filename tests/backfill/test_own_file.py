@@ -11,6 +11,9 @@ from connector.spapi import documents
 from datasets.backfill import land, lifecycle
 from datasets.backfill.sources.file import CannotLoad
 from datasets.backfill.span import asked_for
+from datasets.definition import checks
+from datasets.definition.definition import Definition, InvalidDefinition
+from datasets.definition.payload import read_payload
 from datasets.models import Day, Run
 from datasets.storage import columns
 from datasets.uploads import keeping, loading
@@ -86,7 +89,7 @@ def test_older_days_come_in_from_the_file_and_stay_as_newer_ones_do(alice, simul
     assert fill(recent).state == Run.State.SUCCEEDED
     assert rows(check(recent), *days) == rows(check(older), *days)
     with pytest.raises(
-        CannotLoad, match=r"of orders.txt \(.*\) are in Made already, or it loads them from Amazon by itself"
+        CannotLoad, match=r"of orders.txt \(.*\) are already in Made, or it loads them from Amazon itself"
     ):
         loading.load(recent, kept, alice, now=NOW())
     assert not recent.runs.open().exists()
@@ -139,16 +142,14 @@ def test_a_run_whose_file_is_deleted_says_so(alice, older, recent):
 
 
 def test_a_file_without_the_days_column_is_refused_with_its_name(alice, recent):
-    with pytest.raises(
-        CannotLoad, match="orders.txt has no column purchase-date, which says to which day a row belongs"
-    ):
+    with pytest.raises(CannotLoad, match="orders.txt has no column purchase-date, which gives the day of each row"):
         loading.load(recent, upload(alice, b"amazon-order-id\tsku\n1\tA\n"), alice, now=NOW())
 
 
 def test_a_row_without_a_day_is_refused_and_nothing_is_loaded(alice, recent):
     content = b"amazon-order-id\tpurchase-date\n1\t2024-05-05T10:00:00+00:00\n2\tlast week\n"
 
-    with pytest.raises(CannotLoad, match="orders.txt has rows whose purchase-date is 'last week', which is no date"):
+    with pytest.raises(CannotLoad, match="orders.txt has rows whose purchase-date is 'last week', which is not a date"):
         loading.load(recent, upload(alice, content), alice, now=NOW())
     assert not recent.days.filter(day__year=2024).exists()
 
@@ -157,7 +158,7 @@ def test_a_replace_takes_no_file(alice, make_dataset):
     dataset = make_dataset("create_and_download_report", options=FLAT_FILE, mode="replace")
 
     assert not loading.takes_files(dataset)
-    with pytest.raises(CannotLoad, match=r"Made does not accept files: it is a replace.* in the mode append, and load"):
+    with pytest.raises(CannotLoad, match=r"Made does not accept files: it is a replace.* in append mode and load"):
         loading.load(dataset, upload(alice, b"purchase-date\n2024-05-05\n"), alice, now=NOW())
 
 
@@ -166,7 +167,7 @@ def test_a_report_of_pages_takes_no_file(alice, make_dataset):
 
     assert not loading.takes_files(dataset)
     with pytest.raises(
-        CannotLoad, match="Made does not accept files: only flat-file reports .*, and Order Details.* is none."
+        CannotLoad, match="Made does not accept files: only flat-file reports .*, and Order Details.* is not one."
     ):
         loading.load(dataset, upload(alice, b"purchase-date\n2024-05-05\n"), alice, now=NOW())
 
@@ -202,12 +203,26 @@ def test_a_failed_day_of_a_file_promises_no_next_try(alice, recent, fill):
     """No run loads a file again by itself; its days waited for a next try that never came."""
     run = spoiled(alice, recent)
 
+    assert run.message.startswith(
+        "1 of 1 days could not be loaded; no run loads a file by itself, so fix it and load it again."
+    )
     failed = recent.days.get(day=day_before(40))
     assert (failed.state, failed.attempts, failed.not_before) == ("failed", 1, None)
     assert not asked_for(recent, NOW())(failed)
     assert fill(recent).state == "succeeded"
     failed.refresh_from_db()
     assert (failed.state, failed.attempts, failed.run_id) == ("failed", 1, run.pk)
+
+
+def test_a_dataset_with_days_of_files_cannot_become_a_replace(alice, older, recent):
+    """The next replace dropped them, and called that a success."""
+    _, run = load(recent, upload(alice, raw_file(older)), alice)
+    assert run.state == "succeeded", run.message
+
+    with pytest.raises(InvalidDefinition) as refused:
+        checks.check(read_payload(alice, {"mode": "replace"}, Definition.of(recent)), dataset=recent, now=NOW())
+
+    assert refused.value.errors == {"mode": [checks.ROWS_OF_FILES]}
 
 
 def test_a_failed_day_of_a_file_is_amazons_once_the_datasets_dates_reach_it(alice, recent, fill):
@@ -230,6 +245,20 @@ def test_rows_of_a_file_that_another_run_lands_are_the_files(alice, older, recen
 
     days = recent.days.filter(day__in=(day_before(4), day_before(3)), rows__gt=0)
     assert days.count() == started.days and set(days.values_list("from_file", flat=True)) == {True}
+
+
+def test_what_is_odd_about_a_file_is_said_of_the_file(alice, recent):
+    """It was said of Amazon's file, and of days that Amazon was not asked for."""
+    days = [day_before(41), day_before(40), day_before(1)]
+    lines = [f"{n}\t{day}T20:00:00+00:00" for n, day in enumerate(days)]
+    content = "\n".join(["amazon-order-id\tpurchase-date", *lines]).encode()
+
+    _, run = load(recent, upload(alice, content), alice)
+
+    assert run.state == "succeeded", run.message
+    told = recent.days.get(day=day_before(40)).message
+    assert "The uploaded file has no " in told and "Amazon's file" not in told
+    assert "of days that are already loaded or that Amazon provides" in told and "outside this request" not in told
 
 
 def test_a_value_that_would_make_a_column_text_is_refused_and_nothing_is_loaded(alice, recent):

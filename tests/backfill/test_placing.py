@@ -60,7 +60,7 @@ def test_rows_that_are_all_of_other_days_leave_a_doubt(place):
 
 def test_a_row_of_another_day_beside_others_leaves_none_and_is_told(place):
     assert place(STRAY, INSIDE).doubt(0, has_rows=True) == ""
-    assert "1 row is of days that Amazon was not asked for here" in place(STRAY, INSIDE).notes()[0]
+    assert "1 row is of days outside this request" in place(STRAY, INSIDE).notes()[0]
 
 
 def test_rows_of_days_that_somebody_else_has_leave_none(place):

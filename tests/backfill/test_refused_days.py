@@ -31,7 +31,7 @@ def spoil(dataset, spoiled):
 @pytest.mark.parametrize(
     ("spoiled", "said"),
     [
-        (lambda order: [order | {"salesChannel": {"marketplaceName": "Elsewhere"}}], "Choose append"),
+        (lambda order: [order | {"salesChannel": {"marketplaceName": "Elsewhere"}}], "Use append"),
         (
             lambda order: [order | {"orderId": "".join(chr(0x100 + number) for number in range(9000))}],
             "too long for a key",

@@ -9,7 +9,9 @@ from connector.accounts import checkup
 from connector.accounts.models import FirstLook, RefusedMarketplace
 from connector.database.clock import database_now
 from datasets.backfill import engine, facts, runs
-from datasets.definition.form import DatasetForm
+from datasets.definition import checks, save
+from datasets.definition.definition import Definition
+from datasets.definition.payload import read_payload
 from datasets.models import Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
@@ -88,7 +90,7 @@ def test_the_others_load_and_the_refused_one_is_named(
     assert (one.marketplace, one.what) == ("MX", options.get("report_type", operation))
     assert str(status) in one.words
     day = Day.objects.filter(dataset=dataset).latest("day")
-    assert "Without MX" in day.message and "read again once Amazon answers" in day.message
+    assert "Without MX" in day.message and "loaded again once Amazon answers" in day.message
     known = facts.facts(dataset)
     assert (known.state, known.days_lacking, known.days_failed) == ("partial", 4, 0)
     assert known.complete_through is None and facts.complete_through(dataset) is None  # no day has all that was chosen
@@ -168,7 +170,7 @@ def test_rows_that_are_in_are_not_given_up_for_a_reading_without_their_marketpla
     run = finish(runs.reload(dataset, day_before(4), day_before(1), now=database_now()))
 
     assert run.state in ("failed", "partial")  # partial where a day had no rows to lose
-    assert "the rows of before, which have it, stay" in run.message and "MX" in run.message
+    assert "the earlier rows, which include it, are kept" in run.message and "MX" in run.message
     assert rows_of(check(dataset)) == before
 
     heal(simulator)
@@ -200,6 +202,7 @@ def test_a_replace_takes_no_rows_from_its_readers_for_a_marketplace_that_is_refu
         run = fill(dataset)
 
         assert run.state == "partial" and "without MX" in run.message
+        assert "Readers keep the rows of the last complete run, which have MX." in run.message
         assert (dataset.generation, rows_of(check(dataset))) == (generation, before)
         known = facts.facts(dataset)
         assert (known.state, known.days_lacking, known.complete_through) == ("partial", 4, day_before(1))
@@ -220,11 +223,9 @@ def test_a_replace_goes_on_without_a_marketplace_that_a_person_leaves_out(
     refuse(MX)
     assert fill(dataset).state == "partial"
 
-    form = DatasetForm.from_payload(
-        alice, {"options": dataset.options | {"marketplaces": ["US", "CA"]}}, instance=dataset
-    )
-    assert form.is_valid(), form.errors
-    dataset = form.save()
+    changed = {"options": dataset.options | {"marketplaces": ["US", "CA"]}}
+    now, proposal = database_now(), read_payload(alice, changed, Definition.of(dataset))
+    save.change(dataset, checks.check(proposal, dataset=dataset, now=now), now=now)
 
     run = fill(dataset)
     assert run.state == "succeeded", run.message

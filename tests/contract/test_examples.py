@@ -240,7 +240,9 @@ def test_published_reports_answers_are_understood():
                 datetime.fromisoformat(told["dataEndTime"]),
             )
             assert found == [
-                (told["reportId"], told["processingStatus"], datetime(2024, 3, 10, 13, 47, 20, 677000, tzinfo=UTC))
+                reports.FoundReport(
+                    told["reportId"], told["processingStatus"], datetime(2024, 3, 10, 13, 47, 20, 677000, tzinfo=UTC)
+                )
             ]
         else:
             answer = client(case).call("getReportDocument", path={"reportDocumentId": "x"}).json

@@ -100,7 +100,7 @@ BAD = {
     "an unknown mode": {"mode": "sideways"},
     "a mode that the report cannot keep": {"report": "marketplace_participations", "options": {}, "mode": "append"},
     "an unknown answer": {"options": {"query_date_type": "someday"}},
-    "neither yes nor no": {"options": {BUYERS: "perhaps"}},
+    "not 1 or 0": {"options": {BUYERS: "perhaps"}},
     "too many": {"options": {"select_statuses": [f"S{n}" for n in range(11)]}},
     "another's marketplace": {"options": {"marketplaces": ["DE"]}},
     "a needed answer": {"report": "create_and_download_report", "options": {}},

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
         ("end", {"end": "2026-12-24"}, "in the future"),
         ("start", {"start": "2020-01-01"}, "is the earliest day to load"),
         ("start", {"start": "next week"}, "is not a day"),
-        ("start", {"start": ""}, "from which day"),
+        ("start", {"start": ""}, "the first day to load"),
         ("report", {"report": "order_detials"}, "order_details"),
         ("select_statuses", {"options": {"select_statuses": [f"S{n}" for n in range(11)]}}, "at most 10"),
         ("select_statuses", {"options": {"select_statuses": ["LOST"]}}, "SHIPPED"),

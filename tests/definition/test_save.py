@@ -130,7 +130,7 @@ class TestTheNextRun:
 
 
 class TestWhatIsUnderWay:
-    """Where Amazon is asked for something else an open run begins anew; where not, it goes on."""
+    """Where Amazon is asked for something else an open run begins again; where not, it goes on."""
 
     @pytest.fixture
     def fence_after(self, make, change, alice):

@@ -82,7 +82,7 @@ class Amazon:
         return self.simulator.control("/simulator/faults", {"operation": operation, "kind": kind, **rule})["ids"][0]
 
     def heal(self):
-        """All faults are over; the count of requests begins anew."""
+        """All faults are over; the count of requests begins again."""
         self._forget("faults", "requests")
 
     def forget_reports(self):

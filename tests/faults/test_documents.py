@@ -231,7 +231,7 @@ def test_a_huge_cell_is_cut_and_the_row_kept(file):
 
     file.assert_whole()
     assert max(file.column("length(product_name)", "product_name IS NOT NULL")) == 1 << 20
-    assert "1 values of more than 1,048,576 characters were cut" in file.notes()
+    assert "1 values of more than 1,048,576 characters were truncated" in file.notes()
 
 
 def test_a_row_beyond_all_measure_is_set_aside_and_counted(file):
@@ -248,7 +248,7 @@ def test_nul_is_replaced_and_counted(file):
     assert spoilt(file, "nul_in_cell").state == "succeeded"
 
     file.assert_whole()
-    assert "1 characters that no database keeps were replaced" in file.notes()
+    assert "1 characters that the database cannot store were replaced" in file.notes()
 
 
 CHARSETS = (  # how it is written, what the label says, a cell, how it is read, whether that is told
@@ -418,7 +418,7 @@ def test_rows_from_another_day_go_nowhere_else(file):
 
     file.assert_whole()
     assert Request.objects.get(dataset=file.dataset).strays == 1
-    assert "1 row is of days that Amazon was not asked for here" in file.notes()
+    assert "1 row is of days outside this request" in file.notes()
 
 
 def test_equal_rows_of_a_file_without_a_key_are_all_kept(file):

@@ -105,7 +105,7 @@ def test_a_report_type_whose_quota_never_comes_back_is_named_when_the_run_ends(f
     run.pass_time(timedelta(hours=25))
 
     assert run.to_end().state == "partial"
-    assert "these are over" in run.message and "a pause with createReport (429)" in run.message
+    assert "its limit of 24 hours" in run.message and "a pause with createReport (429)" in run.message
 
     file.amazon.heal()
     assert file.drive().state == "succeeded"

@@ -208,7 +208,7 @@ def test_a_token_that_comes_again_is_a_circle_and_the_days_fail_with_that_reason
         run = chain.drive()
 
         assert run.state == "failed", place
-        assert "does not come to an end" in run.message
+        assert "does not end" in run.message
         assert chain.amazon.calls("searchOrders") <= chain.pages
         assert chain.dataset.rows == 0
 
@@ -298,7 +298,7 @@ def test_characters_that_no_database_keeps_are_replaced_and_counted(make_chain):
         ).fetchone()
         assert rows[0] > 0, place
         assert rows[1] == sum(len(day["ids"]) for day in chain.checker.truth(chain.first, chain.last).values())
-        assert f"{rows[0]} characters that no database keeps" in rows[2], place
+        assert f"{rows[0]} characters that the database cannot store" in rows[2], place
 
 
 def test_fields_of_tomorrow_are_kept_and_disturb_nothing(chain):
@@ -341,7 +341,7 @@ def test_headers_and_chunks_without_measure_are_dropped_and_the_worker_lives(cha
 
 
 def test_a_chain_comes_to_its_end_although_machines_with_folders_of_their_own_take_turns(chain, settings, tmp_path):
-    """Each began anew what the other had begun: a chain of more pages than a turn reads never came to its end."""
+    """Each began again what the other had begun: a chain of more pages than a turn reads never came to its end."""
     chain.amazon.fault("searchOrders", "429", every=2)
     run = begin(chain.dataset)
     for turn in range(60):

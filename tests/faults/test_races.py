@@ -147,6 +147,6 @@ def test_a_request_that_kills_three_workers_is_set_aside_and_the_others_go_on(tm
         wait_until(lambda: not Run.objects.get(pk=beside.pk).is_open, seconds=30)
 
     assert first, "nothing was set aside"
-    assert "died three times" in Day.objects.filter(dataset=dataset, state="failed").first().message
+    assert "crashed three times" in Day.objects.filter(dataset=dataset, state="failed").first().message
     assert Run.objects.get(pk=beside.pk).state == Run.State.SUCCEEDED
     assert Run.objects.get(pk=run.pk).interruptions == 3

@@ -160,7 +160,7 @@ def test_days_without_data_are_empty_and_cost_one_report(file):
     assert run.state == "succeeded", run.message
     assert (file.amazon.calls("createReport"), file.amazon.calls("getReports")) == (1, 1)
     assert set(Day.objects.filter(dataset=file.dataset).values_list("state", "rows")) == {("empty", 0)}
-    assert "nothing to report" in file.notes()
+    assert "has no data" in file.notes()
 
 
 def test_a_report_cancelled_for_coming_too_soon_takes_the_one_before_it(file):
@@ -228,7 +228,7 @@ def test_orders_that_show_up_late_are_in_after_the_day_was_read_again(chain, acc
 
 
 def test_a_report_that_amazon_enters_after_its_asker_died_is_found_and_not_asked_for_again(tmp_path, file):
-    """A5: who takes over looks for it at once, and once more before asking anew."""
+    """A5: who takes over looks for it at once, and once more before asking again."""
     file.amazon.fault("createReport", "late", seconds=LATE, count=1)
     run = begin(file.dataset)
 

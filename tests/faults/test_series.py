@@ -24,7 +24,7 @@ def assert_all_is_well(series, place, run, *, reports=3):
 
 
 def assert_one_failed(series, place, day, run, said):
-    """That day failed with its reason, the others are in; the next run has only that day to mend."""
+    """That day failed with its reason, the others are in; the next run has only that day to fix."""
     assert (run.state, said in run.message) == ("partial", True), f"{place}: {run.message}"
     series.assert_but(day, "failed")
     series.amazon.heal()
@@ -45,7 +45,7 @@ def test_a_report_that_hangs_holds_up_its_own_day_only(series):
         series.again()
         series.fault("createReport", kind, day)
         run = until_it_waits(begin(series.dataset), 2)
-        run.pass_time(timedelta(minutes=16))  # so long at the most do older days wait for a newer one
+        run.pass_time(timedelta(minutes=16))  # so long at most do older days wait for a newer one
         until_it_waits(run)
         series.assert_but(day, "asked")
         run.pass_time(timedelta(hours=73))
@@ -140,7 +140,7 @@ def test_addresses_that_always_run_out_fail_their_own_day_only(series):
         run = series.drive()
 
         assert series.amazon.calls("getReportDocument") == 2 + 3, place
-        assert_one_failed(series, place, day, run, "address has run out")
+        assert_one_failed(series, place, day, run, "address has expired")
 
 
 def test_a_document_that_drips_is_over_at_the_deadline_and_read_again(series, monkeypatch):
@@ -170,7 +170,7 @@ def test_a_document_that_points_elsewhere_fails_its_own_day_only(series, simulat
         run = series.drive()
 
         assert series.amazon.calls("unknown") == 0, place
-        assert_one_failed(series, place, day, run, "does not give out the report's document (302)")
+        assert_one_failed(series, place, day, run, "refuses the report's document (302)")
 
 
 def test_a_row_that_shows_up_late_is_in_after_its_day_was_read_again(series):

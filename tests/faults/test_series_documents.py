@@ -163,7 +163,7 @@ def test_nul_in_any_row_is_replaced_and_counted(series):
 
         assert_all_is_well(series, befallen, series.drive())
         for day in series.days():
-            assert "1 characters that no database keeps were replaced" in message_of(series, day)
+            assert "1 characters that the database cannot store were replaced" in message_of(series, day)
 
 
 CHARSETS = (  # how it is written, what the label says, how it is read, a cell

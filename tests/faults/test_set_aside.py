@@ -1,4 +1,5 @@
-"""What Amazon cannot give, and what it never answers: E39 and E40. Tried again at growing distances, in nobody's way."""
+"""What Amazon cannot give, and what it never answers: E39 and E40. Tried again at increasing intervals, in nobody's
+way."""
 
 import json
 from dataclasses import replace
@@ -486,8 +487,8 @@ def test_a_kind_of_report_that_is_throttled_without_end_is_set_aside(file):
     throttled_for(file.dataset, timedelta(minutes=61))
     run.to_end()
 
-    assert run.state == "failed" and "nothing but 429" in run.message
-    assert file.dataset.days.exclude(not_before=None).count() == 2  # tried again at growing distances
+    assert run.state == "failed" and "only with 429 (too many requests)" in run.message
+    assert file.dataset.days.exclude(not_before=None).count() == 2  # tried again at increasing intervals
     file.amazon.heal()
     assert file.drive().state == "succeeded"
     file.assert_whole()
@@ -546,7 +547,7 @@ def test_a_list_that_is_never_answered_at_all_ends_its_run_before_long(chain, qu
     run = begin(chain.dataset, Run.Trigger.SCHEDULE).to_end()
 
     assert run.state == "failed"
-    assert "the next run" in run.message and "not asked for" in run.message
+    assert "the next run" in run.message and "were not requested" in run.message
     assert chain.amazon.calls("searchOrders") < retries.MIN_TRIES + 6 * retries.MIN_TRIES_OF_A_PART
     assert chain.dataset.days.filter(state="wanted", attempts=0).count() >= 10
 

@@ -43,7 +43,7 @@ def named(tests):
 
 
 def is_everywhere(test):
-    """Whether a loop of the test's goes through all places, and begins anew, with nothing loaded, at each."""
+    """Whether a loop of the test's goes through all places, and begins again, with nothing loaded, at each."""
     return any(
         isinstance(loop, ast.For)
         and calls(loop.iter) & PLACES

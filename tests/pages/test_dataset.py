@@ -137,7 +137,7 @@ def test_a_partly_done_dataset_says_what_is_missing_and_what_comes_next(page, al
 
     seen = text(page.get(f"/datasets/{dataset.slug}"))
 
-    assert "87 of 90 days loaded. 3 failed. The next run goes on with the missing ones." in seen
+    assert "87 of 90 days loaded. 3 failed. The next run continues with the missing days." in seen
     assert f'/runs/{run.pk}">What can be done' in seen
 
 
@@ -146,7 +146,7 @@ def test_a_new_dataset_shows_its_days_before_any_is_asked_for(page, alice, accou
 
     response = page.get(f"/datasets/{dataset.slug}")
 
-    assert "Nothing has been loaded yet. 30 days are to come in, newest first." in text(response)
+    assert "Nothing has been loaded yet. 30 days will be loaded, newest first." in text(response)
     assert [(state, count) for state, _, _, count in response.context["legend"]] == [("wanted", 30)]
 
 
@@ -220,12 +220,12 @@ def test_the_list_of_days_narrows_to_the_failed_ones(page, dataset):
 @pytest.mark.parametrize(
     "back, sentence",
     [
-        (3, "rows of this day are in."),
+        (3, "rows loaded for this day."),
         (0, "This day was not over yet when Amazon was asked"),
         (16, "This day could not be loaded. The next run tries it again."),
         (51, "Amazon has no rows for this day."),
         (140, "Amazon has been asked for this day."),
-        (300, "This day has not been asked for yet."),
+        (300, "This day has not been requested yet."),
     ],
 )
 def test_a_days_page_says_where_it_stands(page, dataset, back, sentence):
@@ -236,11 +236,11 @@ def test_amazon_was_not_asked_for_a_day_of_a_file(page, dataset):
     day = day_back(3)
     address = f"/datasets/{dataset.slug}/days/{day}"
     dataset.days.filter(day=day).update(read_until=datetime(2026, 9, 10, tzinfo=UTC))
-    assert "Amazon was asked up to" in text(page.get(address))
+    assert "Requested up to" in text(page.get(address))
 
     dataset.days.filter(day=day).update(from_file=True)
 
-    assert "Amazon was asked up to" not in text(page.get(address))
+    assert "Requested up to" not in text(page.get(address))
 
 
 def test_days_that_wait_for_their_next_try_say_when_it_is(page, alice, account):
@@ -248,14 +248,14 @@ def test_days_that_wait_for_their_next_try_say_when_it_is(page, alice, account):
     at = datetime(2036, 9, 10, 12, tzinfo=UTC)
     dataset.days.filter(state="failed").update(attempts=3, not_before=at)
 
-    assert "3 failed. These are tried again by the first run after 10 Sep 2036 12:00 UTC." in text(
+    assert "3 failed. The first run after 10 Sep 2036 12:00 UTC tries them again." in text(
         page.get(f"/datasets/{dataset.slug}")
     )
     day = dataset.days.filter(state="failed").first().day
     seen = text(page.get(f"/datasets/{dataset.slug}/days/{day}"))
     assert "It has failed 3 times, so it waits: the first run after 10 Sep 2036 12:00 UTC" in seen
     listed = text(page.get(f"/datasets/{dataset.slug}/days?state=failed"))
-    assert listed.count("Next try: the first run after 10 Sep 2036 12:00 UTC.") == 3
+    assert listed.count("Next attempt: the first run after 10 Sep 2036 12:00 UTC.") == 3
 
 
 def test_a_failed_day_outside_of_the_datasets_dates_promises_no_next_try(page, alice, account):
@@ -264,7 +264,7 @@ def test_a_failed_day_outside_of_the_datasets_dates_promises_no_next_try(page, a
     Dataset.objects.filter(pk=dataset.pk).update(start=day_back(10).isoformat())
 
     seen = text(page.get(f"/datasets/{dataset.slug}/days/{day_back(16)}"))
-    assert "It lies outside of the dataset's dates, so no run asks for it any more." in seen
+    assert "It is outside the dataset's dates, so no run requests it any more." in seen
     assert "2036" not in seen and "Try this day now" not in seen
     assert "2036" not in text(page.get(f"/datasets/{dataset.slug}/days?state=failed"))
     assert "2036" not in text(page.get(f"/datasets/{dataset.slug}"))
@@ -288,14 +288,14 @@ def test_a_day_of_a_file_is_not_said_to_be_fetched_again(page, alice, account):
     old = day_back(7)
 
     seen = text(page.get(f"/datasets/{dataset.slug}/days/{old}"))
-    assert "Reload this day" not in seen and "Amazon was asked up to" not in seen
+    assert "Reload this day" not in seen and "Requested up to" not in seen
     response = page.post(f"/datasets/{dataset.slug}/reload", {"first": old, "last": old}, follow=True)
     assert said(response)[0].startswith("Nothing was reloaded: the rows of these days came from an uploaded file")
     assert dataset.runs.count() == 1
 
     response = page.post(f"/datasets/{dataset.slug}/reload", {"first": day_back(6), "last": day_back(3)}, follow=True)
-    assert said(response)[0].startswith("2 days are fetched again.")
-    assert "2 of an uploaded file stay as they are." in said(response)[0]
+    assert said(response)[0].startswith("2 days are being loaded again.")
+    assert "2 from an uploaded file do not change." in said(response)[0]
 
 
 class TestWhatAmazonRestated:
@@ -325,7 +325,7 @@ class TestWhatAmazonRestated:
 
         told = words(page.get(f"/datasets/{dataset.slug}/days/{day}"))
 
-        assert "What Amazon has changed since" in told
+        assert "Changes since the first load" in told
         assert "12 rows became 14: 2 more." in told and "14 rows became 1: 13 fewer." in told
         assert told.index("13 fewer") < told.index("2 more")  # newest first
         assert "item-price 1,200.50 1,450.75 +250.25" in told
@@ -334,7 +334,10 @@ class TestWhatAmazonRestated:
 
     @pytest.mark.parametrize(
         ("sums", "sentence"),
-        [({"item_price": "2"}, "Still 1 row, with other sums."), ({"item_price": "1"}, "only text values changed.")],
+        [
+            ({"item_price": "2"}, "Still 1 row, with different sums."),
+            ({"item_price": "1"}, "only text values changed."),
+        ],
     )
     def test_a_change_without_more_or_fewer_rows_says_what_changed(self, page, dataset, sums, sentence):
         self.restate(dataset, day_back(3), (1, 1), {"item_price": "1"}, sums)
@@ -355,7 +358,7 @@ def test_an_empty_day_of_a_week_says_where_its_rows_stand(page, alice, account):
 
     told = words(page.get(f"/datasets/{dataset.slug}/days/{wednesday}"))
 
-    assert "whose rows stand on Sunday, 8 November 2026" in told
+    assert "whose rows are stored on Sunday, 8 November 2026" in told
 
 
 def test_punctuation_follows_a_moment_without_a_gap(page, dataset):
@@ -386,14 +389,14 @@ def test_run_now_begins_a_run_by_whoever_pressed_it(page, alice, account):
 
     response = page.post(f"/datasets/{dataset.slug}/run", follow=True)
 
-    assert said(response) == ["The run has been started. Days come in newest first."]
+    assert said(response) == ["The run has started. Days are loaded newest first."]
     assert dataset.runs.get().started_by == alice
 
 
 def test_run_now_while_a_run_is_under_way_begins_no_other(page, dataset):
     response = page.post(f"/datasets/{dataset.slug}/run", follow=True)
 
-    assert said(response)[0].startswith("A run is already under way")
+    assert said(response)[0].startswith("A run is already in progress")
     assert dataset.runs.count() == 1
 
 
@@ -403,7 +406,7 @@ def test_reload_reads_the_days_once_more_and_keeps_their_rows_until_then(page, a
 
     response = page.post(f"/datasets/{dataset.slug}/reload", {"first": day_back(5), "last": day_back(3)}, follow=True)
 
-    assert said(response)[0].startswith("3 days are fetched again.")
+    assert said(response)[0].startswith("3 days are being loaded again.")
     assert sorted(dataset.days.filter(again=True).values_list("day", flat=True)) == [day_back(n) for n in (5, 4, 3)]
     dataset.refresh_from_db()
     assert dataset.rows == before
@@ -413,7 +416,7 @@ def test_reload_reads_the_days_once_more_and_keeps_their_rows_until_then(page, a
 @pytest.mark.parametrize(
     "first, last, sentence",
     [
-        (3, 5, "The first day is after the last one. Swap the two."),
+        (3, 5, "The first day is after the last one. Swap them."),
         (900, 890, "belongs to this dataset."),
         (None, 3, "Enter a valid date."),
     ],
@@ -435,7 +438,7 @@ def test_a_reload_of_one_day_speaks_of_one_day(page, alice, account):
 
     response = page.post(f"/datasets/{dataset.slug}/reload", {"first": day_back(2), "last": day_back(2)}, follow=True)
 
-    assert said(response) == ["1 day is fetched again. Its rows stay as they are until the new ones have come."]
+    assert said(response) == ["1 day is being loaded again. The current rows remain until the new ones are loaded."]
 
 
 def test_pause_and_resume(page, dataset):
@@ -454,14 +457,14 @@ def test_clear_takes_the_rows_and_leaves_the_definition(page, dataset):
     response = page.post(f"/datasets/{dataset.slug}/clear", follow=True)
 
     dataset.refresh_from_db()
-    assert "The definition stays" in said(response)[0]
+    assert "The definition is kept" in said(response)[0]
     assert (dataset.rows, Day.objects.filter(dataset=dataset).count()) == (0, 0)
 
 
 def test_delete_takes_it_all(page, dataset):
     response = page.post(f"/datasets/{dataset.slug}/delete", follow=True)
 
-    assert said(response) == ["Orders, US is deleted, with its rows and its history."]
+    assert said(response) == ["Orders, US was deleted, with its rows and its history."]
     assert not Dataset.objects.filter(pk=dataset.pk).exists()
     assert page.get(f"/datasets/{dataset.slug}").status_code == 404
 
@@ -511,7 +514,7 @@ class TestRows:
         [
             ("nosuch=1", "There is no column 'nosuch'."),
             ("_day__gte=soon", "_day__gte"),
-            ("_cursor=made-up", "this is not a cursor"),
+            ("_cursor=made-up", "this cursor is not valid"),
             ("_limit=0", "_limit"),
         ],
     )

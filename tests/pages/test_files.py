@@ -47,7 +47,7 @@ def test_what_is_wrong_with_a_file_stands_at_the_field(page):
 def test_a_file_that_is_too_large_is_not_read(page, monkeypatch):
     monkeypatch.setattr(keeping, "MAX_BYTES", 1 << 20)
 
-    assert "skus.csv has 2 MB; 1 MB are the most. Split it" in text(send(page, CONTENT * (1 << 16)))
+    assert "skus.csv has 2 MB; 1 MB is the maximum. Split it" in text(send(page, CONTENT * (1 << 16)))
     assert not UploadedFile.objects.exists()
 
 

@@ -67,9 +67,9 @@ def test_the_dataset_says_what_its_days_lack(page, partial):
 def test_the_run_says_what_can_be_done(page, partial, run):
     html = shown(page, "run", run.pk)
 
-    assert "whether the account sells in MX" in html
-    assert "The days name what they lack: MX." in html
-    assert "leave it out of the dataset&#x27;s marketplaces" in html
+    assert "that the account sells in MX" in html
+    assert "The days are missing these marketplaces: MX." in html
+    assert "remove the marketplace from the dataset&#x27;s marketplaces" in html
 
 
 def test_all_days_in_without_one_is_not_up_to_date(page, account, alice, partial):

@@ -81,7 +81,7 @@ def test_cancel_asks_the_run_to_stop_and_says_what_stays(page, run):
     response = page.post(f"/runs/{run.pk}/cancel", follow=True)
 
     assert Run.objects.get(pk=run.pk).cancel_requested
-    assert "What is in stays." in text(response)
+    assert "Days already loaded are kept." in text(response)
     assert "Stopping…" in text(response)
 
 
@@ -90,7 +90,7 @@ def test_cancel_after_the_end_changes_nothing(page, alice, account):
 
     response = page.post(f"/runs/{run.pk}/cancel", follow=True)
 
-    assert "already over" in text(response)
+    assert "had already ended" in text(response)
     assert not Run.objects.get(pk=run.pk).cancel_requested
 
 
@@ -111,8 +111,8 @@ def test_a_partly_done_run_answers_four_questions(page, alice, account):
     for question in QUESTIONS:
         assert f"<dt>{question}</dt>" in seen
     assert run.message in seen
-    assert f"Everything that was loaded before stays and can be read. Missing: {', '.join(missing)}." in seen
-    assert "The next scheduled run asks for the missing days again. It is planned for" in seen
+    assert f"Everything loaded before is kept and can be used. Missing: {', '.join(missing)}." in seen
+    assert "The next scheduled run requests the missing days again. It is planned for" in seen
     assert f'action="/datasets/{dataset.slug}/run"' in seen
 
 
@@ -131,7 +131,7 @@ def test_a_run_that_failed_for_want_of_consent_offers_to_renew_it_and_not_to_run
     "changes, sentence",
     [
         ({"paused": True}, "Nothing: the dataset is paused."),
-        ({"next_run_at": None, "schedule_kind": "manual"}, "Nothing by itself: this dataset runs by hand."),
+        ({"next_run_at": None, "schedule_kind": "manual"}, "Nothing automatically: this dataset has no schedule."),
         ({"mode": "replace"}, "Readers see the rows of the last complete run"),
     ],
 )
@@ -170,11 +170,11 @@ def test_a_replace_that_would_take_a_marketplace_from_its_readers_says_what_they
 
     seen = text(page.get(f"/runs/{run.pk}"))
 
-    assert "Readers see the rows of the last complete run: a replace shows nothing half done." in seen
+    assert "Readers see the rows of the last complete run: a replace never shows an incomplete range." in seen
     assert "This run is without MX." in seen
-    assert "leave it out of the dataset's marketplaces" in seen
-    assert "The scheduled runs ask for MX again, once a day at the most. The next one is planned for" in seen
-    assert "asks for the missing days" not in seen
+    assert "remove the marketplace from the dataset's marketplaces" in seen
+    assert "The scheduled runs ask for MX again, at most once a day. The next one is planned for" in seen
+    assert "requests the missing days" not in seen
     assert "Readers see the rows of the last complete run." in text(page.get(f"/datasets/{dataset.slug}"))
     seen = text(page.get(f"/datasets/{dataset.slug}/days/{day_before(3)}"))
     assert "It belongs to a replace that is not complete" in seen and "See the rows of this day" not in seen
@@ -187,13 +187,13 @@ def test_what_comes_next_names_the_run_that_asks_for_days_that_wait(page, alice,
     dataset.days.filter(state="failed").update(not_before=due)
 
     seen = text(page.get(f"/runs/{run.pk}"))
-    assert f"the first scheduled run after {written(due)} asks for them again" in seen
-    assert f"the next ones with the run that is planned for {written(dataset.next_run_at)}." in seen
+    assert f"the first scheduled run after {written(due)} requests them again" in seen
+    assert f"the next ones by the run planned for {written(dataset.next_run_at)}." in seen
     assert "It is planned for" not in seen
 
     dataset.days.filter(state="failed").update(not_before=dataset.next_run_at - timedelta(hours=1))
     assert (
-        f"The next scheduled run asks for the missing days again. It is planned for {written(dataset.next_run_at)}."
+        f"The next scheduled run requests the missing days again. It is planned for {written(dataset.next_run_at)}."
         in text(page.get(f"/runs/{run.pk}"))
     )
 
@@ -205,13 +205,13 @@ def test_an_old_run_does_not_say_that_days_keep_rows_which_later_runs_have_loade
     dataset.days.update(state="landed", rows=5, run=later)
 
     seen = text(page.get(f"/runs/{run.pk}"))
-    assert "Later runs have taken up the days that failed in this one." in seen
+    assert "Later runs have taken over the days that failed in this one." in seen
     assert "second reading" not in seen
     told = page.get(f"/datasets/{dataset.slug}/history").context["runs"]
     assert [(one.done, one.failed) for one in told] == [(90, 0), (87, 3)]
 
     dataset.days.filter(day=day_before(3)).update(again=True, attempts=1, run=run)
-    assert "The days whose second reading failed keep the rows of the first." in text(page.get(f"/runs/{run.pk}"))
+    assert "Days that could not be loaded a second time keep their earlier rows." in text(page.get(f"/runs/{run.pk}"))
 
 
 def file_run(dataset, state, **fields):
@@ -233,7 +233,7 @@ def test_a_run_of_a_file_speaks_of_the_file(page, alice, account):
         ("Saved", 0),
     ]
     seen = text(response)
-    assert "The uploaded file" in seen and "What is asked of Amazon" not in seen
+    assert "The uploaded file" in seen and "Requests to Amazon" not in seen
     assert ">To be read</span>" in seen
     assert "Its rows are being loaded from an uploaded file." in text(
         page.get(f"/datasets/{dataset.slug}/days/{day_before(40)}")
@@ -256,9 +256,9 @@ def test_a_run_of_a_file_that_failed_sends_people_to_the_file(page, alice, accou
     assert [(words, count) for _, words, count in response.context["phases"]][-1] == ("Given up", 1)
     seen = text(response)
     assert "Amazon's number" not in seen
-    assert "Nothing by itself: the rows of these days come from a file, which a person loads." in seen
+    assert "Nothing automatically: the rows of these days come from a file, which must be loaded by hand." in seen
     assert 'href="/files"' in seen and f'action="/datasets/{dataset.slug}/run"' not in seen
     assert "It is planned for" not in seen
     seen = text(page.get(f"/datasets/{dataset.slug}/days/{day.day}"))
-    assert "which no run loads by itself. Mend the file, then upload and load it again" in seen
+    assert "which no run loads automatically. Correct the file, then upload and load it again" in seen
     assert "Try this day now" not in seen and "tries it again" not in seen

@@ -80,7 +80,7 @@ def test_a_revoked_token_opens_nothing_and_says_so(page, alice):
 
     response = page.post(f"/tokens/{token.token_id}/revoke", follow=True)
 
-    assert "Old script is revoked" in text(response)
+    assert "Old script was revoked" in text(response)
     assert may_list(page, secret) == 401
 
 
@@ -109,7 +109,15 @@ def test_the_list_says_how_each_is_used(page, alice, account):
 
     seen = text(page.get("/tokens"))
 
-    for words in ("Old one", "Expired", "Sheet", "be read from its address alone", "In use", "Excel 16", "just now"):
+    for words in (
+        "Old one",
+        "Expired",
+        "Sheet",
+        "be read by anyone who has its address",
+        "In use",
+        "Excel 16",
+        "just now",
+    ):
         assert words in seen
     assert "read datasets, their rows, runs and days" in seen  # as the form has it
     assert "data:read</" not in seen and "<span>data:read" not in seen

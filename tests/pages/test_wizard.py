@@ -123,7 +123,7 @@ BAD = {
     "an unknown report": ("report", {"report": "order_detials"}, "The nearest one is 'order_details'"),
     "eleven statuses": ("select_statuses", {"select_statuses": ["SHIPPED", *map(str, range(10))]}, "at most 10"),
     "an unknown option": ("query_date_type", {"query_date_type": "someday"}, "is not one of its choices"),
-    "no name": ("name", {"name": ""}, "Give the dataset a name."),
+    "no name": ("name", {"name": ""}, "Enter a name for the dataset."),
     "an unknown zone": ("schedule_zone", {"schedule_zone": "America/Los_Angelos"}, "Did you mean America/Los_Angeles?"),
     "no time": ("schedule_at", {"schedule_at": "25:99"}, "Enter a valid time."),
     "an unknown mode": ("mode", {"mode": "sideways"}, "sideways is not one of the available choices"),
@@ -199,7 +199,7 @@ def test_show_its_questions_keeps_the_answers(page, answers):
 def test_preview_says_what_will_be_loaded(page, answers):
     shown = text(page.post(NEW, answers | {"go": "preview"}, follow=True))
 
-    assert "30 days with" in shown and "Reckoned with 50 orders a day" in shown
+    assert "30 days with" in shown and "Estimated with 50 orders a day" in shown
 
 
 def test_the_page_says_why_nothing_can_be_loaded_while_the_only_account_is_not_named_yet(page):
@@ -300,7 +300,7 @@ class TestAReportTypeWithItsOwnQuestions:
         shown = text(page.post(NEW, answers | {"report": "create_and_download_report"}))
 
         assert '<a href="#id_report_type">Report Type</a>: Choose one.' in shown
-        assert shown.count("Report Type: an answer is needed. Choose from All orders by order date") == 1
+        assert shown.count("Report Type: an answer is required. Choose from All orders by order date") == 1
 
 
 def test_the_way_back_through_history_gets_a_whole_page(page):
@@ -323,7 +323,7 @@ def test_a_mode_that_the_report_cannot_keep_is_not_offered(page):
     shown = text(page.get(NEW, {"report": "marketplace_participations", "mode": "append"}))
 
     assert re.search(r'value="append"[^>]* disabled', shown) and re.search(r'value="replace"[^>]* checked', shown)
-    assert "Marketplace Participations is always kept by replace." in shown
+    assert "Marketplace Participations always uses replace." in shown
 
 
 def test_a_mode_left_over_from_another_report_is_no_error(page, answers):

@@ -1,4 +1,5 @@
-"""The profile of a dataset's columns: what it is made from is bounded and said, and it is made anew when rows have changed."""
+"""The profile of a dataset's columns: what it is made from is bounded and said, and it is rebuilt when rows have
+changed."""
 
 from datetime import UTC, date, datetime, timedelta
 

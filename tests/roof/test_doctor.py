@@ -1,4 +1,4 @@
-"""The doctor says what is wrong and how to mend it, a line each."""
+"""The doctor says what is wrong and how to fix it, a line each."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The environment: each variable also as a file, each wrong value refused with the way to mend it."""
+"""The environment: each variable also as a file, each wrong value refused with how to fix it."""
 
 import pytest
 

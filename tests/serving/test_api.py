@@ -246,6 +246,16 @@ def test_what_amazon_restated_is_told_with_the_sums_before_and_after(api, accoun
     assert change["totals"] == [{"column": "amount", "before": "7.50", "after": "5.00"}]
 
 
+def test_days_of_an_uploaded_file_are_not_loaded_again_from_amazon(api, account, alice):
+    dataset = shop.make_dataset(alice, account, "mine", rows=shop.orders(60))
+    dataset.days.update(from_file=True)
+
+    answer = api.post("datasets/mine/reload", {"from": "2026-09-10", "to": "2026-09-12"})
+    assert answer.status_code == 400
+    assert "came from an uploaded file" in answer.json()["errors"][0]["detail"]
+    assert not dataset.runs.filter(trigger="reload").exists()
+
+
 def test_days_are_loaded_again(api, account, alice):
     shop.make_dataset(alice, account, "mine", rows=shop.orders(60))
 

@@ -142,7 +142,7 @@ def test_places_among_all_processes_end_with_the_transaction(orders, settings):
         with pytest.raises(TooMany, match="2 downloads of yours"):
             take_everywhere(three, "token 1")
         take_everywhere(three, "token 2")
-        with pytest.raises(TooMany, match="As many downloads"):
+        with pytest.raises(TooMany, match="already serving as many downloads"):
             take_everywhere(four, "token 3")
 
         one.rollback()

@@ -136,7 +136,7 @@ def test_how_its_files_are_written_is_kept_or_refused_for_each_format(link, path
     else:
         assert response.status_code == 400, response.whole
         detail = json.loads(response.whole)["errors"][0]["detail"]
-        assert f"this link is fixed to {name}={SHAPES[name]}, and {path.partition('.')[2]} has no use for it" in detail
+        assert f"this link is fixed to {name}={SHAPES[name]}, and {path.partition('.')[2]} does not use it" in detail
         assert "This link can be read as " in detail
 
 
@@ -173,7 +173,7 @@ def test_a_link_that_no_format_can_keep_is_not_made(link):
         link("_header=0&_decimals=string")
 
     assert {error["param"] for error in problem.value.errors} == {"_header", "_decimals"}
-    assert "No format has a use for _decimals and _header together" in problem.value.errors[0]["detail"]
+    assert "No format uses _decimals and _header together" in problem.value.errors[0]["detail"]
 
 
 def test_a_link_is_made_over_the_api_and_its_query_is_checked(orders, alice):
@@ -190,6 +190,9 @@ def test_a_link_is_made_over_the_api_and_its_query_is_checked(orders, alice):
     assert url.path == "/api/v1/datasets/orders_us/export.csv"
     answer = Client().get(f"{url.path}?{url.query}")
     assert b"".join(answer.streaming_content).startswith(b"title\r\n")
+    as_text = post({"query": "_decimals=string"}).json()["url"]
+    assert urlsplit(as_text).path == "/api/v1/datasets/orders_us/export.json"
+    assert post({"query": "_header=0&_decimals=string"}).status_code == 400
     assert post({"query": "titel=x"}).json()["code"] == "unknown_column"
     assert post({"query": "_cursor=x"}).status_code == 400
     listed = Client().get("/api/v1/tokens", headers=headers).json()

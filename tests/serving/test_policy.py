@@ -409,7 +409,7 @@ def test_a_profile_tells_nothing_of_columns_that_are_hidden_or_changed(signed_in
     hidden, _ = columns_tab(signed_in, "amazon_order_id")
     other, _ = columns_tab(signed_in, "item_price")
 
-    assert "HIDDEN-ROW" not in page and "1,211" not in changed and "other values than are stored" in changed
+    assert "HIDDEN-ROW" not in page and "1,211" not in changed and "values are masked for you" in changed
     assert hidden is None and "98765" in other
 
 
@@ -418,7 +418,7 @@ def test_where_rows_are_hidden_no_profile_is_shown_and_that_is_said(signed_in, w
 
     _, page = columns_tab(signed_in, "title")
 
-    assert "its profile is counted over all of them" in page and "Make the profile anew" not in page
+    assert "The profile covers all rows of this dataset" in page and "Refresh the profile" not in page
     assert "98765" not in page and ColumnProfile.objects.filter(dataset=world["orders"]).exists()
 
 

@@ -1,4 +1,4 @@
-"""Who has read a dataset last: told on its API tab, written once a minute at the most."""
+"""Who has read a dataset last: told on its API tab, written once a minute at most."""
 
 import pytest
 from django.db import connection

@@ -8,6 +8,7 @@ import csv
 import html
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -269,7 +270,7 @@ def test_excel_and_power_bi_and_tableau_get_every_column_with_its_type(lines, to
 def test_google_sheets_is_warned_of_and_its_address_works_with_a_link(client, alice, lines, make, web, dataset, rows):
     page = html.unescape(client.get(f"/datasets/{SLUG}/api").content.decode())
     warning = re.search(r'<h3 id="sheets">.*?<p>(.*?)</p>', page, re.DOTALL)[1]
-    assert "Beware" in warning and "01234 becomes 1234" in warning and "Excel file" in warning
+    assert "guesses types" in warning and "01234 becomes 1234" in warning and "Excel file" in warning
     (address,) = re.findall(r'=IMPORTDATA\("([^"]+)"\)', lines["sheets"])
 
     from datasets.access import tokens
@@ -303,17 +304,22 @@ def blocks(page):
     return re.findall(r"^```\w*\n(.*?)^```", (PROJECT / "docs" / page).read_text(), re.DOTALL | re.MULTILINE)
 
 
+DEMO_SLUG = "all_orders_two_years"  # a dataset of `make demo`, whose columns `orders` has too
+
+
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 @pytest.mark.parametrize("page", ["users.md", "api.md"])
 def test_the_curl_lines_of_the_documentation_work(web, make, page, orders, tmp_path):
     found = [block for block in blocks(page) if "curl " in block]
     assert found
     for block in found:
-        block = (
-            re.sub(r"\b(?:https?://)?HOST\b", web.url, block).replace("$TOKEN", "TOKEN").replace("TOKEN", make.token())
-        )
+        block = block.replace("http://127.0.0.1:8000", web.url).replace(DEMO_SLUG, orders.slug)
+        assert web.url in block and orders.slug in block
         ran = subprocess.run(
-            ["bash", "-e", "-c", block.replace("curl ", "curl -fsS ")], cwd=tmp_path, capture_output=True
+            ["bash", "-e", "-c", block.replace("curl ", "curl -fsS ")],
+            cwd=tmp_path,
+            capture_output=True,
+            env=os.environ | {"BACKHAUL_TOKEN": make.token()},
         )
         assert ran.returncode == 0, (block, ran.stderr)
         assert ran.stdout or list(tmp_path.iterdir())

@@ -362,6 +362,7 @@ def box(people, make, orders, secrets, client):
     from datasets.access.tokens import Caller
     from datasets.rows.pool import pool
     from datasets.serving.sql import sandbox
+    from datasets.serving.sql.limits import Limits
 
     caller = Caller(people[0])
     with pool().connection() as connection:
@@ -369,9 +370,7 @@ def box(people, make, orders, secrets, client):
         def run(sql):
             sql = sql.replace("{theirs}", f"data.ds_{secrets.pk}")
             tables, known = sandbox.named(caller, sql)
-            box = sandbox.Sandbox(
-                connection, caller, tables, known, sandbox.Limits(seconds=1, rows=100), timezone.now()
-            )
+            box = sandbox.Sandbox(connection, caller, tables, known, Limits(seconds=1, rows=100), timezone.now())
             try:
                 box.open()
                 box.shape(box.take(sql), packed=True)

@@ -63,7 +63,7 @@ def test_a_role_with_power_is_not_used(login, servers_owner, power):
     servers_owner.execute(f"CREATE ROLE {reader.name()} NOLOGIN {power}")
     servers_owner.execute(f"GRANT {reader.name()} TO {login.mark}")
 
-    assert "may do more than it should" in reader.problem(login)
+    assert "has too many rights" in reader.problem(login)
 
 
 def test_a_role_that_belongs_to_another_is_not_used(login, servers_owner):

@@ -2,7 +2,7 @@
 
 Takes an hour or so, so it runs only where `SQLMAP` names the program: SQLMAP=$(which sqlmap), or `make probe`. The places come
 from the OpenAPI document (calls.py, which also says what is left out and why); the short form is test_injection.py.
-`SQLMAP_LEVEL` and `SQLMAP_RISK` are 3 and 2 when not said.
+`SQLMAP_LEVEL` and `SQLMAP_RISK` are 3 and 2 if omitted.
 """
 
 import json

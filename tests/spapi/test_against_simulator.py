@@ -374,7 +374,7 @@ def test_a_page_token_that_dies_says_so(amazon, seller):
 def test_a_chain_that_runs_in_circles_is_left(amazon, seller):
     fault(amazon, "repeat_token", "searchOrders")
 
-    with pytest.raises(errors.Refused, match="does not come to an end"):
+    with pytest.raises(errors.Refused, match="does not end"):
         read_chain(seller(), CHAIN)
 
 

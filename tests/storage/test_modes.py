@@ -117,7 +117,7 @@ def test_a_table_built_aside_numbers_later_rows_one_by_one_behind_all_it_has():
             [f"data.ds_{ID}"],
         )
         assert c.fetchall() == [(1,)], (
-            "what another session has taken beforehand would come behind what it is in front of"
+            "what another session has taken in advance would come behind what it is in front of"
         )
 
 
@@ -167,7 +167,7 @@ def test_a_table_grows_in_place_and_keeps_its_titles(made):
 def test_a_key_that_is_not_unique_stops_the_merge_before_a_row_is_lost(keyed):
     twins = [("a", "1", None), ("a", "2", None)]
 
-    with pytest.raises(modes.KeyNotUnique, match="Choose append"):
+    with pytest.raises(modes.KeyNotUnique, match="Use append"):
         land("merge", "2026-10-01", twins, key=("order_id",))
 
 

@@ -129,7 +129,8 @@ def test_one_of_several_sheets_has_to_be_named():
     content = workbook([["sku"], ["A"]], [["sku"], ["B"]])
 
     assert (
-        refusal(content, "two.xlsx") == "two.xlsx has 2 sheets with values: Sheet 1, Sheet 2. Say which one is meant."
+        refusal(content, "two.xlsx")
+        == "two.xlsx has 2 sheets with values: Sheet 1, Sheet 2. Enter the name of one of them."
     )
     assert frame(content, "two.xlsx", sheet="Sheet 2")["sku"].tolist() == ["B"]
     assert refusal(content, "two.xlsx", sheet="Sheet 3").startswith(
@@ -140,7 +141,7 @@ def test_one_of_several_sheets_has_to_be_named():
 def test_a_sheet_of_a_text_is_refused():
     """It was taken, passed over, and shown on the file's page."""
     assert refusal(b"sku\nA\n", sheet="Sheet 2") == (
-        "skus.csv is text, which has no sheets, and so none named 'Sheet 2'. Leave the sheet empty."
+        "skus.csv is a text file and has no sheets, so there is no sheet named 'Sheet 2'. Leave the sheet empty."
     )
 
 
@@ -150,7 +151,7 @@ def test_an_empty_second_sheet_is_in_nobodys_way():
 
 def test_a_formula_without_its_result_is_refused_with_its_cell():
     assert refusal(workbook([["sku", "n"], ["A", "=1+1"]]), "f.xlsx").startswith(
-        "Cell B2 of f.xlsx holds a formula without its result. Open the file in Excel"
+        "Cell B2 of f.xlsx contains a formula without a saved result. Open the file in Excel"
     )
 
 
@@ -160,7 +161,7 @@ def test_a_formula_with_its_result_is_taken_and_told():
     told = read(content, "f.xlsx")
 
     assert pd.read_parquet(io.BytesIO(told.content))["n"].tolist() == ["2"]
-    assert told.result["notes"] == ["1 cells hold formulas; their results were taken as they were last saved."]
+    assert told.result["notes"] == ["1 cells contain formulas; their last saved results were used."]
 
 
 def _with_result(content):
@@ -181,13 +182,13 @@ def _with_result(content):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "skus.csv is empty. Choose the file that holds your rows."),
-        (b"sku,n\n", "skus.csv has titles and no row below them. Choose the file that holds your rows."),
+        (b"", "skus.csv is empty. Choose the file that contains your rows."),
+        (b"sku,n\n", "skus.csv has titles but no rows below them. Choose the file that contains your rows."),
         (b"sku,n\nA,1\nB,2,3\n", "Line 3 of skus.csv has 3 values where the lines before it have 2."),
-        (b"sku,\nA,1\n", "Column B of skus.csv has values and no title."),
+        (b"sku,\nA,1\n", "Column B of skus.csv has values but no title."),
         (b"sku,SKU\nA,1\n", "skus.csv has more than one column titled SKU, sku."),
         (b"sku\n\0\1\2\n", "skus.csv is neither a spreadsheet nor text."),
-        (b"PK\x03\x04 and then nothing", "skus.csv is damaged: it looks like a workbook and ends too early."),
+        (b"PK\x03\x04 and then nothing", "skus.csv is damaged: it looks like a workbook but is incomplete."),
         (b"\xd0\xcf\x11\xe0 and then nothing", "skus.csv cannot be read as a spreadsheet"),
     ],
 )
@@ -200,7 +201,7 @@ def test_a_bomb_is_not_unpacked():
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", b" " * (301 << 20))
 
-    assert "holds more than 300 MB once it is unpacked" in refusal(packed.getvalue(), "bomb.xlsx")
+    assert "is larger than 300 MB when unpacked" in refusal(packed.getvalue(), "bomb.xlsx")
 
 
 def test_the_child_is_given_none_of_our_secrets(monkeypatch):
@@ -219,7 +220,7 @@ def test_a_table_becomes_lines_as_amazon_writes_them():
 
     assert isolated.run("as_tsv", [packed], quote="double").content == (b'sku\ttitle\nA\t"12"" pan"\nB\t"two\nlines"\n')
     with pytest.raises(
-        isolated.Refused, match="Row 2 has a tab or a line break in title, which this report cannot hold"
+        isolated.Refused, match="Row 2 has a tab or a line break in title, which this report does not allow"
     ):
         isolated.run("as_tsv", [packed], quote="null")
 
@@ -227,14 +228,14 @@ def test_a_table_becomes_lines_as_amazon_writes_them():
 def test_a_title_that_a_line_cannot_hold_is_refused_as_a_value_is():
     packed = read(b'sku,"two\nlines"\nA,1\n').content
 
-    with pytest.raises(isolated.Refused, match="The title 'two.nlines' holds a tab or a line break"):
+    with pytest.raises(isolated.Refused, match="The title 'two.nlines' contains a tab or a line break"):
         isolated.run("as_tsv", [packed], quote="null")
 
 
 def test_a_job_that_runs_into_a_limit_says_so(monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda *command, **more: subprocess.CompletedProcess(command, -9, b"", b""))
 
-    with pytest.raises(isolated.Refused, match="more time or memory than one job may have"):
+    with pytest.raises(isolated.Refused, match="more time or memory than one job may use"):
         isolated.run("read", [b"sku\nA\n"], name="skus.csv")
 
 
@@ -319,7 +320,7 @@ def test_tabs_and_line_breaks_in_one_row_are_refused():
 def test_a_title_with_a_line_break_is_refused_whatever_the_quotes(quote):
     packed = read(b'sku,"two\nlines"\nA,1\n').content
 
-    with pytest.raises(isolated.Refused, match="The title 'two.nlines' holds a tab or a line break"):
+    with pytest.raises(isolated.Refused, match="The title 'two.nlines' contains a tab or a line break"):
         isolated.run("as_tsv", [packed], quote=quote)
 
 
@@ -372,7 +373,7 @@ def test_a_formula_without_its_result_is_found_in_the_strict_form_too():
     for path in (SHEET, "xl/workbook.xml"):
         content = rewritten(content, path, transitional, strict)
 
-    assert "Cell B2 of f.xlsx holds a formula without its result" in refusal(content, "f.xlsx")
+    assert "Cell B2 of f.xlsx contains a formula without a saved result" in refusal(content, "f.xlsx")
 
 
 def test_a_number_beyond_fifteen_digits_gets_no_digits_that_nobody_wrote():

@@ -150,7 +150,7 @@ def _copy(root: Path, program: Path, copy: Path) -> None:
         os.chmod(folder, 0o755)
     try:
         aside.rename(copy)
-    except OSError:  # another start was quicker
+    except OSError:  # another start was faster
         shutil.rmtree(aside)
 
 

@@ -1,4 +1,4 @@
-"""Child processes that end when we end, and the leftovers of an earlier us that did not get to end them."""
+"""Child processes that end with this one, and leftovers of an earlier process that could not stop them."""
 
 import ctypes
 import os
@@ -70,7 +70,7 @@ def spawn(
 
 
 def stop(process: subprocess.Popen, steps: Steps) -> None:
-    """Asks with one signal after the other, each with its patience in seconds, until the process is gone."""
+    """Sends one signal after another, waiting the given seconds after each, until the process is gone."""
     for asked, patience in steps:
         if process.poll() is not None:
             return
@@ -125,7 +125,7 @@ def marked(folder: str | Path) -> list[int]:
 
 
 def reclaim(find: Callable[[], Collection[int]], steps: Steps) -> bool:
-    """Ends what `find` finds, leftovers of a killed parent; returns False if something will not go."""
+    """Ends the processes that `find` returns, leftovers of a killed parent; returns False if one does not end."""
     for asked, patience in steps:
         for pid in find():
             with suppress(ProcessLookupError):

@@ -105,7 +105,8 @@ class Postgres:
             if owner != self.identity.uid:
                 raise Trouble(
                     f"{self.folder} belongs to user {owner}, and its PostgreSQL must run as that user; "
-                    f"here it would run as {self.identity.uid}. Start as the user who began, or choose another DATA_DIR."
+                    f"here it would run as {self.identity.uid}. Start as the user who started it first, or choose "
+                    "another DATA_DIR."
                 )
 
     def _find(self) -> Server:
@@ -119,7 +120,7 @@ class Postgres:
             raise Trouble(
                 f"{self.folder} was made by PostgreSQL {made_by}, and another major version cannot read it; found: {found}. "
                 f"Install PostgreSQL {made_by}, or dump the data with it and restore it into a new folder, "
-                "or choose another DATA_DIR to begin anew."
+                "or choose another DATA_DIR to start from scratch."
             ) from None
 
     def _program(self, server: Server, name: str) -> Path:
@@ -147,10 +148,10 @@ class Postgres:
         os.rename(aside, self.folder)
 
     def _end_leftovers(self) -> None:
-        """A killed start may have left its server behind, or only the paper that says so."""
+        """A killed start may have left its server running, or only its lock file."""
         if not children.reclaim(lambda: children.working_in(self.folder), STOP):
             raise Trouble(
-                f"An earlier PostgreSQL still works in {self.folder} and will not end. End it, then start again."
+                f"An earlier PostgreSQL still runs in {self.folder} and does not stop. Stop it, then start again."
             )
         for paper in (self.folder / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
             _discard(paper)

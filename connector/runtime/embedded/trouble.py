@@ -2,7 +2,7 @@
 
 
 class Trouble(Exception):
-    """Something cannot start; the message says what is wrong and how to mend it."""
+    """Something cannot start; the message says what is wrong and how to fix it."""
 
 
 class Held(Trouble):

@@ -34,7 +34,9 @@ class Valkey:
     def launch(self) -> subprocess.Popen:
         """Starts the server and returns its process; it may still be reading its journal. Raises Trouble."""
         if not children.reclaim(lambda: children.working_in(self.folder), STOP):
-            raise Trouble(f"An earlier Valkey still works in {self.folder} and will not end. End it, then start again.")
+            raise Trouble(
+                f"An earlier Valkey still runs in {self.folder} and does not stop. Stop it, then start again."
+            )
         private_folder(self.folder, self.identity)
         private_folder(self.sockets, self.identity)
         found = binaries.find_valkey()
@@ -58,7 +60,7 @@ class Valkey:
             return children.spawn(command, log=self.log, identity=self.identity, pass_fds=handles, cwd="/")
 
     def mend(self) -> bool:
-        """Lays a journal aside that cannot be read: it held hints, and the database knows what has to be done."""
+        """Moves an unreadable journal aside: it held only hints, and the database knows the pending work."""
         journal = self.folder / "appendonlydir"
         if not journal.exists():
             return False

@@ -1,4 +1,5 @@
-"""Runs an installation's parts as one group: starts them, watches them, starts again what fell over, stops them in order."""
+"""Runs an installation's parts as one group: starts them, watches them, restarts those that end, stops them in
+order."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ STOP = ((signal.SIGTERM, 6), (signal.SIGKILL, 5))
 
 
 class Stopped(BaseException):
-    """Somebody asked the group to end."""
+    """The group was asked to stop."""
 
 
 class Program:
@@ -90,14 +91,14 @@ class Group:
         return Program(name, [sys.executable, "-m", *command], log=log, environment=marked, serves=serves)
 
     def adopt(self, services: Services) -> None:
-        """Takes over the watch on servers that were started already."""
+        """Takes over supervision of servers already started."""
         for server in services.servers:
             self.parts[server.name] = server
             self.processes[server.name] = services.processes.pop(server.name)
             self.started_at[server.name] = time.monotonic()
 
     def end_leftovers(self) -> None:
-        """What a killed group left running, its web server on our port included."""
+        """Ends what a killed group left running, including a web server on our port."""
         children.reclaim(lambda: children.marked(self.data_dir), STOP)
 
     def launch(self, *programs: Program) -> None:
@@ -137,7 +138,7 @@ class Group:
             pause = min(2 ** (falls - 2), LONGEST_PAUSE) if falls > 1 else 0
             self.falls[name] = (falls, now + pause)
             self.say(
-                f"{name} ended ({_how(process.returncode)}); starting it again in {pause:g} s. Log: {self.parts[name].log}"
+                f"{name} ended ({_how(process.returncode)}); restarting it in {pause:g} s. Log: {self.parts[name].log}"
             )
         elif now >= again_at:
             self.falls[name] = (falls, None)
@@ -148,7 +149,7 @@ class Group:
                 self.say(f"{name} could not be started: {problem}")
 
     def stop(self) -> None:
-        """Those who do the work first, then what they spoke to, the servers last."""
+        """Workers first, then what they depend on, the servers last."""
         for step in (("beat", "worker", "web"), tuple(self.parts)):
             names = [name for name in step if name in self.processes and isinstance(self.parts[name], Program)]
             self._stop_together(names)
@@ -166,7 +167,7 @@ class Group:
             time.sleep(0.02)
         if late := [name for name in names if self.processes[name].poll() is None]:
             self.say(
-                f"Still at work after {patience} s, ended hard: {', '.join(late)}. Their work is taken up at the next start."
+                f"Still running after {patience} s, killed: {', '.join(late)}. Their work resumes at the next start."
             )
         for name in names:
             children.stop(self.processes.pop(name), STOP[1:])
@@ -205,7 +206,7 @@ def check_port(port: int, name: str = "PORT") -> None:
         except OSError as problem:
             raise Trouble(
                 f"{name}: 127.0.0.1:{port} cannot be used ({os.strerror(problem.errno or 0)}). "
-                f"End what listens there, or choose another: {name}={port + 1}"
+                f"Stop the program that listens there, or choose another: {name}={port + 1}"
             ) from None
 
 

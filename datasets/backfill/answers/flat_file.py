@@ -2,15 +2,16 @@
 with the full parser."""
 
 from dataclasses import replace
+from typing import cast
 
 from connector.catalogue import readers
 from connector.catalogue.number_date_format import PLAIN, made_plain
+from connector.catalogue.report import Document
 from connector.spapi import documents, errors
 from connector.spapi.charsets import Choice
 from datasets.backfill.answers import quick
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.answers.reading import Reading
-from datasets.retries import LATER
 
 
 def read(raw: Raw, content_type: str) -> Split:
@@ -23,22 +24,24 @@ def read(raw: Raw, content_type: str) -> Split:
 
 def _thoroughly(reading: Reading, content_type: str) -> Split:
     raw = reading.raw
-    ragged, replaced, repeated = [], [], []
+    ragged: list[int] = []  # numbers of the lines
+    replaced: list[int] = []
+    repeated: list[int] = []
     with documents.open_text(raw.folder / "document", content_type, raw.country) as text:
         header, rows = readers.flat_file(
             text,
             ragged=lambda number, cells: ragged.append(number),
             replaced=replaced.append,
             repeated=repeated.append,
-            **raw.report.source.reading(raw.options),
+            **cast(Document, raw.report.source).reading(raw.options),
         )
         files = reading.day_files(header)
         try:
             names = raw.report.names_of(header)
             if odd := reading.to_make_plain(names):
                 rows = (made_plain(row, odd) for row in rows)
-            rows = reading.of_chosen(rows, names)
-            reading.split(map(reading.fitted, rows) if reading.needs_extra else rows, files.names, files)
+            chosen = reading.of_chosen(rows, names)
+            reading.split(map(reading.fitted, chosen) if reading.needs_extra else chosen, files.names, files)
         except BaseException:
             files.discard()
             raise
@@ -48,33 +51,33 @@ def _thoroughly(reading: Reading, content_type: str) -> Split:
     if ragged:
         if not found.staged and not reading.has_placeable():
             raise errors.DocumentRefused(
-                "No line of Amazon's file has as many values as its header has titles, so nothing was loaded from "
-                f"it. It is downloaded again; if that does not help, its days are {LATER}."
+                f"No line of {raw.whose} has as many values as its header has titles, so nothing was loaded from it. {raw.again}"
             )
         reading.notes.append(
-            f"{len(ragged)} lines of Amazon's file do not have as many columns as its header and were set aside; the "
+            f"{len(ragged)} lines of {raw.whose} do not have as many columns as its header and were set aside; the "
             f"first is line {ragged[0]}."
         )
     if replaced:
         reading.note_replaced(len(replaced))
     if repeated:
         some = "1 line repeats" if len(repeated) == 1 else f"{len(repeated):,} lines repeat"
-        reading.notes.append(f"{some} the header of Amazon's file and was skipped; the first is line {repeated[0]}.")
+        reading.notes.append(f"{some} the header of {raw.whose} and was skipped; the first is line {repeated[0]}.")
     return replace(found, note=" ".join(reading.notes))
 
 
 def _quickly(reading: Reading, content_type: str) -> Split:
     raw = reading.raw
-    if raw.report.day_column is None or not quick.may_try(content_type):
+    day_column = raw.report.day_column
+    if day_column is None or not quick.may_try(content_type):
         raise quick.NotOrdinary
     if reading.format() != PLAIN:
         raise quick.NotOrdinary
     placing = reading.placing = reading.new_placing()
     opened = []
 
-    def header(titles):
+    def header(titles: list[str]) -> quick.Places:
         names = raw.report.names_of(titles)
-        if len(set(titles)) < len(titles) or raw.report.day_column not in names:
+        if len(set(titles)) < len(titles) or day_column not in names:
             raise quick.NotOrdinary
         if reading.foreign and raw.report.channel_column not in names:
             raise quick.NotOrdinary
@@ -82,8 +85,9 @@ def _quickly(reading: Reading, content_type: str) -> Split:
         opened.append(files)
         if reading.needs_extra:
             raise quick.NotOrdinary
-        channel = files.names.index(raw.report.channel_column) if reading.foreign else None
-        return quick.Places(files.names.index(raw.report.day_column), channel, files)
+        # Channels are foreign only to a report that has such a column.
+        channel = files.names.index(cast(str, raw.report.channel_column)) if reading.foreign else None
+        return quick.Places(files.names.index(day_column), channel, files)
 
     try:
         placing.others_came |= quick.split(
@@ -96,7 +100,7 @@ def _quickly(reading: Reading, content_type: str) -> Split:
             elsewhere=placing.day,
             dates=placing.dates,
             foreign=reading.foreign,
-            **raw.report.source.reading(raw.options),
+            **cast(Document, raw.report.source).reading(raw.options),
         )
     except BaseException:
         for files in opened:

@@ -1,11 +1,13 @@
 """Reads a chain of pages into a file a day: of rows with one key the newest version counts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import orjson
 
+from connector.catalogue.report import Pages, Report
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.answers.reading import Reading
 from datasets.storage import stage
@@ -33,7 +35,9 @@ def read(raw: Raw, files: Sequence[Path], *, replaced: int = 0) -> Split:
     return reading.split_of(days)
 
 
-def _staged(reading: Reading, files: Sequence[Path], is_wanted) -> stage.DayFiles:
+def _staged(
+    reading: Reading, files: Sequence[Path], is_wanted: Callable[[Sequence[Any]], bool] | None
+) -> stage.DayFiles:
     names = [column.name for column in reading.report.columns]
     days = reading.files(names, reading.raw.types)
     rows = _rows(reading, files)
@@ -45,9 +49,9 @@ def _staged(reading: Reading, files: Sequence[Path], is_wanted) -> stage.DayFile
     return days
 
 
-def _rows(reading, files):
+def _rows(reading: Reading, files: Sequence[Path]) -> Iterator[tuple]:
     for file in files:
-        yield from reading.report.source.rows(orjson.loads(file.read_bytes()))
+        yield from cast(Pages, reading.report.source).rows(orjson.loads(file.read_bytes()))
 
 
 class Newest:
@@ -57,13 +61,15 @@ class Newest:
     All rows are looked at; if there are duplicate keys, they are read a second time.
     """
 
-    def __init__(self, names, report):
+    def __init__(self, names: list[str], report: Report) -> None:
         self._places = [names.index(name) for name in report.key_columns]
         self._version = names.index(report.version_column) if report.version_column else None
-        self._newest, self.twins, self._passed = {}, set(), set()
+        self._newest: dict[tuple[str, ...], tuple[datetime, str]] = {}
+        self.twins: set[tuple[str, ...]] = set()
+        self._passed: set[str] = set()
         self.keyless = 0
 
-    def look(self, row):
+    def look(self, row: Sequence[Any]) -> bool:
         """Whether the row has a key; it is taken note of."""
         key = self._key(row)
         if key is None:
@@ -77,7 +83,7 @@ class Newest:
             self._newest[key] = version
         return True
 
-    def is_newest(self, row):
+    def is_newest(self, row: Sequence[Any]) -> bool:
         """The same rows for the second time: whether this is one that counts."""
         key = self._key(row)
         if key not in self.twins:
@@ -89,11 +95,11 @@ class Newest:
         self._passed.add(content)
         return is_new
 
-    def _key(self, row):
+    def _key(self, row: Sequence[Any]) -> tuple[str, ...] | None:
         key = tuple([row[place] for place in self._places])
         return key if all(type(part) is str and part for part in key) else None
 
-    def _version_of(self, row):
+    def _version_of(self, row: Sequence[Any]) -> tuple[datetime, str]:
         """As a moment: Amazon leaves out what of a second is nothing, and by its letters 10:00:00Z would be later than 10:00:00.5Z."""
         said = "" if self._version is None else str(row[self._version] or "")
         try:

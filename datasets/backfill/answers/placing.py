@@ -3,11 +3,13 @@
 Only Amazon can say that a day is empty. If rows cannot be assigned to a day, they may belong to any day without rows.
 """
 
-from collections.abc import Callable
-from datetime import date, timedelta
+from collections.abc import Callable, Collection
+from datetime import date, datetime, timedelta
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from connector.catalogue.moments import moment
+from datasets.backfill.answers.raw import Raw
 from datasets.calendar import bounds, days
 from datasets.retries import LATER
 
@@ -18,17 +20,28 @@ _A_SECOND = timedelta(seconds=1)
 class Placing:
     """To which wanted day a moment belongs; what belongs to none is counted, with the first of its kind."""
 
-    def __init__(self, asked, wanted, zone, column, *, dates=False):
-        """`asked` has the `first_day`, the `last_day` and the `until_at` that Amazon was asked for."""
+    def __init__(
+        self,
+        asked: Raw,
+        wanted: Collection[date],
+        zone: str,
+        column: str,
+        *,
+        dates: bool = False,
+        is_of_file: bool = False,
+    ) -> None:
+        """`asked` has the `first_day`, the `last_day` and the `until_at` that Amazon was asked for, or that are taken from a file."""
+        self.is_of_file = is_of_file
         self.asked, self.wanted, self.column, self.dates = asked, wanted, column, dates
         self._find = day_finder(asked.first_day, asked.last_day, zone, dates=dates)
         self.homeless = 0  # rows without a day that can be read
         self.strays = 0  # rows of days outside of the request
         self.on_edge = 0  # strays of the very instant at which the request ends, which Amazon includes
         self.others_came = False  # rows of the request's own days that are not wanted here, by now
-        self._first_homeless = self._first_stray = None
+        self._first_homeless: str | None = None
+        self._first_stray: str | None = None
 
-    def day(self, said) -> date | None:
+    def day(self, said: object) -> date | None:
         """The wanted day of a row whose day column says this; None where there is none."""
         day = self._find(said)
         if day in self.wanted:
@@ -47,8 +60,8 @@ class Placing:
                 self._first_stray = shown(said)
         return None
 
-    def _is_edge(self, said):
-        at, until = moment(said), self.asked.until_at
+    def _is_edge(self, said: object) -> bool:
+        at, until = cast(datetime, moment(cast(str, said))), self.asked.until_at  # its day could be read
         return not self.dates and at.tzinfo is not None and until is not None and abs(at - until) < _A_SECOND
 
     def notes(self) -> list[str]:
@@ -57,9 +70,14 @@ class Placing:
         if self.strays:
             first = f" (the first is of {self._first_stray})" if self._first_stray else ""
             some = "1 row is" if self.strays == 1 else f"{self.strays:,} rows are"
-            found.append(
-                f"{some} of days outside this request{first} and left out: those days are loaded by their own requests."
-            )
+            if self.is_of_file:
+                found.append(
+                    f"{some} of days that are already loaded or that Amazon provides{first}, and were left out."
+                )
+            else:
+                found.append(
+                    f"{some} of days outside this request{first} and left out: those days are loaded by their own requests."
+                )
         if self.homeless:
             belong = (
                 "cannot be assigned to a day; it is" if self.homeless == 1 else "cannot be assigned to a day; they are"
@@ -89,13 +107,13 @@ class Placing:
             )
         return ""
 
-    def _unreadable(self):
+    def _unreadable(self) -> str:
         some = (
             "1 row of Amazon's answer has" if self.homeless == 1 else f"{self.homeless:,} rows of Amazon's answer have"
         )
         return f"{some} no readable {self.column} (the first is {self._first_homeless})"
 
-    def _days_asked(self):
+    def _days_asked(self) -> str:
         first, last = self.asked.first_day, self.asked.last_day
         return f"{first}" if first == last else f"{first} to {last}"
 
@@ -106,7 +124,7 @@ _NOT_EMPTY = (
 )
 
 
-def shown(said) -> str:
+def shown(said: object) -> str:
     """A value of Amazon's in a sentence: short, in quotes, or in words where there is none."""
     if said is None or said == "":
         return "empty"
@@ -140,7 +158,7 @@ def day_finder(first: date, last: date, zone: str, *, dates: bool = False) -> Ca
     tz = ZoneInfo(zone)
     known = {} if dates else hours(first, last, zone)
 
-    def find(text):
+    def find(text: object) -> date | None:
         if type(text) is not str:
             return None
         if text.endswith(("Z", "+00:00")) and len(text) >= 20 and (day := known.get(text[:13])):

@@ -7,7 +7,9 @@ line) raises NotOrdinary, and the file is read by the full parser.
 
 import queue
 import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from connector.catalogue import readers
 from connector.spapi.charsets import label_of
@@ -18,7 +20,7 @@ from datasets.storage.fit import FITS
 MARKS = {"double": b'"', "single": b"'", "null": None}
 
 
-def may_try(content_type):
+def may_try(content_type: str) -> bool:
     """Whether the label leaves it open that the file is UTF-8. Under any other label the day would need a note."""
     return label_of(content_type).lower().replace("_", "-") in ("", "utf-8", "utf8")
 
@@ -36,7 +38,19 @@ class Places:
     files: stage.DayFiles
 
 
-def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=False, foreign=frozenset()):
+def split(
+    pieces: Iterable[bytes],
+    header: Callable[[list[str]], Places],
+    *,
+    quote: str,
+    first: date,
+    last: date,
+    zone: str,
+    wanted: Collection[date],
+    elsewhere: Callable[[str], date | None],
+    dates: bool = False,
+    foreign: frozenset[str] = frozenset(),
+) -> bool:
     """Puts each line of the document into its day's file; answers whether the file has lines of days that are not
     wanted.
 
@@ -76,7 +90,7 @@ def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=
                 if not line:
                     continue
                 raise NotOrdinary
-            if others and line.split(b"\t", channel + 1)[channel].strip().lower() in others:
+            if others and channel is not None and line.split(b"\t", channel + 1)[channel].strip().lower() in others:
                 continue
             cells = line.split(b"\t", cuts)
             moment, day = cells[place], None
@@ -101,7 +115,7 @@ def split(pieces, header, *, quote, first, last, zone, wanted, elsewhere, dates=
     return others_came
 
 
-def _ordinary(line, mark, tabs):
+def _ordinary(line: bytes, mark: bytes | None, tabs: int) -> bytes:
     """The line in COPY format: quotes removed, backslashes doubled, no carriage return."""
     line = line.removesuffix(b"\r")
     if b"\r" in line:
@@ -119,12 +133,13 @@ def _ordinary(line, mark, tabs):
     return line.replace(b"\\", b"\\\\") if b"\\" in line else line
 
 
-def ahead(pieces, most=4):
+def ahead(pieces: Iterable[bytes], most: int = 4) -> Iterator[bytes]:
     """The pieces, made in a thread of their own a little before they are wanted: unpacking needs no Python lock."""
-    waiting, over = queue.Queue(most), threading.Event()
+    waiting: queue.Queue[tuple[bytes | None, BaseException | None]] = queue.Queue(most)
+    over = threading.Event()
 
-    def make():
-        last = None, None
+    def make() -> None:
+        last: tuple[None, BaseException | None] = None, None
         try:
             for piece in pieces:
                 while not over.is_set():
@@ -158,7 +173,7 @@ def ahead(pieces, most=4):
                 maker.join(timeout=0.05)
 
 
-def _blocks(pieces):
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Pieces cut at line feeds; the last one gets its own."""
     rest = b""
     for piece in ahead(pieces):

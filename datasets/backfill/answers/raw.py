@@ -7,6 +7,7 @@ from pathlib import Path
 
 from connector.catalogue.report import Report
 from connector.spapi.charsets import Choice
+from datasets.retries import LATER
 from datasets.storage import stage
 
 Columns = list[dict[str, str]]  # [{"name", "title", "type"}], as datasets.storage has them
@@ -35,6 +36,19 @@ class Raw:
     mark: str
     take_columns: Callable[[Columns], dict[str, str]]
     types: Mapping[str, str] = field(default_factory=dict)
+    is_of_file: bool = False  # the document is one that a person has uploaded
+
+    @property
+    def whose(self) -> str:
+        """How sentences call the document."""
+        return "the uploaded file" if self.is_of_file else "Amazon's file"
+
+    @property
+    def again(self) -> str:
+        """What comes after a document of which nothing could be loaded, in a sentence."""
+        if self.is_of_file:
+            return "Correct the file and load it again."
+        return f"It is downloaded again; if that does not help, its days are {LATER}."
 
 
 @dataclass(frozen=True, slots=True)

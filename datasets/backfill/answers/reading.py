@@ -4,17 +4,19 @@ Which reader takes an answer is its source's to say: pages (`pages.py`), a flat 
 XML (`records.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, cast
 
 import orjson
 
+from connector.catalogue.number_date_format import NumberDateFormat
+from connector.catalogue.report import Document
 from connector.spapi import errors, marketplaces
 from connector.spapi.charsets import Choice
 from datasets.backfill.answers import notes
 from datasets.backfill.answers.placing import Placing, shown
 from datasets.backfill.answers.raw import Raw, Split
-from datasets.retries import LATER
 from datasets.storage import stage
 from datasets.storage.table import ROW_ROOM, SURE_COLUMNS, WIDEST_CELL
 
@@ -22,16 +24,20 @@ from datasets.storage.table import ROW_ROOM, SURE_COLUMNS, WIDEST_CELL
 class Reading:
     """One pass over one raw answer."""
 
-    def __init__(self, raw: Raw):
+    def __init__(self, raw: Raw) -> None:
         self.raw, self.report, self.folder, self.wanted = raw, raw.report, raw.folder, raw.wanted
-        self.notes, self.charset = [], None
-        self.placing, self.set_aside = None, 0  # rows that could not be read as rows
+        self.notes: list[str] = []
+        self.charset: Choice | None = None
+        self.placing: Placing | None = None
+        self.set_aside = 0  # rows that could not be read as rows
         self.foreign = self._foreign()
-        self.kept, self.spare = [], []  # places of the file's columns: in the table, and without room in it
-        self.loose = []  # (place in the row, title) of the values that go beside the table where a row is too wide for it
+        self.kept: list[int] = []  # places of the file's columns in the table
+        self.spare: list[tuple[int, str]] = []  # (place, title) of those without room in it
+        # (place in the row, title) of the values that go beside the table where a row is too wide for it
+        self.loose: list[tuple[int, str]] = []
         self.beside = 0
 
-    def _foreign(self):
+    def _foreign(self) -> frozenset[str]:
         """Sales channels that nobody chose: Amazon answers for the whole region, whatever marketplaces it is asked for.
 
         Without a choice everything is kept, and a channel that is no marketplace's is kept always.
@@ -44,20 +50,19 @@ class Reading:
             channel.lower() for place in others for channel in (place.domain, f"Non-Amazon {place.country}")
         )
 
-    def of_chosen(self, rows, names):
+    def of_chosen(self, rows: Iterable[list[str]], names: list[str]) -> Iterable[list[str]]:
         if not self.foreign or self.report.channel_column not in names:
             return rows
         place = names.index(self.report.channel_column)
         return (row for row in rows if row[place].strip().lower() not in self.foreign)
 
-    def day_files(self, titles):
+    def day_files(self, titles: list[str]) -> stage.DayFiles:
         """Makes the table take these columns, and files for its days. What it has no room for becomes `spare`."""
         names = self.report.names_of(titles)
         if not titles or (self.report.day_column is not None and self.report.day_column not in names):
             raise errors.DocumentRefused(
-                f"Amazon's file has no column {self.report.day_column or 'at all'}, so its rows cannot be assigned to "
-                f"days. {_instead(titles)} Nothing was loaded from it. It is downloaded again; if that does not help, "
-                f"its days are {LATER}."
+                f"{_beginning(self.raw.whose)} has no column {self.report.day_column or 'at all'}, so its rows cannot be assigned to "
+                f"days. {_instead(titles)} Nothing was loaded from it. {self.raw.again}"
             )
         types = {column.name: column.type for column in self.report.columns}
         found = [
@@ -69,7 +74,7 @@ class Reading:
         self.kept = [place for place, name in enumerate(names) if name in types]
         missing = [column.name for column in self.report.columns if column.name not in names]
         if missing:
-            self.notes.append(f"Amazon's file has no {', '.join(missing)}; empty for these rows.")
+            self.notes.append(f"{_beginning(self.raw.whose)} has no {', '.join(missing)}; empty for these rows.")
         declared = {column.name for column in self.report.columns}
         self.loose, self.beside = [], 0
         if len(self.kept) > SURE_COLUMNS:
@@ -84,23 +89,23 @@ class Reading:
             names.append("_extra")
         return self.files(names, types, null="")
 
-    def format(self):
-        return self.report.source.format_in(self.raw.country)
+    def format(self) -> NumberDateFormat:
+        return cast(Document, self.report.source).format_in(self.raw.country)
 
-    def to_make_plain(self, names):
+    def to_make_plain(self, names: list[str]) -> list[tuple[int, Callable[[str], str]]]:
         """(place, function) of the columns whose numbers or dates the report declares to be written in another way."""
         types, format = {column.name: column.type for column in self.report.columns}, self.format()
-        found = [(place, format.plain(types.get(name))) for place, name in enumerate(names)]
+        found = [(place, format.plain(types.get(name, "text"))) for place, name in enumerate(names)]
         return [(place, plain) for place, plain in found if plain]
 
     @property
-    def needs_extra(self):
+    def needs_extra(self) -> bool:
         """Whether rows may hold what their table has no room for."""
         return bool(self.spare or self.loose)
 
-    def fitted(self, values, others=None):
+    def fitted(self, values: list[str], others: Mapping[str, str] | None = None) -> list[str]:
         """The row as the table takes it: what it has no column for, or no room in so wide a row, as JSON in _extra."""
-        extra = {title: values[place] for place, title in self.spare if values[place]} | (others or {})
+        extra = {title: values[place] for place, title in self.spare if values[place]} | dict(others or {})
         row = [values[place] for place in self.kept]
         if self.loose:
             widths = [min(WIDEST_CELL, len(row[place].encode()) + 1) if row[place] else 0 for place, _ in self.loose]
@@ -114,7 +119,7 @@ class Reading:
         extra = {title: value[: stage.MOST_CELL] for title, value in extra.items()}
         return [*row, orjson.dumps(extra).decode() if extra else ""]
 
-    def split(self, rows, names, files):
+    def split(self, rows: Iterable[Sequence[Any]], names: list[str], files: stage.DayFiles) -> None:
         """Puts each row to its own day: Amazon sends rows from outside the window now and then."""
         if self.report.day_column is None:
             for values in rows:
@@ -128,18 +133,20 @@ class Reading:
             if day is not None:
                 files.add(day, values)
 
-    def new_placing(self):
-        name = self.report.day_column
+    def new_placing(self) -> Placing:
+        name = self.report.day_column or ""
         types = {column.name: column.type for column in self.report.columns}
-        return Placing(self.raw, self.wanted, self.raw.zone, name, dates=types.get(name) == "date")
+        return Placing(
+            self.raw, self.wanted, self.raw.zone, name, dates=types.get(name) == "date", is_of_file=self.raw.is_of_file
+        )
 
-    def has_placeable(self):
+    def has_placeable(self) -> bool:
         """Whether rows came that are whole, whatever day they belong to."""
         return self.placing is not None and bool(
             self.placing.strays or self.placing.homeless or self.placing.others_came
         )
 
-    def files(self, names: Sequence[str], types, **more) -> stage.DayFiles:
+    def files(self, names: Sequence[str], types: Mapping[str, str], **more: Any) -> stage.DayFiles:
         """Files for the days, of these columns and types."""
         return stage.DayFiles(self.folder / f"days-{self.raw.mark}", names, types=types, **more)
 
@@ -168,18 +175,23 @@ class Reading:
             charset=self.charset,
         )
 
-    def note_charset(self, choice: Choice):
+    def note_charset(self, choice: Choice) -> None:
         self.charset = choice
         self.notes += notes.charset(choice)
 
-    def note_replaced(self, count):
+    def note_replaced(self, count: int) -> None:
         self.notes.append(f"{count} characters that the database cannot store were replaced by \ufffd.")
+
+
+def _beginning(words: str) -> str:
+    """As the beginning of a sentence."""
+    return words[0].upper() + words[1:]
 
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "|": "vertical bars"}
 
 
-def _instead(titles):
+def _instead(titles: list[str]) -> str:
     """What a file without the column that gives rows to their days has in the place of its header, in a sentence."""
     if not titles:
         return "It is empty, without even a header."

@@ -1,15 +1,21 @@
 """Reads JSON and XML documents into files a day, as flat files: one record is held at a time."""
 
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO, cast
+
 import orjson
 
 from connector.catalogue.nested import Rows
 from connector.catalogue.number_date_format import made_plain
+from connector.catalogue.report import Document
 from connector.catalogue.streams import READERS, Broken, declared_charset, json_head
 from connector.spapi import documents, errors
 from connector.spapi.specification import Asked, difference
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.answers.reading import Reading
 from datasets.retries import LATER
+from datasets.storage import stage
 from datasets.storage.table import MOST_COLUMNS
 
 _TOO_DEEP = "Amazon's document is nested too deeply, so nothing was loaded from it."
@@ -32,8 +38,11 @@ def read(raw: Raw, content_type: str, asked: Asked) -> Split:
     return reading.split_of(files)
 
 
-def _pass(reading, titles, content_type, asked):
-    source, path, country = reading.report.source, reading.folder / "document", reading.raw.country
+def _pass(
+    reading: Reading, titles: list[str], content_type: str, asked: Asked
+) -> tuple[Collection[str], stage.DayFiles]:
+    source = cast(Document, reading.report.source)
+    path, country = reading.folder / "document", reading.raw.country
     rows = Rows(source.shape, titles, MOST_COLUMNS + 1)
     replaced = []
     with documents.open_text(path, _content_type(path, source, content_type, country), country) as text:
@@ -63,7 +72,12 @@ def _pass(reading, titles, content_type, asked):
     return rows.unknown, files
 
 
-def _values(reading, records, rows, odd):
+def _values(
+    reading: Reading,
+    records: Iterable[tuple[Any, Mapping[str, str]]],
+    rows: Rows,
+    odd: list[tuple[int, Callable[[str], str]]],
+) -> Iterator[list[str]]:
     for record, head in records:
         for values, others in rows(record, head):
             if odd:
@@ -71,7 +85,7 @@ def _values(reading, records, rows, odd):
             yield reading.fitted(values, others) if reading.needs_extra else values
 
 
-def _refuse_another_answer(reading, text, asked):
+def _refuse_another_answer(reading: Reading, text: TextIO, asked: Asked) -> None:
     """A document that repeats what it was asked for must repeat our question, whether it has rows or none."""
     proof = reading.report.source.shape.proof
     said = json_head(text, (proof,)).get(proof) if proof else ""
@@ -86,7 +100,7 @@ def _refuse_another_answer(reading, text, asked):
         )
 
 
-def _content_type(path, source, content_type, country):
+def _content_type(path: Path, source: Document, content_type: str, country: str) -> str:
     """The document's label, or for XML without a charset in it the one that its own first line names."""
     if source.reader != "xml" or "charset" in (content_type or "").lower():
         return content_type

@@ -32,7 +32,7 @@ class Asking:
     given: Any = None
 
     @cached_property
-    def client(self):
+    def client(self) -> Any:
         """The account's signed client, made when it is first needed."""
         return self.given or client_for(self.account)
 
@@ -86,7 +86,7 @@ class Asking:
         """The youngest instant that Amazon can be asked for."""
         return clocks.amazons(now, self.account.region) - self.report.lag
 
-    def set_window(self, request: Request):
+    def set_window(self, request: Request) -> None:
         """Fixes the instants to ask for, where a question is asked in parts before it is asked as a whole."""
         if request.asked_at is None:
             from_at, until_at = self.window(request, database_now())

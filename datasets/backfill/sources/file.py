@@ -1,6 +1,6 @@
 """A report file that a person uploaded, in place of the document that Amazon would have sent.
 
-It goes the way of Amazon's own document from there: days, landing, the raw file beside those of Amazon.
+From there it is processed like Amazon's own document: days, landing, the raw file beside those of Amazon.
 """
 
 from dataclasses import replace
@@ -26,10 +26,10 @@ class OwnFile(BuiltReport):
     kind = Request.FILE
     phases = (Phase("ready", "To be read"), Phase("collected", "Saving"), Phase("done", "Saved"))
 
-    def ask(self, asking: Asking, request: Request):
+    def ask(self, asking: Asking, request: Request) -> None:
         request.got_on(state=Request.State.READY)
 
-    def collect(self, asking: Asking, request: Request):
+    def collect(self, asking: Asking, request: Request) -> None:
         folder = asking.folder(request)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / "document"
@@ -41,19 +41,23 @@ class OwnFile(BuiltReport):
             state=Request.State.COLLECTED, spool=str(path), cursor=Building(content_type=CONTENT_TYPE).stored()
         )
 
-    def _document(self, request) -> bytes:
+    def _document(self, request: Request) -> bytes:
         """The file as Amazon would have written it for this report."""
         upload = UploadedFile.objects.filter(pk=request.document_id).first()
         if upload is None:
             raise CannotLoad("The uploaded file was deleted before its rows were loaded. Upload it again.")
-        arguments = self.report.source.reading(request.dataset.options)
+        arguments = self.declared.reading(request.dataset.options)
         try:
             return isolated.run("as_tsv", [bytes(upload.content)], **arguments).content
         except isolated.Refused as problem:
             raise CannotLoad(f"{upload.name}: {problem}") from None
 
     def read(self, asking: Asking, request: Request, raw: Raw) -> Split:
-        split = super().read(asking, request, raw)
+        try:
+            split = super().read(asking, request, replace(raw, is_of_file=True))
+        except errors.DocumentRefused as problem:  # it stays as it is, however often it is read
+            fix = "Nothing of it was loaded. Mend the file, and load it again."
+            raise errors.Refused(problem.message if problem.is_worded else f"{problem.fact} {fix}") from None
         name = UploadedFile.objects.filter(pk=request.document_id).values_list("name", flat=True).first()
         from_where = f"From the uploaded file {name}." if name else "From an uploaded file."
         return replace(split, note=f"{from_where} {split.note}".strip())

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import date
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from django.db.models import Avg, Max, QuerySet
 from django.db.models.functions import Now
 
+from connector.catalogue.report import Pages
 from connector.spapi import errors, pages
-from connector.spapi.operations import OPERATIONS
+from connector.spapi.operations import OPERATIONS, Pager
 from datasets.backfill.answers import pages as pages_of_answers
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.sources import plan
@@ -40,7 +41,7 @@ class Chain(Progress):
 
     @property
     def lasting(self) -> "Chain":
-        """What outlives a chain that begins anew."""
+        """What outlives a chain that begins again."""
         return Chain(page_size=self.page_size)
 
 
@@ -56,14 +57,19 @@ class PageChain(Source):
         Phase("done", "Saved"),
     )
 
+    @property
+    def declared(self) -> Pages:
+        """What the catalogue declares of a source of this kind."""
+        return cast(Pages, self.report.source)
+
     # Planning
 
     def windows(self, wanted: Collection[date], *, zone: str, edge: date, days_in: QuerySet[Day]) -> list[Window]:
         average = days_in.order_by("-day")[:30].aggregate(mean=Avg("rows"))["mean"]
         widest = plan.widest_for_pages(
-            self.report.window.most,
+            self.report.dated_window.most,
             rows_per_day=average,
-            page_rows=self.report.source.page_rows,
+            page_rows=self.declared.page_rows,
             known_days=days_in.count(),
         )
         return plan.windows(wanted, fits=plan.at_most(widest), edge=edge, spare=len(wanted) + 1)
@@ -78,13 +84,13 @@ class PageChain(Source):
                 f"Estimated with {GUESSED_ROWS_PER_DAY} orders a day, because nothing has been loaded for this "
                 "account yet."
             )
-        page_rows = self.report.source.page_rows
-        widest = plan.widest_for_pages(self.report.window.most, rows_per_day=per_day, page_rows=page_rows)
+        page_rows = self.declared.page_rows
+        widest = plan.widest_for_pages(self.report.dated_window.most, rows_per_day=per_day, page_rows=page_rows)
         chains = ceil(len(days) / widest) if days else 0
         return Estimate(max(chains, ceil(len(days) * per_day / page_rows)), notes)
 
     def seconds(self, calls: int, quota: Quota) -> float:
-        return quota(self.report.source.call, calls, "")
+        return quota(self.declared.call, calls, "")
 
     def seconds_left(self, calls: int, under_way: QuerySet[Request], quota: Quota) -> float:
         read = sum(self.progress(request).pages for request in under_way.filter(state=Request.State.ASKED))
@@ -95,14 +101,14 @@ class PageChain(Source):
     def progress(self, request: Request) -> Chain:
         return Chain.of(request)
 
-    def intend(self, request: Request, **asked):
+    def intend(self, request: Request, **asked: Any) -> None:
         """There is nothing that an answer could be looked for by: the chain is under way from here on."""
         request.got_on(state=Request.State.ASKED, cursor=self.progress(request).lasting.stored(), **asked)
 
-    def ask(self, asking: Asking, request: Request):
+    def ask(self, asking: Asking, request: Request) -> None:
         """The first page is asked for as all others are."""
 
-    def collect(self, asking: Asking, request: Request):
+    def collect(self, asking: Asking, request: Request) -> None:
         """Reads on, page by page, until the last one is here."""
         folder, progress = asking.folder(request), self.progress(request)
         if progress.pages and not self._is_here(folder, progress):
@@ -111,13 +117,14 @@ class PageChain(Source):
         if not progress.pages:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        wish, operation = self.wish(asking, request), self.report.source.operation
+        wish = self.wish(asking, request)
+        pager = cast(Pager, OPERATIONS[self.declared.operation].pager)  # of an operation whose pages have a size
         if progress.page_size:
-            wish[OPERATIONS[operation].pager.size] = progress.page_size
+            wish[pager.size] = progress.page_size
         try:
             self._read_on(asking, request, folder, wish)
         except errors.AnswerTooLarge:
-            size = int(wish[OPERATIONS[operation].pager.size]) // 2
+            size = int(wish[pager.size]) // 2
             if not size:
                 raise
             request.got_on(
@@ -126,12 +133,10 @@ class PageChain(Source):
                 message=f"Amazon's pages were too large; requested again with {size} entries per page.",
             )
 
-    def _read_on(self, asking, request, folder, wish):
+    def _read_on(self, asking: Asking, request: Request, folder: Path, wish: dict[str, Any]) -> None:
         progress = self.progress(request)
         replaced, done = [progress.replaced], progress.pages
-        for page, follows in pages.pages(
-            asking.client, self.report.source.operation, wish, progress.chain, replaced.append
-        ):
+        for page, follows in pages.pages(asking.client, self.declared.operation, wish, progress.chain, replaced.append):
             if asking.lost.is_set():
                 raise LeaseLost
             whole, aside = page_file(folder, done), folder / f"page-{asking.mark}"
@@ -153,11 +158,11 @@ class PageChain(Source):
         return False
 
     @staticmethod
-    def _is_here(folder, progress):
+    def _is_here(folder: Path, progress: Chain) -> bool:
         return all(page_file(folder, number).exists() for number in range(progress.pages))
 
     @staticmethod
-    def _leave_to_another_machine(request, progress):
+    def _leave_to_another_machine(request: Request, progress: Chain) -> None:
         """The pages read so far are not here: whoever has them goes on. Where nobody comes who has, they are read again."""
         if progress.passed_on >= MOST_PASSED_ON:
             request.start_over(
@@ -180,11 +185,13 @@ class PageChain(Source):
         return self.progress(request).chain is not None
 
     def probe(self, asking: Asking, wish: Mapping[str, Any]) -> str:
-        pager = OPERATIONS[self.report.source.operation].pager
-        asking.client.call(self.report.source.operation, query=wish | ({pager.size: 1} if pager and pager.size else {}))
+        pager = OPERATIONS[self.declared.operation].pager
+        asking.client.call(
+            self.declared.operation, query=dict(wish) | ({pager.size: 1} if pager and pager.size else {})
+        )
         return ""
 
-    def withdraw(self, asking: Asking, made: str):
+    def withdraw(self, asking: Asking, made: str) -> None:
         """A page that was read leaves nothing at Amazon."""
 
 
@@ -193,7 +200,7 @@ def page_file(folder: Path, number: int) -> Path:
     return folder / f"page-{number:06d}.json"
 
 
-def _rows_per_day(days_in):
+def _rows_per_day(days_in: QuerySet[Day]) -> float | None:
     """How busy the days are, from the newest of them; None where none is in."""
     newest = days_in.aggregate(newest=Max("day"))["newest"]
     return days_in.order_by("-day")[:60].aggregate(mean=Avg("rows"))["mean"] if newest else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from datetime import date, timedelta
+from typing import Any
 
 from connector.catalogue.windows import Aligned, Days
 from datasets.calendar import bounds
@@ -23,13 +24,13 @@ def windows(wanted: Collection[date], *, fits: Fits, edge: date | None = None, s
     `edge` is the newest day the dataset is to hold: while it is wanted, and one more request fits into `spare`
     (calls that Amazon answers without a wait), the newest days get a request to themselves.
     """
-    covered = []
+    covered: list[list[date]] = []
     for day in sorted(set(wanted)):
         if covered and fits(covered[-1][0], day):
             covered[-1][1] = day
         else:
             covered.append([day, day])
-    found = [tuple(pair) for pair in reversed(covered)]
+    found = [(first, last) for first, last in reversed(covered)]
     if not found or found[0][1] != edge or len(found) + 1 > spare:
         return found
     first, last = found[0]
@@ -51,7 +52,7 @@ def for_report(
 
 def periods(wanted: Collection[date], rule: Aligned) -> list[Window]:
     """Windows of whole periods that cover the wanted days with the fewest requests, newest first."""
-    covered = []
+    covered: list[list[Any]] = []  # [first, last, how many periods]
     for first, last in sorted({rule.period(day) for day in wanted}):
         if covered and covered[-1][2] < rule.most and first - covered[-1][1] == timedelta(days=1):
             covered[-1][1:] = last, covered[-1][2] + 1

@@ -5,15 +5,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar, NoReturn, cast
 
 import orjson
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from connector.accounts import clocks
+from connector.catalogue.report import Document
 from connector.database.clock import database_now
 from connector.spapi import documents, errors, reports
+from connector.spapi.charsets import Choice
 from connector.spapi.specification import Asked
 from datasets import calendar
 from datasets.backfill.answers import flat_file, records
@@ -54,7 +56,7 @@ class BuiltReport(Source):
 
     kind = "report"
     in_flight = plan.REPORTS_IN_FLIGHT
-    phases = (
+    phases: ClassVar[tuple[Phase, ...]] = (
         Phase("planned", "Not yet requested"),
         Phase("asked", "Amazon is building it"),
         Phase("ready", "Downloading"),
@@ -62,11 +64,17 @@ class BuiltReport(Source):
         Phase("done", "Saved"),
     )
 
+    @property
+    def declared(self) -> Document:
+        """What the catalogue declares of a source of this kind."""
+        return cast(Document, self.report.source)
+
     # What is asked
 
     def bounds(self, request: Request, zone: str) -> tuple[datetime | None, datetime | None]:
-        edges = request.from_at, request.until_at
-        return as_dates(*edges, zone) if self.report.source.by_dates and request.from_at else edges
+        if self.declared.by_dates and request.from_at and request.until_at:
+            return as_dates(request.from_at, request.until_at, zone)
+        return request.from_at, request.until_at
 
     def asked(self, asking: Asking, request: Request) -> Asked:
         """What Amazon was asked for with this request, to be held against what its answer says of itself."""
@@ -77,7 +85,7 @@ class BuiltReport(Source):
             wish["start"],
             wish["end"],
             wish["options"],
-            by_dates=self.report.source.by_dates,
+            by_dates=self.declared.by_dates,
             zone=asking.zone_of(request),
         )
 
@@ -86,12 +94,12 @@ class BuiltReport(Source):
     def windows(
         self, wanted: Collection[date], *, zone: str, edge: date | None, days_in: QuerySet[Day]
     ) -> list[Window]:
-        return plan.for_report(self.report.window, wanted, zone, edge=edge, spare=self.report.source.burst)
+        return plan.for_report(self.report.dated_window, wanted, zone, edge=edge, spare=self.declared.burst)
 
     # The forecast
 
     def estimate(self, days: Collection[date], *, zone: str, edge: date | None, days_in: QuerySet[Day]) -> Estimate:
-        notes = [self.report.window.note]
+        notes = [self.report.dated_window.note]
         if not days:
             notes.append("These dates do not contain one yet; later runs will load it.")
         return Estimate(len(self.windows(days, zone=zone, edge=edge, days_in=days_in)), notes)
@@ -100,7 +108,7 @@ class BuiltReport(Source):
         """Whatever is slowest: the calls that ask, those that fetch, or the building."""
         if not calls:
             return 0.0
-        asking = quota(self.report.source.call, calls, self.report.source.report_type)
+        asking = quota(self.declared.call, calls, self.declared.report_type)
         fetching = quota("getReportDocument", calls, "")
         building = (ceil(calls / self.in_flight) - 1) * scaled(BUILDING_SECONDS)
         return max(asking, fetching, building) + scaled(BUILDING_SECONDS)
@@ -126,7 +134,7 @@ class BuiltReport(Source):
             raise errors.NotReady("This report may already have been requested from Amazon.", wait=ON_ITS_WAY)
         return False
 
-    def ask(self, asking: Asking, request: Request):
+    def ask(self, asking: Asking, request: Request) -> None:
         try:
             amazon_id = reports.create(asking.client, **self.wish(asking, request))
         except (errors.Throttled, errors.Refused):
@@ -137,18 +145,18 @@ class BuiltReport(Source):
             amazon_id=amazon_id,
             cursor=Building().stored(),
             answered_at=Now(),
-            not_before=request.asked_at + scaled(FIRST_POLL),
+            not_before=_asked_at(request) + scaled(FIRST_POLL),
             message="Amazon is building the report.",
         )
 
-    def _same(self, asking, request, since):
+    def _same(self, asking: Asking, request: Request, since: datetime) -> list[reports.FoundReport]:
         """The reports that Amazon holds for the very same question."""
         wish = self.wish(asking, request)
         places = wish["marketplace_ids"]
         return reports.find(asking.client, wish["report_type"], places, wish["start"], wish["end"], since=since)
 
-    def _orphan(self, asking, request):
-        found = self._same(asking, request, clocks.amazons(request.asked_at, asking.account.region) - CLOCK_SKEW)
+    def _orphan(self, asking: Asking, request: Request) -> str | None:
+        found = self._same(asking, request, clocks.amazons(_asked_at(request), asking.account.region) - CLOCK_SKEW)
         taken = set(
             Request.objects.exclude(amazon_id="")
             .filter(dataset__account=asking.account)
@@ -158,13 +166,13 @@ class BuiltReport(Source):
 
     # Waiting and fetching
 
-    def collect(self, asking: Asking, request: Request):
+    def collect(self, asking: Asking, request: Request) -> None:
         if request.state == Request.State.READY:
             self.fetch(asking, request)
         else:
             self._look(asking, request)
 
-    def _look(self, asking, request):
+    def _look(self, asking: Asking, request: Request) -> None:
         try:
             document_id = self._poll(asking, request)
         except errors.NotReady as problem:
@@ -185,7 +193,7 @@ class BuiltReport(Source):
         else:
             request.got_on(state=Request.State.READY, document_id=document_id, answered_at=Now())
 
-    def _poll(self, asking, request):
+    def _poll(self, asking: Asking, request: Request) -> str:
         """The report's document. Whatever Amazon says about the report counts as an answer, even that there is none."""
         try:
             return reports.check(asking.client, request.amazon_id, self.asked(asking, request))
@@ -195,8 +203,8 @@ class BuiltReport(Source):
             request.keep(answered_at=Now(), failing_since=None, throttled_since=None)
             raise
 
-    def _wait(self, request, problem):
-        if database_now() - request.asked_at > REPORT_PATIENCE:
+    def _wait(self, request: Request, problem: errors.SpapiError) -> NoReturn:
+        if database_now() - _asked_at(request) > REPORT_PATIENCE:
             raise errors.Refused(
                 "Amazon has not finished this report within 72 hours. The next attempt requests a new one."
             ) from None
@@ -207,7 +215,7 @@ class BuiltReport(Source):
             "Amazon is building the report.", wait=max(0.5, scaled(wait).total_seconds())
         ) from problem
 
-    def _lost(self, request, problem):
+    def _lost(self, request: Request, problem: errors.SpapiError) -> None:
         if request.failures_of(Request.Cause.LOST) + 1 >= MOST_LOST:
             raise errors.Refused(
                 f"Amazon accepted the request {MOST_LOST} times but did not know the report afterwards. The next "
@@ -220,14 +228,14 @@ class BuiltReport(Source):
             message="Amazon no longer knows the requested report; a new one is requested later.",
         )
 
-    def _cancelled(self, asking, request, problem):
+    def _cancelled(self, asking: Asking, request: Request, problem: errors.SpapiError) -> None:
         """Nothing to report, or asked for too soon after the same one: the other reports that Amazon holds tell which.
 
         One that is built, or being built, for the very same question is taken in place of ours. One that failed says
         that ours came too soon: it is asked for once more after the cool-down. Without either, Amazon had nothing to
         tell, and to know that has cost one report.
         """
-        since = clocks.amazons(request.asked_at, asking.account.region) - max(self.report.cooldown, TOO_SOON)
+        since = clocks.amazons(_asked_at(request), asking.account.region) - max(self.report.cooldown, TOO_SOON)
         try:
             others = self._same(asking, request, since)
         except errors.Refused:
@@ -242,7 +250,7 @@ class BuiltReport(Source):
         else:
             self.nothing(request, "Amazon has no data for this day.")
 
-    def fetch(self, asking: Asking, request: Request):
+    def fetch(self, asking: Asking, request: Request) -> None:
         """Ready → collected: the document lies on this machine."""
         folder = asking.folder(request)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -254,7 +262,7 @@ class BuiltReport(Source):
             answered_at=Now(),
         )
 
-    def _reason(self, asking, request, problem):
+    def _reason(self, asking: Asking, request: Request, problem: errors.ReportFailed) -> str:
         """Amazon's own words on a failed report, from the document it left; empty where there is none.
 
         Where the document cannot be had just now, the report is looked at again later: its words are waited for.
@@ -288,11 +296,12 @@ class BuiltReport(Source):
 
     def read(self, asking: Asking, request: Request, raw: Raw) -> Split:
         progress = self.progress(request)
-        if self.report.source.shape.path:
+        if self.declared.shape.path:
             split = records.read(raw, progress.content_type, self.asked(asking, request))
         else:
             split = flat_file.read(raw, progress.content_type)
-        read_as = replace(progress, charset=split.charset.codec, because=split.charset.because)
+        charset = cast(Choice, split.charset)  # a document was read as one
+        read_as = replace(progress, charset=charset.codec, because=charset.because)
         request.keep(cursor=read_as.stored())
         return split
 
@@ -301,7 +310,7 @@ class BuiltReport(Source):
     def probe(self, asking: Asking, wish: Mapping[str, Any]) -> str:
         return reports.create(asking.client, **wish)
 
-    def withdraw(self, asking: Asking, made: str):
+    def withdraw(self, asking: Asking, made: str) -> None:
         with suppress(errors.SpapiError):  # where it is being made already, nobody fetches it
             asking.client.call("cancelReport", path={"reportId": made})
 
@@ -313,7 +322,11 @@ def as_dates(from_at: datetime, until_at: datetime, zone: str) -> tuple[datetime
     return first, last
 
 
-def _words(said):
+def _asked_at(request: Request) -> datetime:
+    return cast(datetime, request.asked_at)  # written down before the question is sent
+
+
+def _words(said: str) -> str:
     """What a document of Amazon's says of a failure: the sentence in its JSON, or all of it."""
     try:
         told = orjson.loads(said)

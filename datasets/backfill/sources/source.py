@@ -50,7 +50,7 @@ class Source(ABC):
         0.0  # what a report that is a single call and its answer takes on top of that call
     )
 
-    def __init__(self, report: Report):
+    def __init__(self, report: Report) -> None:
         self.report = report
 
     # What is asked
@@ -102,16 +102,18 @@ class Source(ABC):
         """
         return False
 
-    def intend(self, request: Request, *, asked_at: datetime, from_at: datetime | None, until_at: datetime | None):
+    def intend(
+        self, request: Request, *, asked_at: datetime, from_at: datetime | None, until_at: datetime | None
+    ) -> None:
         """Writes down that Amazon is about to be asked, while nobody else can decide to ask the same."""
         request.intend(asked_at=asked_at, from_at=from_at, until_at=until_at)
 
     @abstractmethod
-    def ask(self, asking: Asking, request: Request):
+    def ask(self, asking: Asking, request: Request) -> None:
         """Planned and intended → asked: sends the question. Raises spapi.errors."""
 
     @abstractmethod
-    def collect(self, asking: Asking, request: Request):
+    def collect(self, asking: Asking, request: Request) -> None:
         """One step of the way from asked to collected: looks how far Amazon is, or fetches what it has made.
 
         It goes as far as it gets without waiting. Raises spapi.errors, of which ComeBackLater is the ordinary one.
@@ -129,7 +131,7 @@ class Source(ABC):
         """The raw answer, split by day. Raises errors.DocumentRefused where it is of no use."""
 
     @staticmethod
-    def nothing(request: Request, note: str):
+    def nothing(request: Request, note: str) -> None:
         """Amazon has said that there is nothing: the request's days are empty by its word, which `note` tells."""
         request.got_on(state=Request.State.COLLECTED, cursor=Progress(nothing=note).stored(), answered_at=Now())
 
@@ -144,5 +146,5 @@ class Source(ABC):
         """Asks only to see whether Amazon takes the question; the id of what it makes of it, "" where it answers at once."""
 
     @abstractmethod
-    def withdraw(self, asking: Asking, made: str):
+    def withdraw(self, asking: Asking, made: str) -> None:
         """What a probe made, by its id, is not wanted."""

@@ -11,7 +11,7 @@ from datasets.problems import BadParameters
 
 
 class Command(BaseCommand):
-    help = "Makes a token for the HTTP API and prints it. It cannot be shown again."
+    help = "Creates a token for the HTTP API and prints it. It cannot be shown again."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -26,12 +26,12 @@ class Command(BaseCommand):
             help=f"what it may do; all, when none is named: {', '.join(tokens.SCOPES)}",
         )
         parser.add_argument(
-            "--days", type=int, default=tokens.LIFE.days, help="how long it lives, %(default)s when not said"
+            "--days", type=int, default=tokens.LIFE.days, help="how many days it is valid, %(default)s if omitted"
         )
 
     def handle(self, *, user: str, name: str, scope: list[str] | None, days: int, **options: object) -> None:
         if not 1 <= days <= 3650:
-            raise CommandError("--days: a number from 1 to 3650 is needed.")
+            raise CommandError("--days: enter a number from 1 to 3650.")
         owner = _person(user)
         try:
             _, text = tokens.issue(owner, name, scopes=scope, life=timedelta(days=days))
@@ -48,9 +48,9 @@ def _person(name: str) -> User:
         hint = (
             f" There are: {', '.join(known)}."
             if known
-            else " There is nobody here yet: make the first administrator in the browser."
+            else " There are no users yet: create the first administrator in the browser."
         )
         raise CommandError(f"There is no person with the e-mail address {name}.{hint}")
     if not found.is_active:
-        raise CommandError(f"{name} is no longer active here, so a token would open nothing.")
+        raise CommandError(f"{name} is no longer active here, so a token would give no access.")
     return found

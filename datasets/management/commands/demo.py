@@ -1,4 +1,5 @@
-"""manage.py demo: the whole product on a simulated Amazon, with a connected account and datasets that are already filling."""
+"""manage.py demo: the whole product on a simulated Amazon, with a connected account and datasets that are already
+loading."""
 
 import sys
 from collections.abc import Mapping
@@ -70,7 +71,7 @@ DATASETS = (
 
 
 class Command(BaseCommand):
-    help = "Runs Backhaul on a simulated Amazon, with datasets that fill themselves, until Ctrl-C."
+    help = "Runs Backhaul on a simulated Amazon, with datasets that load automatically, until Ctrl-C."
     requires_system_checks = []
 
     def handle(self, **options: object) -> None:
@@ -85,7 +86,7 @@ def simulator_port() -> int:
 
 
 def prepare() -> None:
-    """The demo's person, account and datasets; those that are there already stay as they are."""
+    """The demo's person, account and datasets; existing ones are left unchanged."""
     user = _person()
     simulated.claim(settings.DATA_DIR, simulator_port())
     account = Account.objects.of(user).filter(name=SELLER["name"]).first()
@@ -105,7 +106,7 @@ def _person() -> User:
                 "into it. Give the demo a folder of its own (DATA_DIR=./demo-data make demo, with DATABASE_URL unset)."
             )
         user = User(username=NAME, email="demo@example.com", is_staff=True, is_superuser=True)
-        user.set_unusable_password()  # the way in is the one-time link
+        user.set_unusable_password()  # sign-in is by the one-time link
         user.save()
     return user
 
@@ -131,7 +132,7 @@ def welcome() -> str:
             f"    {link}",
             "",
             f"  Address: {settings.PUBLIC_URL}    Logs: {settings.DATA_DIR / 'logs'}",
-            "  Ctrl-C stops everything; the next start goes on from here.",
+            "  Ctrl-C stops everything; the next start continues from here.",
             "",
         ]
     )

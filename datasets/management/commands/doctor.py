@@ -1,4 +1,4 @@
-"""manage.py doctor: what is wrong with this installation and how to mend it, a line each."""
+"""manage.py doctor: what is wrong with this installation and how to fix it, a line each."""
 
 import os
 import shutil
@@ -29,7 +29,9 @@ TICK_OLD = 60  # seconds
 
 
 class Command(BaseCommand):
-    help = "Names what is wrong with this installation and the fix, a line each. Exit code 1 if something is wrong."
+    help = (
+        "Lists what is wrong with this installation and how to fix it, one line each. Exit code 1 if anything is wrong."
+    )
     requires_system_checks = []
 
     def handle(self, **options: object) -> None:
@@ -43,14 +45,14 @@ class Command(BaseCommand):
 
 
 def when_database_answers(check: Callable[[], str | None]) -> Callable[[], str | None]:
-    """Checks that read the database say nothing while it is away: one line tells that already."""
+    """Checks that need the database are silent while it is unavailable: one line already reports that."""
 
     def careful() -> str | None:
         try:
             return check()
         except DatabaseError as problem:
             connection.close()
-            return f"not known, the database cannot be read ({type(problem).__name__}). Mend the lines above first."
+            return f"unknown, because the database cannot be read ({type(problem).__name__}). Fix the problems above first."
 
     return careful
 
@@ -72,9 +74,11 @@ def beat() -> str | None:
     if found.ticked is not None and found.ticked < TICK_OLD:
         return None
     if found.busy and found.seen is not None and found.seen < liveness.SILENT_AFTER:
-        return None  # ticks wait behind the work
+        return None  # ticks queue behind the work
     ago = "never" if found.ticked is None else f"{found.ticked:.0f} seconds ago"
-    return f"the last tick was taken {ago}. Start beat: celery -A connector beat; and see that its entry 'Tick' is enabled."
+    return (
+        f"the last tick was {ago}. Start beat (celery -A connector beat), and check that its entry 'Tick' is enabled."
+    )
 
 
 def keys() -> str | None:
@@ -86,14 +90,14 @@ def keys() -> str | None:
 
 
 def sealed_secrets() -> str | None:
-    """FIELD_KEYS open what they should."""
+    """Whether FIELD_KEYS open the stored secrets."""
     for account in Account.objects.all():
         try:
             _ = account.refresh_token
         except CannotOpen:
             return (
                 f"the secrets of account '{account.name}' cannot be opened with the present FIELD_KEYS. "
-                "Put the key that sealed them back into FIELD_KEYS, or re-authorise the account."
+                "Add the key that sealed them to FIELD_KEYS again, or re-authorise the account."
             )
     return None
 
@@ -108,7 +112,7 @@ def application() -> str | None:
     if settings.LWA_CLIENT_ID or Application.objects.exists():
         return None
     return (
-        "no Amazon application is known. Set LWA_CLIENT_ID, LWA_CLIENT_SECRET and SPAPI_APPLICATION_ID, "
+        "no Amazon application is set up. Set LWA_CLIENT_ID, LWA_CLIENT_SECRET and SPAPI_APPLICATION_ID, "
         "or add one on the Accounts page."
     )
 
@@ -117,14 +121,14 @@ def disk() -> str | None:
     place = settings.DATA_DIR if settings.DATA_DIR.exists() else settings.BASE_DIR
     free = shutil.disk_usage(place).free
     if free < LEAST_FREE:
-        return f"only {free / 1e9:.1f} GB are free at {place}. Make room, or move DATA_DIR."
+        return f"only {free / 1e9:.1f} GB is free at {place}. Free some space, or move DATA_DIR."
     return None
 
 
 def data_dir() -> str | None:
     if not settings.DATA_DIR.exists() or os.access(settings.DATA_DIR, os.W_OK):
         return None
-    return f"{settings.DATA_DIR} cannot be written. Start as the user it belongs to, or set DATA_DIR."
+    return f"{settings.DATA_DIR} is not writable. Start as the user that owns it, or set DATA_DIR."
 
 
 def clock() -> str | None:
@@ -132,36 +136,37 @@ def clock() -> str | None:
         cursor.execute("SELECT clock_timestamp()")
         apart = abs((cursor.fetchone()[0] - datetime.now(UTC)).total_seconds())
     if apart > CLOCK_APART:
-        return f"this machine's clock and the database's are {apart:.0f} seconds apart. Set both by NTP."
+        return f"this machine's clock and the database's are {apart:.0f} seconds apart. Synchronise both with NTP."
     return None
 
 
 def amazons_clock() -> str | None:
-    """By the Date of Amazon's own answers, as the workers have met them."""
+    """From the Date header of Amazon's answers, as recorded by the workers."""
     told = [
         f"{clocks.name_of(each.host)} is {clocks.apart(each.ahead)}, by an answer of {each.age / 60:.0f} min ago: "
         + (
-            "Amazon is asked for nothing that is in the future by its clock, so the newest rows come that much later."
+            "Amazon is not asked for anything that is in the future by its clock, so the newest rows arrive that much "
+            "later."
             if each.ahead < 0
-            else "days and schedules begin that much too late here."
+            else "days and schedules start that much too late here."
         )
         for each in clocks.known()
         if abs(each.ahead) > clocks.WORTH_TELLING
     ]
     return (
-        " ".join([*told, "Set the clock of the database's machine by NTP (timedatectl set-ntp true)."])
+        " ".join([*told, "Synchronise the clock of the database's machine with NTP (timedatectl set-ntp true)."])
         if told
         else None
     )
 
 
 def sql_queries() -> str | None:
-    """The role that statements run as is there, and we may take it; where we may make it, it is made."""
+    """Whether the role that statements run as exists and we may use it; it is created if we may create it."""
     try:
         with pool.alone() as alone:
             return reader.problem(alone)
     except psycopg.Error as problem:
-        return f"not known, the database cannot be read ({type(problem).__name__}). Mend the lines above first."
+        return f"unknown, because the database cannot be read ({type(problem).__name__}). Fix the problems above first."
 
 
 CHECKS = (

@@ -1,5 +1,8 @@
 """manage.py replay: lands days again from the raw answers that are kept, without a call to Amazon."""
 
+from datetime import date
+from typing import cast
+
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from connector.database.clock import database_now
@@ -9,7 +12,7 @@ from datasets.models import Dataset
 
 
 class Command(BaseCommand):
-    help = "Lands days of a dataset again from Amazon's raw answers that are kept on this machine, without a call to Amazon."
+    help = "Loads days of a dataset again from Amazon's raw answers stored on this machine, without calling Amazon."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug")
@@ -29,7 +32,7 @@ class Command(BaseCommand):
         try:
             begin = calendar.resolve(first, today) if first else known.first()
             end = calendar.resolve(last, today) if last else known.last()
-            run = lifecycle.replay(dataset, begin, end, now=now)
+            run = lifecycle.replay(dataset, cast(date, begin), cast(date, end), now=now)  # there are days
         except (ValueError, lifecycle.NothingToReplay, runs.AlreadyRunning) as problem:
             raise CommandError(str(problem)) from None
         tasks.hint(run.pk, by_hand=True)

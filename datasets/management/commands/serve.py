@@ -29,7 +29,7 @@ def welcome() -> str:
         link = settings.PUBLIC_URL + loginlinks.issue(None, timezone.now())
         lines += [
             "",
-            "  Nobody has an account here yet. Make the first administrator (this link works once):",
+            "  There are no users yet. Create the first administrator (this link works once):",
             "",
             f"    {link}",
         ]

@@ -6,7 +6,7 @@ from datasets.backfill import tasks
 
 
 class Command(BaseCommand):
-    help = "Releases what died, starts what is due and wakes what waits, once."
+    help = "Runs one tick: releases dead runs, starts runs that are due and wakes runs that wait."
 
     def handle(self, **options: object) -> None:
         tasks.tick()

@@ -12,7 +12,7 @@ from connector.accounts import connect
 from connector.accounts.models import Account
 from datasets.access.lookup import as_uuid
 from datasets.problems import BadParameters, NotFound, shown
-from datasets.serving.api.core import Instant, Needs, Strict, utc
+from datasets.serving.api.core import Called, Instant, Needs, Strict, utc
 
 router = Router(tags=["accounts"])
 
@@ -81,13 +81,13 @@ def account_json(account: Account) -> dict[str, object]:
 
 
 @router.get("/accounts", auth=Needs("accounts:read"), response=list[AccountAnswer])
-def list_accounts(request):
+def list_accounts(request: Called) -> list[dict[str, object]]:
     """The connected accounts. Their secrets are never shown."""
     return [account_json(account) for account in request.auth.accounts().select_related("application").order_by("name")]
 
 
 @router.get("/accounts/{account_id}", auth=Needs("accounts:read"), response=AccountAnswer)
-def read_account(request, account_id: str):
+def read_account(request: Called, account_id: str) -> dict[str, object]:
     """One account, by id or name."""
     found = request.auth.accounts().select_related("application")
     key = as_uuid(account_id)
@@ -98,7 +98,7 @@ def read_account(request, account_id: str):
 
 
 @router.post("/accounts", auth=Needs("accounts:write", has_body=True), response={201: AccountAnswer})
-def create_account(request, response: HttpResponse, body: NewAccount):
+def create_account(request: Called, response: HttpResponse, body: NewAccount) -> Status:
     """Connects a self-authorised account by its refresh token; no browser is needed."""
     request.auth.check_unlimited()
     try:

@@ -1,11 +1,13 @@
 """What all calls share: who calls, how a body is read, how an instant is written, and how whatever goes wrong is said."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import IntegrityError
-from django.http import UnreadablePostError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
+from ninja.operation import Operation
 from ninja.parser import Parser
 from pydantic import ConfigDict
 
@@ -33,16 +35,22 @@ class Strict(Schema):
     model_config = ConfigDict(extra="forbid")
 
 
+class Called(HttpRequest):
+    """What a call is given once `Needs` has found who calls."""
+
+    auth: tokens.Caller
+
+
 class Needs:
     """Who calls, that they may, and that nothing is said which the call does not take: the ninja auth of every call.
 
     `parameters` are those of the address; `has_body` says that the call reads one.
     """
 
-    def __init__(self, scope, *parameters, has_body=False):
+    def __init__(self, scope: str, *parameters: str, has_body: bool = False) -> None:
         self.scope, self.parameters, self.has_body = scope, parameters, has_body
 
-    def __call__(self, request):
+    def __call__(self, request: HttpRequest) -> tokens.Caller:
         caller = tokens.caller(request, self.scope)
         accepted.check(request, "application/json")
         given = query.pairs_of(request.META.get("QUERY_STRING", ""))
@@ -51,7 +59,7 @@ class Needs:
             _check_empty(request)
         return caller
 
-    def _check_parameters(self, given):
+    def _check_parameters(self, given: list[str]) -> None:
         wrong = [
             (name, f"There is no parameter '{shown(name)}'.{nearest(name, self.parameters)}")
             for name in given
@@ -64,7 +72,7 @@ class Needs:
             raise BadParameters(twice)
 
 
-def _check_empty(request):
+def _check_empty(request: HttpRequest) -> None:
     """Raises where a body says something; a form may hold the page's CSRF token, which has been read."""
     try:
         if request.content_type in ("multipart/form-data", "application/x-www-form-urlencoded"):
@@ -72,26 +80,26 @@ def _check_empty(request):
         else:
             is_empty = request.body.strip() in (b"", b"{}", b"null")
     except UnreadablePostError:
-        raise BadRequest("The body broke off.") from None
+        raise BadRequest("The body is incomplete.") from None
     if not is_empty:
-        raise BadRequest("This call takes no body: what stands in it would be passed over. Send none.")
+        raise BadRequest("This call has no body, so its content would be ignored. Send no body.")
 
 
 class StrictParser(Parser):
     """JSON that the database and the forms can take: UTF-8, no NUL, no name twice, not nested without end."""
 
-    def parse_body(self, request):
-        kind = request.content_type
+    def parse_body(self, request: HttpRequest) -> Any:
+        kind = request.content_type or ""
         if kind not in ("application/json", "text/json") and not kind.endswith("+json"):
             raise WrongContentType(f"Send JSON with Content-Type: application/json, not '{shown(kind)}'.")
         return read_json(request.body)
 
 
 class Api(NinjaAPI):
-    def get_openapi_schema(self, **where):
+    def get_openapi_schema(self, **where: Any) -> Any:
         return described(super().get_openapi_schema(**where))
 
-    def get_openapi_operation_id(self, operation):
+    def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
 
 
@@ -109,7 +117,7 @@ api = Api(
 
 
 @api.exception_handler(Exception)
-def _anything(request, exception):
+def _anything(request: HttpRequest, exception: Any) -> HttpResponse:
     problem = of_exception(exception)
     if problem is None:
         raise exception
@@ -121,9 +129,9 @@ for _kind in (Problem, *NOBODY_HOME):
 
 
 @api.exception_handler(AlreadyRunning)
-def _already_running(request, exception):
+def _already_running(request: HttpRequest, exception: AlreadyRunning) -> HttpResponse:
     run = f" (run {exception.run.pk})" if exception.run else ""
-    problem = Conflict(f"A run is under way{run}. Wait for its end or cancel it.", code="already_running")
+    problem = Conflict(f"A run is under way{run}. Wait until it ends, or cancel it.", code="already_running")
     return response_of(problem, request)
 
 
@@ -131,7 +139,7 @@ SCHEDULE = {f"schedule_{part}": f"schedule.{part}" for part in ("kind", "at", "z
 
 
 @api.exception_handler(InvalidDefinition)
-def _invalid_definition(request, exception):
+def _invalid_definition(request: HttpRequest, exception: InvalidDefinition) -> HttpResponse:
     errors = [
         (SCHEDULE.get(name, name), sentence) for name, sentences in exception.errors.items() for sentence in sentences
     ]
@@ -139,14 +147,14 @@ def _invalid_definition(request, exception):
 
 
 @api.exception_handler(IntegrityError)
-def _taken(request, exception):
-    problem = Conflict("Somebody else changed this at the same moment. Look again and repeat.")
+def _taken(request: HttpRequest, exception: Exception) -> HttpResponse:
+    problem = Conflict("Someone else changed this at the same time. Reload and try again.")
     return response_of(problem, request)
 
 
 @api.exception_handler(HttpError)
-def _http(request, exception):
-    cause = of_exception(exception.__cause__) if exception.__cause__ else None
+def _http(request: HttpRequest, exception: Exception) -> HttpResponse:
+    cause = of_exception(exception.__cause__) if isinstance(exception.__cause__, Exception) else None
     return response_of(cause or BadRequest(str(exception)), request)
 
 
@@ -166,7 +174,7 @@ SAYINGS = {
 
 
 @api.exception_handler(ValidationError)
-def _invalid(request, exception):
+def _invalid(request: HttpRequest, exception: ValidationError) -> HttpResponse:
     errors = []
     for error in exception.errors:
         path = [str(part) for part in error["loc"][2:]] or ["body"]

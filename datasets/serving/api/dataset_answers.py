@@ -20,8 +20,8 @@ from datasets.serving.http.response_format import absolute
 
 class Schedule(Strict):
     kind: str = "daily"
-    at: str | None = Field(None, description="HH:MM, 06:00 when not said")
-    zone: str | None = Field(None, description="an IANA time zone, the marketplace's when not said")
+    at: str | None = Field(None, description="HH:MM, 06:00 if omitted")
+    zone: str | None = Field(None, description="an IANA time zone, the marketplace's if omitted")
 
 
 class DatasetAnswer(Schema):
@@ -39,7 +39,7 @@ class DatasetAnswer(Schema):
     schedule: Schedule | None
     paused: bool
     state: Literal["new", "loading", "up_to_date", "partial", "failed", "paused"]
-    message: str = Field(description="what the last run says, in words for people")
+    message: str = Field(description="the last run's message, for people")
     rows: int | None = Field(description="null where you may see only some of them")
     days_total: int
     days_done: int

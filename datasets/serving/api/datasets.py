@@ -13,12 +13,12 @@ from datasets.access.lookup import as_uuid, find_dataset
 from datasets.access.policies import look
 from datasets.backfill import facts, lifecycle, tasks
 from datasets.definition import checks, save
-from datasets.definition.definition import Definition
+from datasets.definition.definition import Definition, Proposal
 from datasets.definition.payload import read_payload
 from datasets.models import Dataset, Run
 from datasets.problems import BadParameters, NotFound, nearest, shown
 from datasets.serving.api import pages
-from datasets.serving.api.core import Needs, Strict
+from datasets.serving.api.core import Called, Needs, Strict
 from datasets.serving.api.dataset_answers import TABLE_TYPES, DatasetAnswer, Schedule, TableSchema, dataset_json
 
 router = Router(tags=["datasets"])
@@ -32,7 +32,7 @@ class NewDataset(Strict):
     options: dict[str, Any] = Field(default_factory=dict)
     start: str | None = Field(None, description="2026-10-01, today, yesterday, today-7")
     end: str | None = None
-    mode: str | None = Field(None, description="append, replace or merge; the report's own when not said")
+    mode: str | None = Field(None, description="append, replace or merge; the report's own if omitted")
     schedule: Schedule | None = None
     run: bool = Field(False, description="start the first run at once")
 
@@ -62,7 +62,7 @@ class Clone(Strict):
     response=list[DatasetAnswer],
 )
 def list_datasets(
-    request,
+    request: Called,
     response: HttpResponse,
     state: str | None = None,
     account: str | None = None,
@@ -70,9 +70,9 @@ def list_datasets(
     q: str | None = None,
     limit: pages.Limit = None,
     cursor: pages.Cursor = None,
-):
+) -> list[dict[str, object]]:
     """The datasets you may see, oldest first. `account` is an id or a name, `q` a part of name, slug or description."""
-    limit = pages.limit_of(limit, 100, 1000)
+    most = pages.limit_of(limit, 100, 1000)
     after = pages.cursor_of(cursor)
     found = request.auth.datasets().select_related("account").order_by("pk")
     if after is not None:
@@ -87,7 +87,7 @@ def list_datasets(
             found.filter(name__icontains=q) | found.filter(slug__icontains=q) | found.filter(description__icontains=q)
         )
     if state is None:
-        chosen = list(found[: limit + 1])
+        chosen = list(found[: most + 1])
     else:
         if state not in facts.STATES:
             raise BadParameters(
@@ -100,22 +100,22 @@ def list_datasets(
             )
         every = list(found)
         states = facts.states_of(every)
-        chosen = [dataset for dataset in every if states[dataset.pk] == state][: limit + 1]
+        chosen = [dataset for dataset in every if states[dataset.pk] == state][: most + 1]
     known = facts.facts_of(chosen)
-    piece = pages.piece(chosen, limit, request, response, key=lambda dataset: dataset.pk)
+    piece = pages.piece(chosen, most, request, response, key=lambda dataset: dataset.pk)
     now = timezone.now()
     return [dataset_json(look(request.auth, dataset, now=now), known[dataset.pk], request) for dataset in piece]
 
 
 @router.post("/datasets", auth=Needs("datasets:write", has_body=True), response={201: DatasetAnswer})
-def create_dataset(request, response: HttpResponse, body: NewDataset):
+def create_dataset(request: Called, response: HttpResponse, body: NewDataset) -> Status:
     """Makes a dataset. Its schedule fills it from its next time on; with `run` the first run starts at once."""
     request.auth.check_unlimited()
     proposal = read_payload(request.auth.user, body.dict(exclude_unset=True, exclude={"run"}))
     return _made(request, response, proposal, body.run)
 
 
-def _made(request, response, proposal, run):
+def _made(request: Called, response: HttpResponse, proposal: Proposal, run: bool) -> Status:
     now = timezone.now()
     definition = checks.check(proposal, now=now)
     with transaction.atomic():
@@ -127,13 +127,13 @@ def _made(request, response, proposal, run):
 
 
 @router.get("/datasets/{slug}", auth=Needs("data:read"), response=DatasetAnswer)
-def read_dataset(request, slug: str):
+def read_dataset(request: Called, slug: str) -> dict[str, object]:
     """One dataset: definition, state, rows, how far it is complete. `slug` may be the id too."""
     return _shown(request, find_dataset(request.auth, slug))
 
 
 @router.patch("/datasets/{slug}", auth=Needs("datasets:write", has_body=True), response=DatasetAnswer)
-def change_dataset(request, slug: str, body: DatasetChange):
+def change_dataset(request: Called, slug: str, body: DatasetChange) -> dict[str, object]:
     """Changes the definition. The slug stays, rows stay; what the new dates add is loaded by the next run."""
     dataset = find_dataset(request.auth, slug)
     now = timezone.now()
@@ -146,14 +146,14 @@ def change_dataset(request, slug: str, body: DatasetChange):
 
 
 @router.delete("/datasets/{slug}", auth=Needs("datasets:write"), response={204: None})
-def delete_dataset(request, slug: str):
+def delete_dataset(request: Called, slug: str) -> Status:
     """Deletes the dataset with its rows and its history."""
     lifecycle.remove(find_dataset(request.auth, slug))
     return Status(204, None)
 
 
 @router.post("/datasets/{slug}/clone", auth=Needs("datasets:write", has_body=True), response={201: DatasetAnswer})
-def clone_dataset(request, response: HttpResponse, slug: str, body: Clone):
+def clone_dataset(request: Called, response: HttpResponse, slug: str, body: Clone) -> Status:
     """A new dataset with the same definition and another name, without rows."""
     request.auth.check_unlimited()
     dataset = find_dataset(request.auth, slug)
@@ -162,15 +162,15 @@ def clone_dataset(request, response: HttpResponse, slug: str, body: Clone):
 
 
 @router.post("/datasets/{slug}/pause", auth=Needs("datasets:write"), response=DatasetAnswer)
-def pause_dataset(request, slug: str):
-    """No more scheduled runs; one that is under way ends by itself."""
+def pause_dataset(request: Called, slug: str) -> dict[str, object]:
+    """No more scheduled runs; a run in progress finishes normally."""
     dataset = find_dataset(request.auth, slug)
     lifecycle.pause(dataset)
     return _shown(request, dataset)
 
 
 @router.post("/datasets/{slug}/resume", auth=Needs("datasets:write"), response=DatasetAnswer)
-def resume_dataset(request, slug: str):
+def resume_dataset(request: Called, slug: str) -> dict[str, object]:
     """The schedule holds again."""
     dataset = find_dataset(request.auth, slug)
     lifecycle.resume(dataset, timezone.now())
@@ -178,15 +178,15 @@ def resume_dataset(request, slug: str):
 
 
 @router.post("/datasets/{slug}/clear", auth=Needs("datasets:write"), response=DatasetAnswer)
-def clear_dataset(request, slug: str):
-    """All rows and the ledger of days go; the definition stays and the next run loads everything anew."""
+def clear_dataset(request: Called, slug: str) -> dict[str, object]:
+    """All rows and the ledger of days go; the definition stays and the next run loads everything again."""
     dataset = find_dataset(request.auth, slug)
     lifecycle.clear(dataset)
     return _shown(request, dataset)
 
 
 @router.get("/datasets/{slug}/schema", auth=Needs("data:read"), response=TableSchema)
-def read_schema(request, slug: str):
+def read_schema(request: Called, slug: str) -> dict[str, object]:
     """The columns as a JSON Table Schema."""
     dataset = find_dataset(request.auth, slug)
     report = dataset.effective_report
@@ -203,6 +203,6 @@ def read_schema(request, slug: str):
     }
 
 
-def _shown(request, dataset):
+def _shown(request: Called, dataset: Dataset) -> dict[str, object]:
     dataset.refresh_from_db()
     return dataset_json(look(request.auth, dataset, now=timezone.now()), facts.facts(dataset), request)

@@ -3,6 +3,7 @@
 import json
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.urls import reverse
@@ -10,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 
 @require_GET
-def docs(request):
+def docs(request: HttpRequest) -> HttpResponse:
     wishes = {
         "url": reverse("api:openapi-json"),
         "layout": "BaseLayout",

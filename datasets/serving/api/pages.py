@@ -1,22 +1,25 @@
 """Lists in pieces: `_limit`, an opaque `_cursor`, and the next piece in the Link header."""
 
 import re
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
 from django.core import signing
+from django.http import HttpRequest, HttpResponse
 from ninja import Query
 
 from datasets.problems import BadParameters, shown
 from datasets.serving.http.response_format import absolute
 
+Item = TypeVar("Item")
 PARAMETERS = ("_limit", "_cursor")
-Limit = Annotated[str | None, Query(None, alias="_limit", description="at most so many")]
+Limit = Annotated[str | None, Query(None, alias="_limit", description="the maximum number of items")]
 Cursor = Annotated[str | None, Query(None, alias="_cursor", description="from the Link of the piece before")]
 SIGNER = signing.Signer(salt="datasets.serving.api.pages")
 
 
-def limit_of(text, default, most):
+def limit_of(text: str | None, default: int, most: int) -> int:
     if text is None:
         return default
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
@@ -24,19 +27,19 @@ def limit_of(text, default, most):
     return int(text)
 
 
-def cursor_of(text):
+def cursor_of(text: str | None) -> int | None:
     """The key behind which the list goes on, or None."""
     if text is None:
         return None
     try:
         return int(SIGNER.unsign(text))
     except (signing.BadSignature, ValueError):
-        raise BadParameters(
-            [("_cursor", "_cursor: this is not a cursor that was handed out here. Begin without one.")]
-        ) from None
+        raise BadParameters([("_cursor", "_cursor: this cursor is not valid. Start without one.")]) from None
 
 
-def piece(items, limit, request, response, key):
+def piece(
+    items: Iterable[Item], limit: int, request: HttpRequest, response: HttpResponse, key: Callable[[Item], object]
+) -> list[Item]:
     """The first `limit` of the items; names the next piece in `response` where there is one. Give one item more than the limit."""
     items = list(items)
     if len(items) > limit:

@@ -1,14 +1,16 @@
 """Queries that are kept under a name."""
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Router, Schema, Status
 from pydantic import Field
 
 from datasets.access.lookup import find_dataset
+from datasets.access.tokens import Caller
 from datasets.formats.index import FORMATS
+from datasets.models import Dataset, SavedQuery
 from datasets.problems import BadParameters, NotFound
-from datasets.serving.api.core import Instant, Needs, Strict, utc
+from datasets.serving.api.core import Called, Instant, Needs, Strict, utc
 from datasets.serving.http.response_format import absolute
 from datasets.serving.sql import saved
 
@@ -39,7 +41,7 @@ class QueryAnswer(Schema):
     links: dict[str, str]
 
 
-def query_json(query, request):
+def query_json(query: SavedQuery, request: HttpRequest) -> dict[str, object]:
     return {
         "slug": query.slug,
         "name": query.name,
@@ -52,13 +54,13 @@ def query_json(query, request):
 
 
 @router.get("/queries", auth=Needs("data:read"), response=list[QueryAnswer])
-def list_queries(request):
+def list_queries(request: Called) -> list[dict[str, object]]:
     """Your queries by name. A token that is limited to certain datasets sees none."""
     return [query_json(query, request) for query in saved.all_of(request.auth)]
 
 
 @router.post("/queries", auth=Needs("datasets:write", has_body=True), response={201: QueryAnswer})
-def create_query(request, response: HttpResponse, body: NewQuery):
+def create_query(request: Called, response: HttpResponse, body: NewQuery) -> Status:
     """Keeps a query. The statement is checked, not carried out."""
     request.auth.check_unlimited()
     query = saved.keep(request.auth, name=body.name, sql=body.sql, dataset=_dataset(request.auth, body.dataset))
@@ -67,13 +69,13 @@ def create_query(request, response: HttpResponse, body: NewQuery):
 
 
 @router.get("/queries/{slug}", auth=Needs("data:read"), response=QueryAnswer)
-def read_query(request, slug: str):
+def read_query(request: Called, slug: str) -> dict[str, object]:
     """One query; `links` are the addresses of what it gives."""
     return query_json(saved.find(request.auth, slug), request)
 
 
 @router.patch("/queries/{slug}", auth=Needs("datasets:write", has_body=True), response=QueryAnswer)
-def change_query(request, slug: str, body: QueryChange):
+def change_query(request: Called, slug: str, body: QueryChange) -> dict[str, object]:
     """Changes name, statement or dataset. The slug stays."""
     query = saved.find(request.auth, slug)
     changes = body.dict(exclude_unset=True)
@@ -87,13 +89,13 @@ def change_query(request, slug: str, body: QueryChange):
 
 
 @router.delete("/queries/{slug}", auth=Needs("datasets:write"), response={204: None})
-def delete_query(request, slug: str):
+def delete_query(request: Called, slug: str) -> Status:
     """Forgets the query; no row is touched."""
     saved.find(request.auth, slug).delete()
     return Status(204, None)
 
 
-def _dataset(caller, name):
+def _dataset(caller: Caller, name: str | None) -> Dataset | None:
     if name is None:
         return None
     try:

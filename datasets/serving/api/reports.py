@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
 
@@ -15,7 +16,7 @@ class Column(Schema):
     name: str
     title: str
     type: str
-    personal: bool = Field(description="whether it tells of a buyer")
+    personal: bool = Field(description="whether it is personal data of a buyer")
 
 
 class OptionAnswer(Schema):
@@ -65,6 +66,6 @@ class ReportAnswer(Schema):
 
 
 @router.get("/reports", auth=Needs("data:read"), response=list[ReportAnswer])
-def list_reports(request):
+def list_reports(request: HttpRequest) -> list[dict[str, Any]]:
     """Every report that a dataset can be made of, with its options and columns."""
     return [report.as_json() for report in index.REPORTS if report.offered]

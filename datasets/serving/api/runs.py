@@ -12,12 +12,12 @@ from pydantic import Field
 from datasets import calendar
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
-from datasets.backfill import facts, tasks
-from datasets.models import Change, Day, Run
+from datasets.backfill import facts, runs, tasks
+from datasets.models import Change, Dataset, Day, Run
 from datasets.problems import BadParameters, Conflict, NotFound, nearest, shown
 from datasets.rows.policy import Policy
 from datasets.serving.api import pages
-from datasets.serving.api.core import Instant, Needs, Strict, utc
+from datasets.serving.api.core import Called, Instant, Needs, Strict, utc
 
 router = Router(tags=["runs"])
 From = Annotated[str | None, Query(None, alias="from", description="the first day: 2026-10-01, yesterday, today-7")]
@@ -38,7 +38,7 @@ class RunAnswer(Schema):
     queued_at: Instant
     started_at: Instant
     ended_at: Instant
-    not_before: Instant = Field(description="a waiting run goes on no sooner than this")
+    not_before: Instant = Field(description="a waiting run does not continue before this time")
     started_by: str | None
 
 
@@ -74,7 +74,7 @@ class DayAnswer(Schema):
     rows: int | None = Field(description="null where you may see only some of them")
     attempts: int = Field(description="that failed, in a row and over all runs")
     not_before: Instant = Field(description="of a day that failed: the first run after this moment tries it again")
-    again: bool = Field(description="its rows are in and stay, and it is being read once more")
+    again: bool = Field(description="its rows are kept while it is loaded again")
     lacking: list[str] = Field(description="marketplaces that Amazon refused when the day was read")
     run: int | None
     message: str
@@ -121,7 +121,7 @@ def change_json(change: Change, policy: Policy) -> dict[str, object]:
 
 
 @router.post("/datasets/{slug}/runs", auth=Needs("runs:write"), response={202: RunAnswer})
-def start_run(request, response: HttpResponse, slug: str):
+def start_run(request: Called, response: HttpResponse, slug: str) -> Status:
     """Starts a run; 409 while one is under way. Days that have failed keep waiting for their next try; a reload does not wait."""
     dataset = find_dataset(request.auth, slug)
     run = tasks.start(dataset, trigger=Run.Trigger.MANUAL, by=request.auth.user, at_once=False)
@@ -129,51 +129,59 @@ def start_run(request, response: HttpResponse, slug: str):
 
 
 @router.get("/datasets/{slug}/runs", auth=Needs("data:read", *pages.PARAMETERS), response=list[RunAnswer])
-def list_runs(request, response: HttpResponse, slug: str, limit: pages.Limit = None, cursor: pages.Cursor = None):
+def list_runs(
+    request: Called, response: HttpResponse, slug: str, limit: pages.Limit = None, cursor: pages.Cursor = None
+) -> list[dict[str, object]]:
     """The runs, newest first."""
     dataset = find_dataset(request.auth, slug)
-    limit = pages.limit_of(limit, 50, 500)
+    most = pages.limit_of(limit, 50, 500)
     before = pages.cursor_of(cursor)
     found = dataset.runs.select_related("started_by").order_by("-pk")
     if before is not None:
         found = found.filter(pk__lt=before)
-    piece = pages.piece(found[: limit + 1], limit, request, response, key=lambda run: run.pk)
+    piece = pages.piece(found[: most + 1], most, request, response, key=lambda run: run.pk)
     policy = policy_of(request.auth, dataset)
     return [run_json(run, policy) for run in piece]
 
 
 @router.get("/datasets/{slug}/runs/{run_id}", auth=Needs("data:read"), response=RunAnswer)
-def read_run(request, slug: str, run_id: str):
+def read_run(request: Called, slug: str, run_id: str) -> dict[str, object]:
     """One run."""
     dataset, run = _find_run(request, slug, run_id)
     return run_json(run, policy_of(request.auth, dataset))
 
 
 @router.post("/datasets/{slug}/runs/{run_id}/cancel", auth=Needs("runs:write"), response={202: RunAnswer})
-def cancel_run(request, response: HttpResponse, slug: str, run_id: str):
-    """Asks the run to stop after the day in hand. What is in stays."""
+def cancel_run(request: Called, response: HttpResponse, slug: str, run_id: str) -> Status:
+    """Asks the run to stop after the current day. Days already loaded are kept."""
     dataset, run = _find_run(request, slug, run_id)
     if not run.is_open:
-        raise Conflict(f"This run is over already: {run.state}.", code="not_under_way")
+        raise Conflict(f"This run has already ended: {run.state}.", code="not_under_way")
     tasks.cancel(run)
     run.refresh_from_db()
     return _accepted(request, response, dataset, run)
 
 
 @router.post("/datasets/{slug}/reload", auth=Needs("runs:write", has_body=True), response={202: RunAnswer})
-def reload_days(request, response: HttpResponse, slug: str, body: Reload):
+def reload_days(request: Called, response: HttpResponse, slug: str, body: Reload) -> Status:
     """Fetches these days again and replaces each of them whole; until then their rows stay as they are."""
     dataset = find_dataset(request.auth, slug)
     first, last = _days(body, facts.zone(dataset))
     known = Day.objects.filter(dataset=dataset, generation=dataset.generation, day__range=(first, last))
     if not known.exists():
         raise BadParameters([("from", f"No day from {first} to {last} belongs to this dataset.")])
+    if not runs.reloadable(dataset, first, last).exists():
+        raise BadParameters(
+            [("from", f"The rows from {first} to {last} came from an uploaded file, and Amazon is not asked for them.")]
+        )
     run = tasks.reload(dataset, first, last, by=request.auth.user)
     return _accepted(request, response, dataset, run)
 
 
 @router.get("/datasets/{slug}/days", auth=Needs("data:read", "state", "from", "to"), response=list[DayAnswer])
-def list_days(request, slug: str, state: str | None = None, first: From = None, last: To = None):
+def list_days(
+    request: Called, slug: str, state: str | None = None, first: From = None, last: To = None
+) -> list[dict[str, object]]:
     """The ledger of days, newest first; `state` may name several, separated by commas; `from` and `to` narrow it."""
     dataset = find_dataset(request.auth, slug)
     last_run = dataset.runs.order_by("-pk").first()
@@ -190,19 +198,21 @@ def list_days(request, slug: str, state: str | None = None, first: From = None, 
 
 
 @router.get("/datasets/{slug}/changes", auth=Needs("data:read", *pages.PARAMETERS), response=list[ChangeAnswer])
-def list_changes(request, response: HttpResponse, slug: str, limit: pages.Limit = None, cursor: pages.Cursor = None):
+def list_changes(
+    request: Called, response: HttpResponse, slug: str, limit: pages.Limit = None, cursor: pages.Cursor = None
+) -> list[dict[str, object]]:
     """Days that were in and came back different from Amazon, the latest first, with rows and sums before and after."""
     dataset = find_dataset(request.auth, slug)
-    limit, before = pages.limit_of(limit, 50, 500), pages.cursor_of(cursor)
+    most, before = pages.limit_of(limit, 50, 500), pages.cursor_of(cursor)
     found = dataset.changes.order_by("-pk")
     if before is not None:
         found = found.filter(pk__lt=before)
-    piece = pages.piece(found[: limit + 1], limit, request, response, key=lambda change: change.pk)
+    piece = pages.piece(found[: most + 1], most, request, response, key=lambda change: change.pk)
     policy = policy_of(request.auth, dataset)
     return [change_json(change, policy) for change in piece]
 
 
-def _states(text):
+def _states(text: str) -> list[str]:
     states = [state.strip() for state in text.split(",")]
     for state in states:
         if state not in Day.State.values:
@@ -218,21 +228,21 @@ def _states(text):
     return states
 
 
-def _days(body, zone):
+def _days(body: Reload, zone: str) -> tuple[date, date]:
     first, last = _day("from", body.from_, zone), _day("to", body.to, zone)
     if first > last:
-        raise BadParameters([("to", f"The last day, {last}, is before the first, {first}. Swap the two.")])
+        raise BadParameters([("to", f"The last day, {last}, is before the first, {first}. Swap them.")])
     return first, last
 
 
-def _day(param, word, zone):
+def _day(param: str, word: str, zone: str) -> date:
     try:
         return calendar.resolve(word, calendar.today(timezone.now(), zone))
     except ValueError as problem:
         raise BadParameters([(param, shown(problem, 200))]) from None
 
 
-def _find_run(request, slug, run_id):
+def _find_run(request: Called, slug: str, run_id: str) -> tuple[Dataset, Run]:
     dataset = find_dataset(request.auth, slug)
     found = None
     if run_id.isascii() and run_id.isdigit() and len(run_id) < 19:
@@ -242,6 +252,6 @@ def _find_run(request, slug, run_id):
     return dataset, found
 
 
-def _accepted(request, response, dataset, run):
+def _accepted(request: Called, response: HttpResponse, dataset: Dataset, run: Run) -> Status:
     response["Location"] = reverse("api:read_run", args=[dataset.slug, run.pk])
     return Status(202, run_json(run, policy_of(request.auth, dataset)))

@@ -1,6 +1,6 @@
 """Access tokens, and links that read one dataset."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
@@ -12,10 +12,11 @@ from pydantic import Field
 from datasets.access import tokens
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import look
-from datasets.models import AccessToken
+from datasets.access.tokens import Caller
+from datasets.models import AccessToken, Dataset
 from datasets.problems import BadParameters, Forbidden, NotFound, shown
-from datasets.rows import query
-from datasets.serving.api.core import Instant, Needs, Strict, utc
+from datasets.rows import controls, query
+from datasets.serving.api.core import Called, Instant, Needs, Strict, utc
 from datasets.serving.http.response_format import absolute
 
 router = Router(tags=["tokens"])
@@ -23,9 +24,9 @@ router = Router(tags=["tokens"])
 
 class NewToken(Strict):
     name: str = ""
-    scopes: list[str] | None = Field(None, description="all that the caller has, when not said")
+    scopes: list[str] | None = Field(None, description="all that the caller has if omitted")
     datasets: list[str] | None = Field(None, description="slugs or ids; without them all that the owner may see")
-    days: int | None = Field(None, ge=1, le=3650, description="how long it lives, 365 when not said")
+    days: int | None = Field(None, ge=1, le=3650, description="how many days it is valid, 365 if omitted")
 
 
 class TokenAnswer(Schema):
@@ -49,7 +50,7 @@ class FreshToken(TokenAnswer):
 class NewLink(Strict):
     name: str = ""
     query: str = Field("", description="what the link is fixed to, as in an address: _select=a,b&_day__gte=today-30")
-    days: int | None = Field(None, ge=1, le=3650, description="how long it lives, 365 when not said")
+    days: int | None = Field(None, ge=1, le=3650, description="how many days it is valid, 365 if omitted")
 
 
 class FreshLink(FreshToken):
@@ -73,19 +74,19 @@ def token_json(token: AccessToken) -> dict[str, object]:
 
 
 @router.get("/tokens", auth=Needs("tokens:write"), response=list[TokenAnswer])
-def list_tokens(request):
+def list_tokens(request: Called) -> list[dict[str, object]]:
     """Your tokens, newest first, without their text."""
     return [token_json(token) for token in request.auth.tokens().prefetch_related("datasets")]
 
 
 @router.post("/tokens", auth=Needs("tokens:write", has_body=True), response={201: FreshToken})
-def create_token(request, response: HttpResponse, body: NewToken):
+def create_token(request: Called, response: HttpResponse, body: NewToken) -> Status:
     """A new token, whose text is shown this once. A token cannot make one that may do more, or lives longer, than itself."""
     caller, now = request.auth, timezone.now()
     own = caller.token
     scopes = tokens.check_scopes(body.scopes if body.scopes is not None else (own.scopes if own else tokens.SCOPES))
     if own and (beyond := [scope for scope in scopes if scope not in own.scopes]):
-        raise Forbidden(f"This token lacks {', '.join(beyond)}, so it cannot make one that has it.")
+        raise Forbidden(f"This token lacks {', '.join(beyond)}, so it cannot create one that has it.")
     datasets = None
     if body.datasets is not None:
         datasets = [_dataset(caller, name) for name in body.datasets]
@@ -97,13 +98,13 @@ def create_token(request, response: HttpResponse, body: NewToken):
     return Status(201, token_json(token) | {"token": text})
 
 
-def _life(caller, days, now):
+def _life(caller: Caller, days: int | None, now: datetime) -> timedelta:
     life = timedelta(days=days or tokens.LIFE.days)
     own = caller.token
     return min(life, own.expires_at - now) if own and own.expires_at else life
 
 
-def _dataset(caller, name):
+def _dataset(caller: Caller, name: str) -> Dataset:
     try:
         return find_dataset(caller, name)
     except NotFound as problem:
@@ -111,7 +112,7 @@ def _dataset(caller, name):
 
 
 @router.post("/datasets/{slug}/links", auth=Needs("tokens:write", has_body=True), response={201: FreshLink})
-def create_link(request, response: HttpResponse, slug: str, body: NewLink):
+def create_link(request: Called, response: HttpResponse, slug: str, body: NewLink) -> Status:
     """A link that reads this dataset without a header, for programs that can only take an address. Its query is fixed:
     whoever holds the link sees no other rows and columns."""
     caller, now = request.auth, timezone.now()
@@ -125,19 +126,19 @@ def create_link(request, response: HttpResponse, slug: str, body: NewLink):
     token, text = tokens.issue_link(
         caller.user, dataset, body.name, fixed=urlencode(pairs), life=_life(caller, body.days, now), now=now
     )
-    path = reverse("export", args=[dataset.slug, "csv"])
+    path = reverse("export", args=[dataset.slug, controls.formats_of(pairs)[0]])
     response["Cache-Control"] = "no-store"
     return Status(201, token_json(token) | {"token": text, "url": absolute(request, f"{path}?token={text}")})
 
 
 @router.delete("/tokens/{token_id}", auth=Needs("tokens:write"), response={204: None})
-def revoke_token(request, token_id: str):
+def revoke_token(request: Called, token_id: str) -> Status:
     """From now on the token opens nothing."""
     found = request.auth.tokens().filter(token_id=token_id).first() if token_id.isalnum() else None
     if found is None:
         raise NotFound(f"You have no token '{shown(token_id)}'.")
     own = request.auth.token
     if own and own.limited and not found.limited:
-        raise Forbidden("This token is limited to certain datasets. Use one that is not.")
+        raise Forbidden("This token is limited to certain datasets. Use one without that limit.")
     tokens.revoke(found)
     return Status(204, None)

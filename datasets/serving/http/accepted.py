@@ -88,13 +88,13 @@ def check(request: HttpRequest, kind: str) -> None:
     kind = kind.partition(";")[0]
     if not weight_of(header, kind):
         raise NotAcceptable(
-            f"This address gives {kind}, which Accept: {shown(header)} leaves out. Leave the header out, or add */*."
+            f"This address gives {kind}, which Accept: {shown(header)} excludes. Omit the header, or add */*."
         )
 
 
 def _range(part: str) -> Range | None:
     kind, *settings = [piece.strip().lower() for piece in PIECES[";"].findall(part)] or [""]
-    kind = "*/*" if kind == "*" else kind  # as Java's own client writes it
+    kind = "*/*" if kind == "*" else kind  # as Java's HTTP client writes it
     if not re.fullmatch(r"[\w.+*!#$&^-]+/[\w.+*!#$&^-]+", kind, re.ASCII):
         return None
     parameters: list[tuple[str, str]] = []

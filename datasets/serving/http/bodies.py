@@ -34,7 +34,7 @@ def _check(value: object, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise BadRequest("The body is nested too deeply.")
     if isinstance(value, str) and "\x00" in value:
-        raise BadRequest("The body holds a NUL character.")
+        raise BadRequest("The body contains a NUL character.")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_WHOLE:
         raise BadRequest("The body holds a number that is too large.")
     if isinstance(value, dict):

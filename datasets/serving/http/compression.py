@@ -3,10 +3,11 @@
 Exports compress themselves as they stream (`Stream`), and static files lie compressed beside themselves (whitenoise); both pass
 here untouched.
 
-Compression must not betray secrets to somebody who can make a browser ask and who measures lengths on the way (BREACH). What may
-not be stored (`no-store`: pages with a new token, sign-in, problems) and what opens a session goes out as it is. Django masks a
-form's CSRF token anew on every page. HTML is padded by a random length besides, since a page may repeat its address beside the
-rows that it shows; and requests that other sites cause carry no session (SameSite=Lax).
+Compression must not reveal secrets to somebody who can make a browser ask and who measures lengths on the way
+(BREACH). What may not be stored (`no-store`: pages with a new token, sign-in, problems) and what opens a session goes
+out as it is. Django masks a form's CSRF token again on every page. HTML is padded by a random length besides, since a
+page may repeat its address beside the rows that it shows; and requests that other sites cause carry no session
+(SameSite=Lax).
 """
 
 import io
@@ -28,7 +29,7 @@ COMPRESSIBLE = ("text/", "application/json", "application/xml", "application/x-n
 
 
 class Compression:
-    """Middleware. Whatever sets cookies, validators or `Content-Length` stands inside of it."""
+    """Middleware. Middleware that sets cookies, validators or `Content-Length` must be inside it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

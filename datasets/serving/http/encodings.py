@@ -115,7 +115,8 @@ def required(accept: str, *, packed: bool = False) -> type[Coding]:
 
 def nothing_accepted() -> NotAcceptable:
     return NotAcceptable(
-        "Accept-Encoding refuses whatever there is: zstd, gzip and identity. Leave it out, or take one of them."
+        "Accept-Encoding refuses all available encodings: zstd, gzip and identity. Omit the header, or allow one of "
+        "them."
     )
 
 

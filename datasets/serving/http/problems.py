@@ -1,4 +1,4 @@
-"""How problems are said over HTTP, in one shape: RFC 9457 `application/problem+json`, and as OData says them.
+"""Problems over HTTP in one shape: RFC 9457 `application/problem+json`, or OData's error format.
 
 The kinds of problems are in `datasets/problems.py`.
 """
@@ -30,8 +30,8 @@ PATHS = re.compile(r"^/+(api|odata|v1|oauth)(/|$)")  # what programs read; peopl
 ODATA = re.compile(r"^/+odata(/|$)")
 ODATA_JSON = "application/json;odata.metadata=minimal"
 WAYS_OUT = {  # of what a format cannot hold
-    "too_many_rows": "Ask for export.csv, which has no limit, or for fewer rows with a filter or _limit.",
-    "too_long_for_excel": "Ask for export.csv, which holds it whole, or leave the column out with _select.",
+    "too_many_rows": "Use export.csv, which has no limit, or request fewer rows with a filter or _limit.",
+    "too_long_for_excel": "Use export.csv, which has no such limit, or leave the column out with _select.",
 }
 NOBODY_HOME = (
     OperationalError,
@@ -43,7 +43,7 @@ NOBODY_HOME = (
 
 
 def response_of(problem: Problem, request: HttpRequest) -> HttpResponse:
-    """The problem as RFC 9457 has it."""
+    """The problem in RFC 9457 format."""
     body = {
         "type": f"urn:backhaul:problem:{problem.code}",
         "title": problem.title,
@@ -61,7 +61,7 @@ def response_of(problem: Problem, request: HttpRequest) -> HttpResponse:
 
 
 def odata_response_of(problem: Problem, request: HttpRequest) -> HttpResponse:
-    """The same as OData says it; status and headers stay."""
+    """The same in OData's error format; status and headers are kept."""
     details = [{"code": problem.code, "message": each["detail"], "target": each["param"]} for each in problem.errors]
     error = {"code": problem.code, "message": problem.detail, "details": details}
     content = json.dumps({"error": error | {"innererror": {"request_id": request_id(request)}}})
@@ -86,7 +86,7 @@ def _response(problem: Problem, content: str, content_type: str) -> HttpResponse
 
 
 def request_id(request: HttpRequest) -> str:
-    """An id that the answer and our log share."""
+    """An id that links the response to our log."""
     found: str | None = getattr(request, "request_id", None)
     if found is None:
         found = request.request_id = secrets.token_hex(8)  # type: ignore[attr-defined]  # kept where the next one looks
@@ -94,15 +94,15 @@ def request_id(request: HttpRequest) -> str:
 
 
 def of_exception(problem: Exception) -> Problem | None:
-    """The Problem that says this exception to a program, or None where it is a bug of ours."""
+    """The Problem for this exception, or None if it is a bug."""
     if isinstance(problem, Problem):
         return problem
     if isinstance(problem, CannotHold):
         return BadRequest(f"{problem.detail} {WAYS_OUT.get(problem.code, '')}".strip(), code=problem.code)
     if isinstance(problem, Http404):
-        return NotFound("There is nothing here for you.")
+        return NotFound("There is nothing at this address that you may see.")
     if isinstance(problem, RequestDataTooBig):
-        return TooLarge("The body is larger than this API takes.")
+        return TooLarge("The body is larger than this API accepts.")
     if isinstance(problem, NOBODY_HOME):
         log.warning("the API could not reach the database: %s", type(problem).__name__)
         return Unavailable()
@@ -138,10 +138,10 @@ class ProblemMiddleware:
     """Outermost: whatever Django itself refuses on a path for programs is said as the service asked says its own refusals."""
 
     SAYINGS = {
-        400: BadRequest("The request cannot be understood: check the Host header, the address and the body."),
+        400: BadRequest("The request could not be understood. Check the Host header, the URL and the body."),
         403: Forbidden("This is not allowed.", code="forbidden"),
         404: NotFound("There is nothing at this address. /api/v1/openapi.json lists what there is."),
-        413: TooLarge("The body is larger than this API takes."),
+        413: TooLarge("The body is larger than this API accepts."),
         503: Unavailable(),
     }
 
@@ -167,7 +167,8 @@ class ProblemMiddleware:
         problem = self.SAYINGS.get(response.status_code)
         if problem is None:
             problem = Problem(
-                "The fault is ours and has been logged. Tell the people who run this installation the request_id."
+                "This is an error in Backhaul, and it has been logged. Give the request_id to the people who run this "
+                "installation."
             )
             if response.status_code < 500:
                 problem = BadRequest("The request cannot be answered.")

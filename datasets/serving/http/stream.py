@@ -18,9 +18,7 @@ from datasets.serving.http.encodings import Coding
 
 log = logging.getLogger(__name__)
 
-STALLED_SECONDS = (
-    settings.EXPORTS_STALL_SECONDS
-)  # a reader who takes no byte for so long has gone away without saying so
+STALLED_SECONDS = settings.EXPORTS_STALL_SECONDS  # a reader who takes no byte for this long is gone
 
 
 class Stream:
@@ -43,7 +41,7 @@ class Stream:
         self._chunks = self._make()
 
     def _run(self, connection: Connection, source: Source) -> None:
-        """The source's rows are on their way; what cannot be begun raises, while an error can still be said."""
+        """The source's rows are on their way; what cannot be begun raises, while an error can still be sent."""
         self.source = source
         file = self.file
         if source.select is None and not isinstance(file, PackedFormat):
@@ -54,7 +52,7 @@ class Stream:
         if isinstance(file, PackedFormat):
             self._packed = self._first_of_packed(file.pack(connection, source, self.layout, reader))
             if self._packed.is_done:
-                connection.rollback()  # a slow reader of a finished file holds up nothing
+                connection.rollback()  # a slow reader of a finished file blocks nothing
         elif isinstance(file, TextFormat):
             statement = file.statement(source, self.layout).as_bytes(connection)
             self._rows = self._begun(connection, statement, reader)
@@ -105,7 +103,8 @@ class Stream:
             self.close()
             raise
         except BaseException:
-            # The headers are gone: breaking the connection is the only way left to say that this file is not whole.
+            # The headers have been sent: breaking the connection is the only way left to show that the file is
+            # incomplete.
             log.exception("export of %s broke off", self.name)
             self.close()
             _abort(self._request)
@@ -142,7 +141,7 @@ def _socket_of(request: HttpRequest) -> socket.socket | None:
 
 
 def _abort(request: HttpRequest) -> None:
-    """An HTTP/1.0 reader takes the end of the connection for the end of the file; a reset it takes for what it is."""
+    """An HTTP/1.0 client treats the end of the connection as the end of the file, but a reset as an error."""
     reader = _socket_of(request)
     if reader is not None and request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

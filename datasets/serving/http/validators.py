@@ -1,4 +1,4 @@
-"""ETag and its kin: how a reader learns that nothing has changed, before a row is made."""
+"""ETag and related headers: how a client learns that nothing has changed, before any row is produced."""
 
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -37,7 +37,7 @@ def _bare(etag: str) -> str:
 
 
 def tagged(text: str, encoding: type[encodings.Coding]) -> str:
-    """The ETag for what `text` names in this compression: other bytes, another tag."""
+    """The ETag for what `text` names in this compression: different bytes need a different tag."""
     return f'"{text}{"" if encoding is encodings.Identity else "-" + encoding.name}"'
 
 

@@ -32,7 +32,7 @@ def endpoint(view: View) -> View:
     def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             if request.method not in METHODS:
-                raise NotOffered("This service only reads: GET and HEAD.", headers={"Allow": ", ".join(METHODS)})
+                raise NotOffered("This service is read-only: use GET or HEAD.", headers={"Allow": ", ".join(METHODS)})
             preferences.check(request)
             response = view(request, *args, **kwargs)
         except Exception as exception:

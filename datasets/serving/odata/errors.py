@@ -1,4 +1,4 @@
-"""What OData refuses in words of its own."""
+"""Problems specific to OData."""
 
 from datasets.problems import Problem
 

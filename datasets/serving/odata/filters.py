@@ -33,7 +33,7 @@ LITERALS = {  # what a column may be compared with
     "date": (ast.Date, ast.DateTime),
     "timestamptz": (ast.DateTime, ast.Date),
 }
-LOST_PLUS = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:\d\d)\b")  # a URL's + that arrived as a space
+LOST_PLUS = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:\d\d)\b")  # a + in a URL, decoded as a space
 MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)T00:00(:00(\.0+)?)?(Z|[+-]00:00)?", re.IGNORECASE)
 KEYWORDS = {"ANY": "any", "ALL": "all", "NULL": "null", "BOOLEAN": None}
 
@@ -69,10 +69,10 @@ def _tree(text: str) -> Any:
     try:
         return _parsed(text)
     except ODataException:
-        mended = LOST_PLUS.sub(r"\1+\2", text)
-        if mended == text:
+        fixed = LOST_PLUS.sub(r"\1+\2", text)
+        if fixed == text:
             raise
-        return _parsed(mended)
+        return _parsed(fixed)
 
 
 def _parsed(text: str) -> Any:
@@ -80,24 +80,24 @@ def _parsed(text: str) -> Any:
 
 
 def _mended(tokens: Iterable[Any]) -> list[Any]:
-    """Three things the grammar does not know: a list of one value, `not(`, and names that begin like a keyword."""
-    mended: list[Any] = []
+    """Three things the grammar lacks: a list of one value, `not(`, and names that begin like a keyword."""
+    fixed: list[Any] = []
     for token in tokens:
-        before = mended[-1] if mended else None
+        before = fixed[-1] if fixed else None
         if token.type == "ODATA_IDENTIFIER" and before is not None and before.type in KEYWORDS:
             word = KEYWORDS[before.type] or before.value.val
             if before.index + len(word) == token.index:
                 token.value = ast.Identifier(word + token.value.name, token.value.namespace)
                 token.index = before.index
-                mended.pop()
+                fixed.pop()
         elif token.type == "(" and before is not None and _is_not(before):
             before.type, before.value = "NOT", ast.Not()
         elif token.type == ")":
-            inside = [each for each in mended[-5:] if each.type != "WS"]
+            inside = [each for each in fixed[-5:] if each.type != "WS"]
             if [each.type for each in inside[-3:-1]] == ["IN", "("]:
-                mended.append(_comma(token))
-        mended.append(token)
-    return mended
+                fixed.append(_comma(token))
+        fixed.append(token)
+    return fixed
 
 
 def _is_not(token: Any) -> bool:

@@ -1,4 +1,5 @@
-"""How an answer is written: `$format`, else Accept, with every parameter that OData's JSON format has (OData JSON Format 4.01, 3).
+"""How a response is written: `$format`, else Accept, with every parameter that OData's JSON format has (OData JSON
+Format 4.01, 3).
 
     odata.metadata      none, minimal, full: how much control information goes along
     IEEE754Compatible   Edm.Int64 and Edm.Decimal as text, for readers whose numbers are doubles
@@ -94,7 +95,7 @@ def _accepted(accept: str) -> Format:
             offered.setdefault(found, _weight(accept, found))
     if not offered or max(offered.values()) == 0.0:
         raise NotAcceptable(
-            f"Accept: {shown(accept)} leaves out what there is: {JSON} with {_known()}. Leave the header out, or add */*."
+            f"Accept: {shown(accept)} excludes what is available: {JSON} with {_known()}. Omit the header, or add */*."
         )
     return max(offered, key=lambda each: offered[each])
 

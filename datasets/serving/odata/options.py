@@ -1,7 +1,7 @@
 """$select, $filter, $orderby, $top, $skip, $count, $format and $skiptoken: read into a Query. Pure.
 
-As OData 4.01 has it, they may be written in any case and without the `$`. Whatever else OData knows is answered by 501, and what it
-does not know by 400: an option that is ignored returns other rows than were asked for.
+As OData 4.01 has it, they may be written in any case and without the `$`. Whatever else OData defines gives 501, and
+what it does not define 400: an option that is ignored returns other rows than were asked for.
 """
 
 import re
@@ -41,7 +41,7 @@ def read(pairs: Iterable[tuple[str, str]], known: Sequence[str] = OPTIONS) -> di
             raise _wrong(name, f"{name} is given more than once.")
         found[name] = value
     if "$skip" in found and "$skiptoken" in found:
-        raise _wrong("$skip", "$skip: a $skiptoken says already where the page begins. Leave one of them out.")
+        raise _wrong("$skip", "$skip: a $skiptoken already defines where the page begins. Use only one of them.")
     return found
 
 
@@ -119,7 +119,7 @@ def _sort(text: str | None, types: Mapping[str, tuple[str, str]]) -> tuple[query
         if not words:
             raise _wrong("$orderby", "$orderby: a column is missing.")
         if "(" in part or "/" in part:
-            raise NotOffered("$orderby: only columns are offered, no expressions.")
+            raise NotOffered("$orderby: only columns are supported, not expressions.")
         _check_name("$orderby", words[0], types)
         if len(words) > 2 or (len(words) == 2 and words[1].lower() not in ("asc", "desc")):
             raise _wrong("$orderby", f"$orderby: '{shown(part.strip())}' is neither 'column asc' nor 'column desc'.")
@@ -145,7 +145,7 @@ def _flag(option: str, text: str | None) -> bool:
     if text is None:
         return False
     if text.strip().lower() not in ("true", "false"):
-        raise _wrong(option, f"{option}: '{shown(text)}' is neither true nor false.")
+        raise _wrong(option, f"{option}: '{shown(text)}' is not true or false.")
     return text.strip().lower() == "true"
 
 

@@ -86,13 +86,15 @@ def entity(request: HttpRequest, name: str, key: str) -> HttpResponse:
     caller, dataset = _dataset(request, name)
     found = KEY.fullmatch(key)
     if not found:
-        raise NotOffered(f"A row is read by its number: '{shown(key)}' is none. Write {name}(1) or {name}(_row_id=1).")
+        raise NotOffered(
+            f"A row is read by its number, and '{shown(key)}' is not a number. Write {name}(1) or {name}(_row_id=1)."
+        )
     slug, number = dataset.slug, found[1]
     wanted = options.read(_pairs(request), ("$select", "$format"))
     format = _format(request, wanted)
     page = _page(request, caller, dataset, wanted | {"$filter": f"_row_id eq {number}", "$top": "1"}, format)
     if not page.rows:
-        raise NotFound(f"{slug} has no row {number}. A replace or a reload gives its rows new numbers.")
+        raise NotFound(f"{slug} has no row {number}. Rows get new numbers when they are replaced or reloaded.")
     access_log.note(request, caller, dataset, "OData")
     head = json.dumps(format.context(f"{_context(request)}#{slug}{_chosen(page, wanted)}/$entity"))[1:-1]
     row = _writer(page, format)(page.rows[0])[1:-1]
@@ -191,9 +193,7 @@ def _page(
         try:
             position = cursors.read(wanted["$skiptoken"], dataset.pk)
         except BadParameters:
-            raise BadParameters(
-                [("$skiptoken", "$skiptoken: this is not one that was handed out here. Begin without it.")]
-            ) from None
+            raise BadParameters([("$skiptoken", "$skiptoken: this token is not valid. Start without it.")]) from None
     page_rows = size.rows if size else options.PAGE_ROWS
     decimals = "ieee754" if format.is_ieee754 else "number"
     try:
@@ -202,10 +202,10 @@ def _page(
                 connection, dataset, policy_of(caller, dataset), wanted, position, timezone.now(), page_rows, decimals
             )
     except VersionGone:
-        raise VersionGone("The rows of these pages have changed since the first one was read. Begin again.") from None
+        raise VersionGone("Rows of these pages have changed since the first page was read. Start again.") from None
     except errors.QueryCanceled:
         raise BadRequest(
-            f"This page took more than {PAGE_SECONDS} seconds. Narrow it with $filter, or take the CSV export.",
+            f"This page took more than {PAGE_SECONDS} seconds. Narrow it with $filter, or use the CSV export.",
             code="too_slow",
         ) from None
 

@@ -1,8 +1,9 @@
-"""What a statement may use, read from what PostgreSQL itself understood of it.
+"""What a statement may use, read from PostgreSQL's own parse of it.
 
 The statement has become a temporary view; its rule holds the tree of the statement with every table, function, operator
-and type by its number. A name that means something else than it seems, a comment in the middle, an odd way to quote: by
-then all of that is resolved. Text of the statement stands in the tree with its spaces escaped, so it cannot look like a node.
+and type by its number. A name that means something else than it seems, a comment in the middle, unusual quoting: all
+of that is resolved by then. Text of the statement stands in the tree with its spaces escaped, so it cannot look like a
+node.
 """
 
 import re
@@ -38,7 +39,7 @@ PLAIN_TYPES = """
 
 
 def tree_of(connection: psycopg.Connection, view: str) -> str:
-    """PostgreSQL's own understanding of a view of this session."""
+    """PostgreSQL's parse tree of a view of this session."""
     [(tree,)] = connection.execute(
         "SELECT ev_action::text FROM pg_catalog.pg_rewrite WHERE ev_class = %s::regclass", [f"pg_temp.{view}"]
     ).fetchall()

@@ -46,6 +46,7 @@ from datasets.serving.http.problems import endpoint
 from datasets.serving.http.stream import Stream
 from datasets.serving.http.validators import is_known, tagged, with_validators, without_body
 from datasets.serving.sql import refusals, sandbox, saved
+from datasets.serving.sql.limits import Limits
 
 SHAPE = ("_limit", "_header", "_bom", "_safe", "_dl", "_decimals")
 CONTROLS = ("sql", "_format", *SHAPE)
@@ -84,7 +85,7 @@ def ask(request: HttpRequest, slug: str | None = None, suffix: str | None = None
     controls = tuple(name for name in CONTROLS if not (suffix and name == "_format"))  # the address says it already
     text = [value for name, value in pairs if name == "sql"]
     if len(text) != 1:
-        raise BadParameters([("sql", "sql: one statement is needed, in the address or in the body.")])
+        raise BadParameters([("sql", "sql: one statement is required, in the URL or in the body.")])
     response = answer(request, caller, text[0], file, pairs, dataset=dataset, slug=slug or "query", controls=controls)
     if not suffix:
         patch_vary_headers(response, ["Accept"])
@@ -134,7 +135,7 @@ def answer(
         stream.open(caller, tables, known, text, has_table=dataset is not None, slug=slug, now=now)
     except ReaderLeft:
         stream.close()
-        raise BadRequest("The reader has left.") from None  # said to nobody
+        raise BadRequest("The reader has left.") from None  # nobody is left to read it
     except BaseException:
         stream.close()
         raise
@@ -181,8 +182,8 @@ class Answering(Stream):
         slug: str,
         now: datetime,
     ) -> None:
-        """Everything that can go wrong goes wrong here, while an error can still be said: the rows are collected by then."""
-        limits, self.name = sandbox.Limits.of_settings(), slug
+        """Everything that can fail fails here, while an error can still be sent: the rows are collected by then."""
+        limits, self.name = Limits.of_settings(), slug
         self._connection = pool().getconn()
         try:
             self._ask(sandbox.Sandbox(self._connection, caller, tables, known, limits, now), text, has_table)
@@ -281,7 +282,7 @@ def _sent(request: HttpRequest) -> list[tuple[str, str]]:
         )
     found = read_json(request.body)
     if not isinstance(found, dict) or set(found) != {"sql"} or not isinstance(found["sql"], str):
-        raise BadRequest('The body must be {"sql": "…"}: formats and limits stand in the address.')
+        raise BadRequest('The body must be {"sql": "…"}: formats and limits belong in the URL.')
     return [("sql", found["sql"])]
 
 
@@ -303,7 +304,7 @@ def _accepted(request: HttpRequest) -> Format:
     wished = accepted.best(header, MEDIA_TYPES)
     if wished is None:
         raise NotAcceptable(
-            f"Accept: {shown(header)} leaves out every format there is: {', '.join(MEDIA_TYPES.values())}. Add */*."
+            f"Accept: {shown(header)} excludes every available format: {', '.join(MEDIA_TYPES.values())}. Add */*."
         )
     return ANSWERS[wished]
 

@@ -11,6 +11,7 @@ from datasets.formats.cells import shown
 from datasets.models import Dataset
 from datasets.rows.pool import pool
 from datasets.serving.sql import refusals, sandbox
+from datasets.serving.sql.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def preview(caller: Caller, text: str, dataset: Dataset | None, now: datetime, m
     """What a person sees of the answer; raises Refused."""
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
-    limits = sandbox.Limits.of_settings()
+    limits = Limits.of_settings()
     with pool().connection() as connection:
         box = sandbox.Sandbox(connection, caller, tables, known, limits, now)
         try:

@@ -33,7 +33,7 @@ def role() -> sql.Identifier:
 
 
 def check(connection: psycopg.Connection) -> None:
-    """Makes the role where it is missing and we may; raises NotSetUp with what the operator has to do."""
+    """Creates the role if it is missing and we may create it; raises NotSetUp with what the operator has to do."""
     here = (
         os.getpid(),
         connection.info.host,
@@ -51,19 +51,20 @@ def check(connection: psycopg.Connection) -> None:
 
 
 def forget() -> None:
-    """The role is not what it was: the next statement looks again."""
+    """The role has changed: the next statement checks it again."""
     _found_good.clear()
 
 
 def problem(connection: psycopg.Connection) -> str | None:
-    """What keeps statements from running and how to mend it, in a sentence; None where they can run."""
+    """Why statements cannot run and how to fix it, in a sentence; None if they can."""
     if not _exists(connection):
         _make(connection)
     if not _exists(connection):
         login = connection.info.user
         return (
-            f"SQL queries need the database role {name()}, and the login {login} may not make it. Whoever runs the"
-            f" database server does so once, as a superuser: CREATE ROLE {name()} NOLOGIN; GRANT {name()} TO {_quoted(connection, login)};"
+            f"SQL queries need the database role {name()}, and the login {login} may not make it. Whoever runs the "
+            f"database server must create it once, as a superuser: CREATE ROLE {name()} NOLOGIN; GRANT {name()} TO "
+            f"{_quoted(connection, login)};"
         )
     return _weakness(connection)
 
@@ -114,14 +115,14 @@ def _weakness(connection: psycopg.Connection) -> str | None:
     ).fetchall()
     if may_more or is_member:
         return (
-            f"The database role {name()} may do more than it should: it must have no rights and belong to no other role."
-            f" Whoever runs the database server takes them away: ALTER ROLE {name()} NOSUPERUSER NOCREATEDB NOCREATEROLE"
-            f" NOREPLICATION NOBYPASSRLS, and REVOKE … FROM {name()} for each role it belongs to."
+            f"The database role {name()} has too many rights: it must have no rights and belong to no other role."
+            f" Whoever runs the database server must revoke them: ALTER ROLE {name()} NOSUPERUSER NOCREATEDB "
+            f"NOCREATEROLE NOREPLICATION NOBYPASSRLS, and REVOKE … FROM {name()} for each role it belongs to."
         )
     if not (may_temp and may_make_temp):
         lacking = name() if may_make_temp else connection.info.user
         return (
-            f"SQL queries make temporary views, and {lacking} may not. Whoever runs the database server lets it:"
+            f"SQL queries make temporary views, and {lacking} may not. Whoever runs the database server must allow it:"
             f" GRANT TEMPORARY ON DATABASE {_quoted(connection, connection.info.dbname)} TO {_quoted(connection, lacking)};"
         )
     try:
@@ -130,8 +131,8 @@ def _weakness(connection: psycopg.Connection) -> str | None:
         login = _quoted(connection, connection.info.user)
         how = "" if connection.info.server_version < 160000 else " WITH SET TRUE, INHERIT FALSE"
         return (
-            f"The database role {name()} is there, and the login {connection.info.user} may not take it. Whoever runs the"
-            f" database server lets it, once: GRANT {name()} TO {login}{how};"
+            f"The database role {name()} is there, and the login {connection.info.user} may not take it. Whoever runs "
+            f"the database server must allow it once: GRANT {name()} TO {login}{how};"
         )
     finally:
         connection.rollback()

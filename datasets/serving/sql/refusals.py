@@ -1,21 +1,16 @@
-"""What is said where a statement cannot be carried out. PostgreSQL's own first line is passed on, without our names in it."""
-
-from __future__ import annotations
+"""Error messages for statements that cannot be run. PostgreSQL's own first line is passed on, without our internal
+names."""
 
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import errors
 
 from datasets.problems import Problem, Unavailable, nearest, shown
 from datasets.serving.sql import sql_text
-
-if TYPE_CHECKING:
-    from datasets.serving.sql.sandbox import Limits
-
+from datasets.serving.sql.limits import Limits
 
 log = logging.getLogger(__name__)
 
@@ -23,21 +18,21 @@ OURS = re.compile(r'"?\b(?:pg_temp(?:_\d+)?\.)?"?\b(?:ds_\d+(?:_g\d+)?|_query|_s
 TOO_MANY_ROWS = "BH001"  # raised by our own function
 UNKNOWN = (errors.UndefinedTable, errors.InvalidSchemaName, errors.InsufficientPrivilege)
 HINTS = {
-    "42601": "One statement that begins with SELECT or WITH is taken. Names with capitals or blanks stand in double quotes, text in single ones.",
+    "42601": "Write one statement that begins with SELECT or WITH. Put names with capitals or spaces in double quotes and text in single quotes.",
     "42701": "Give each column a name of its own: SELECT a.day AS first_day, b.day AS second_day.",
-    "42703": "The dataset's schema call lists its columns. Text stands in single quotes: in double ones it is a column's name.",
+    "42703": "The dataset's schema call lists its columns. Put text in single quotes: double quotes are for column names.",
     "42803": "Name it in GROUP BY, or put it into a function such as max().",
     "42883": "Often a value has the wrong type: write it as value::numeric or value::text.",
-    "22012": "nullif(x, 0) makes the division give no value instead.",
-    "22P02": "Take the rows out that do not hold such a value, with WHERE or CASE.",
+    "22012": "With nullif(x, 0) the division returns NULL instead.",
+    "22P02": "Exclude rows that do not contain such a value with WHERE or CASE.",
 }
 
 
 class Refused(Problem):
-    """The statement is at fault. `position` is the 1-based character of it where PostgreSQL stumbled, where that is known."""
+    """The statement is wrong. `position` is the 1-based character where PostgreSQL found the error, if known."""
 
-    status, code, title = 400, "bad_sql", "The statement cannot be carried out"
-    is_event = False  # the statement's fault is none of ours, a 504 neither
+    status, code, title = 400, "bad_sql", "The statement cannot be run"
+    is_event = False  # an error in the statement is not ours, nor is a 504
 
     def __init__(
         self,
@@ -70,7 +65,8 @@ def not_offered(kind: str, name: str, position: int | None = None) -> Refused:
     return Refused(
         f"The {kind} {shown(name)} is not offered here.",
         position=position,
-        hint="What computes from the rows and the clock alone is offered: numbers, text, dates, JSON, aggregates, windows.",
+        hint="Available are functions that depend only on the rows and the current time: numbers, text, dates, JSON, "
+        "aggregates, windows.",
         code="not_offered",
     )
 
@@ -78,8 +74,8 @@ def not_offered(kind: str, name: str, position: int | None = None) -> Refused:
 def too_many_rows(most: int) -> Refused:
     """The Refused for an answer of more than `most` rows."""
     return Refused(
-        f"The answer has more than {most:,} rows, which is the most that a query gives. Add LIMIT or WHERE, or aggregate;"
-        " a whole dataset is to be had from its export, which has no limit.",
+        f"The answer has more than {most:,} rows, the maximum for a query. Add LIMIT or WHERE, or aggregate;"
+        " for a whole dataset use its export, which has no limit.",
         code="too_many_rows",
     )
 
@@ -98,7 +94,7 @@ def of_error(
     if state == "57014":
         return Refused(
             f"The statement took longer than {limits.seconds} seconds and was stopped.",
-            hint="Take fewer days with WHERE _day >= …, or aggregate in steps.",
+            hint="Use fewer days with WHERE _day >= …, or aggregate in steps.",
             status=504,
             code="query_timeout",
         )
@@ -110,7 +106,7 @@ def of_error(
     if state[:2] in ("53", "54") or "alloc" in (error.diag.message_primary or ""):
         return Refused(
             "The statement needs more memory, disk or nesting than one query may use.",
-            hint="Take fewer rows, or take it apart.",
+            hint="Use fewer rows, or split the query.",
             code="query_too_large",
         )
     found = error.diag.statement_position
@@ -128,7 +124,7 @@ def of_error(
 
 
 def _said(error: psycopg.Error) -> str:
-    """PostgreSQL's first line as a sentence of this house."""
+    """PostgreSQL's first line as a complete sentence."""
     first = OURS.sub("the query", error.diag.message_primary or "it failed")
     first = first.replace("insert multiple commands into a prepared statement", "take more than one statement")
     first = re.sub(r"\bviews? must not contain", "a query must not contain", first)

@@ -1,4 +1,4 @@
-"""The transaction that a statement runs in: one moment of all the datasets it names, and nothing else to be seen.
+"""The transaction that a statement runs in: one snapshot of all the datasets it names, with nothing else visible.
 
     BEGIN, limits, the tables locked               as we are
     one temporary view for each dataset            as we are, SELECT on it granted to the reader
@@ -10,16 +10,14 @@
     SET TRANSACTION READ ONLY, COPY (… _answer()) TO STDOUT, ROLLBACK
 
 Views, grants and functions are never committed: nobody else ever sees them, and nothing is left behind.
-The rows are collected before the first one goes out, so that a failure on the way can still be said.
+The rows are collected before the first one goes out, so that a failure can still be reported.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Self
 
 import psycopg
-from django.conf import settings
 from psycopg import errors, pq, sql
 
 from datasets.access.export_slots import take_everywhere
@@ -30,9 +28,8 @@ from datasets.models import Dataset
 from datasets.problems import Unavailable
 from datasets.rows import snapshot
 from datasets.serving.sql import allowed, reader, refusals, sql_text
+from datasets.serving.sql.limits import Limits
 
-SECONDS = 30
-ROWS = 1_000_000
 MEMORY = "32MB"  # of one sort or hash; what is more goes to temporary files
 TEMPORARY = "2GB"  # of all temporary files, where we may limit them
 MAX_TEXT = 100_000  # characters
@@ -51,18 +48,6 @@ KINDS = {
     "timestamptz": "timestamptz",
 }
 PLAIN_TEXT = ("text", "varchar", "bpchar", "bytea", "uuid", "time", "timetz", "interval")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one statement may take: seconds of time and rows of its answer."""
-
-    seconds: int = SECONDS
-    rows: int = ROWS
-
-    @classmethod
-    def of_settings(cls) -> Self:
-        return cls(getattr(settings, "SQL_SECONDS", SECONDS), getattr(settings, "SQL_ROWS", ROWS))
 
 
 @dataclass(frozen=True)
@@ -85,7 +70,7 @@ def source_of(types: Mapping[str, str], *, name: str = "", changed_at: datetime 
 def named(caller: Caller, text: str, dataset: Dataset | None = None) -> tuple[list[Table], list[str]]:
     """The Tables of the caller's that the text may mean, and the names of all that there are.
 
-    Words are looked at, not grammar: a view too many does no harm, and what is missing PostgreSQL does not find.
+    Words are compared without parsing: a superfluous view does no harm, and PostgreSQL reports a missing one.
     """
     said = sql_text.names(text)
     known = list(caller.datasets().order_by().values_list("slug", flat=True))
@@ -109,7 +94,7 @@ def check_text(text: str) -> None:
             f"The statement has {len(text):,} characters, and {MAX_TEXT:,} are taken.", status=413, code="too_large"
         )
     if "\x00" in text:
-        raise refusals.Refused("The statement holds a NUL character.", position=text.index("\x00") + 1)
+        raise refusals.Refused("The statement contains a NUL character.", position=text.index("\x00") + 1)
     try:
         text.encode()
     except UnicodeEncodeError as problem:
@@ -141,7 +126,7 @@ class Sandbox:
                 break
             self.connection.rollback()
         else:
-            raise Unavailable("The datasets are being rebuilt just now. Try again.")
+            raise Unavailable("The datasets are being rebuilt. Try again.")
         for table in self.tables:
             self._show(table)
         try:
@@ -154,7 +139,7 @@ class Sandbox:
         """The statement becomes the view _query, or Refused is raised. Its columns: [(name, PostgreSQL's type)]."""
         readable, added = sql_text.readable(text, has_table=has_table)
         if sql_text.is_endless(readable):
-            raise refusals.Refused("The statement holds a sign that is too long.")
+            raise refusals.Refused("The statement contains an operator that is too long.")
         shift = 0
         try:
             names = sql.SQL(", ").join(map(sql.Identifier, _unlike(_names(self.connection, readable))))
@@ -173,7 +158,7 @@ class Sandbox:
             """
         ).fetchall()
         if not columns:
-            raise refusals.Refused("A view's options are no part of a query.")
+            raise refusals.Refused("View options are not allowed in a query.")
         return columns
 
     def check(self, text: str) -> None:
@@ -220,7 +205,7 @@ class Sandbox:
         return {name: kind for name, kind, _ in shaped}
 
     def _begin(self) -> bool:
-        """Whether all that we were told of the datasets is still so in the snapshot that is open now."""
+        """Whether what was read about the datasets is still true in the open snapshot."""
         datasets = {table.dataset.pk: table.dataset for table in self.tables}
         self._there = snapshot.with_table(self.connection, datasets.values())
         lock = snapshot.lock([datasets[pk] for pk in sorted(self._there)])
@@ -329,13 +314,13 @@ def _names(connection: psycopg.Connection, text: str) -> list[str]:
     if not found:
         raise refusals.Refused(
             "Only statements that read are allowed, and this one gives no columns.",
-            hint="One statement that begins with SELECT or WITH is taken, with at least one column.",
+            hint="Write one SELECT with at least one column.",
         )
     return found
 
 
 def _unlike(names: Iterable[str]) -> list[str]:
-    """Each name once: sum, sum_2; and something better than ?column?."""
+    """Unique names: sum, sum_2; and a better name than ?column?."""
     found = []
     for place, name in enumerate(names, start=1):
         name = f"column_{place}" if name == "?column?" else name
@@ -347,7 +332,7 @@ def _unlike(names: Iterable[str]) -> list[str]:
 
 
 def _alone(connection: psycopg.Connection, text: str) -> None:
-    """Carries out exactly one statement: the extended protocol takes no second one."""
+    """Runs exactly one statement: the extended protocol accepts only one."""
     result = connection.pgconn.exec_params(text.encode(), None)
     if result.status != pq.ExecStatus.COMMAND_OK:
         raise errors.error_from_result(result, encoding="utf-8")

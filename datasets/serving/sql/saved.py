@@ -14,6 +14,7 @@ from datasets.models import Dataset, SavedQuery
 from datasets.problems import BadParameters, Conflict, NotFound, shown
 from datasets.rows.pool import pool
 from datasets.serving.sql import refusals, sandbox
+from datasets.serving.sql.limits import Limits
 
 MAX_QUERIES = 500  # of one person
 SLUG_LENGTH = 50
@@ -41,7 +42,7 @@ def keep(caller: Caller, *, name: str, sql: str, dataset: Dataset | None = None)
     check(caller, sql, dataset)
     taken = set(SavedQuery.objects.of(caller.user).select_for_update().values_list("slug", flat=True))
     if len(taken) >= MAX_QUERIES:
-        raise Conflict(f"{MAX_QUERIES} queries are kept already, and that is the most. Delete one first.")
+        raise Conflict(f"{MAX_QUERIES} queries are already saved, the maximum. Delete one first.")
     return SavedQuery.objects.create(owner=caller.user, slug=_slug(name, taken), name=name, sql=sql, dataset=dataset)
 
 
@@ -62,7 +63,7 @@ def check(caller: Caller, text: str, dataset: Dataset | None) -> None:
     """Raises Refused where PostgreSQL would not take the statement; nothing is computed."""
     sandbox.check_text(text)
     tables, known = sandbox.named(caller, text, dataset)
-    limits = sandbox.Limits.of_settings()
+    limits = Limits.of_settings()
     with pool().connection() as connection:
         box = sandbox.Sandbox(connection, caller, tables, known, limits, timezone.now())
         try:

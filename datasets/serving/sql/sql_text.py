@@ -1,6 +1,8 @@
-"""What PostgreSQL would not understand of a statement: `table` as a table's name, as Domo writes it, and names in backticks.
+"""What PostgreSQL would not accept in a statement: `table` as a table's name, as Domo writes it, and names in
+backticks.
 
-Strings and quoted names stay as they are, comments become blanks: PostgreSQL takes long over odd ones. Whatever this gets wrong, PostgreSQL says so: nothing relies on it.
+Strings and quoted names stay as they are, comments become spaces: PostgreSQL is slow with some of them. If this gets
+something wrong, PostgreSQL reports it: nothing relies on it.
 """
 
 import re

@@ -30,7 +30,7 @@ class Command(BaseCommand):
                         resealed += 1
                     else:
                         current += 1
-        self.stdout.write(f"{resealed} secrets sealed anew, {current} were already sealed with the newest key.")
+        self.stdout.write(f"{resealed} secrets sealed again, {current} were already sealed with the newest key.")
         if refused:
             for problem in refused:
                 self.stderr.write(str(problem))

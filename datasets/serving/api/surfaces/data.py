@@ -46,10 +46,11 @@ DATA = {
                 suffix_of(SUFFIXES),
                 FILTERS,
                 *SHAPE,
-                parameter("_limit", "query", "integer", "at most so many rows", minimum=1, maximum=10**15),
+                parameter("_limit", "query", "integer", "the maximum number of rows", minimum=1, maximum=10**15),
             ],
             FILES | {"application/json": {"schema": {"type": "array", "items": ROW}}},
-            description="Streamed, without a limit, in one consistent moment. A failure on the way breaks the connection.",
+            description="Streamed, without a limit, from one consistent snapshot. A failure while streaming breaks "
+            "the connection.",
             headers=HEADERS
             | {"X-Row-Count": {"schema": {"type": "integer"}, "description": "where no filter or limit is given"}},
             status_304=NOT_CHANGED,
@@ -65,9 +66,7 @@ DATA = {
                 suffix_of(OF_PAGES),
                 FILTERS,
                 *SHAPE,
-                parameter(
-                    "_limit", "query", "integer", "rows of a page, 1000 when not said", minimum=1, maximum=50_000
-                ),
+                parameter("_limit", "query", "integer", "rows per page, 1000 if omitted", minimum=1, maximum=50_000),
                 parameter("_cursor", "query", "string", "from the page before"),
                 parameter(
                     "_count",
@@ -78,7 +77,8 @@ DATA = {
                 ),
             ],
             {each.media_type: TEXT for each in OF_PAGES.values()} | {"application/json": {"schema": PAGE}},
-            description="Keyset paging in the moment the walk began in; 410 version_gone where that is no longer to be had.",
+            description="Keyset paging in the snapshot of the first page; 410 version_gone if that snapshot is no "
+            "longer available.",
             headers=HEADERS | {"Link": {"schema": {"type": "string"}, "description": 'the next page, rel="next"'}},
             status_304=NOT_CHANGED,
         )

@@ -68,7 +68,7 @@ DOMO = {
         "get": call(
             "domo_datasets",
             "domo",
-            "The datasets there are, at most 50 at a time",
+            "The datasets, at most 50 at a time",
             [
                 parameter("limit", "query", "integer", "", minimum=0, maximum=50),
                 parameter("offset", "query", "integer", "", minimum=0, maximum=999_999_999),

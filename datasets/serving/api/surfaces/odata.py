@@ -1,5 +1,7 @@
 """OData."""
 
+from typing import Any
+
 from datasets.serving.api.surfaces.parts import ROW, SLUG, TEXT, call, parameter
 
 ODATA_ERROR = {
@@ -20,7 +22,7 @@ ODATA_REFUSED = {
 ODATA_NOT_OFFERED = ODATA_REFUSED | {"description": "Part of OData, but not offered here"}
 
 
-def _values(**fields):
+def _values(**fields: Any) -> dict[str, Any]:
     return {
         "application/json": {
             "schema": {
@@ -32,7 +34,7 @@ def _values(**fields):
     }
 
 
-def _feed(operation_id, summary, parameters, content):
+def _feed(operation_id: str, summary: str, parameters: list[dict[str, Any]], content: dict[str, Any]) -> dict[str, Any]:
     found = call(operation_id, "odata", summary, parameters, content, status_501=ODATA_NOT_OFFERED)
     found["responses"]["4XX"] = ODATA_REFUSED
     return {"get": found}
@@ -46,7 +48,7 @@ FORMAT = parameter(
 )
 FILTER = parameter("$filter", "query", "string", "as OData writes conditions: quantity gt 2 and contains(title,'oil')")
 ODATA = {
-    "/odata/v4/": _feed("odata_service", "The datasets there are", [FORMAT], _values()),
+    "/odata/v4/": _feed("odata_service", "The datasets", [FORMAT], _values()),
     "/odata/v4/$metadata": _feed(
         "odata_metadata", "The columns of each dataset, as XML", [], {"application/xml": TEXT}
     ),
@@ -58,8 +60,8 @@ ODATA = {
             parameter("$select", "query", "string", "columns, separated by commas"),
             FILTER,
             parameter("$orderby", "query", "string", "columns, each with asc or desc behind it"),
-            parameter("$top", "query", "integer", "at most so many rows", minimum=0, maximum=10**15 - 1),
-            parameter("$skip", "query", "integer", "leaves out so many rows", minimum=0, maximum=10**15 - 1),
+            parameter("$top", "query", "integer", "the maximum number of rows", minimum=0, maximum=10**15 - 1),
+            parameter("$skip", "query", "integer", "the number of rows to skip", minimum=0, maximum=10**15 - 1),
             parameter("$count", "query", "boolean", "also counts all rows that meet $filter"),
             parameter("$skiptoken", "query", "string", "from @odata.nextLink"),
             FORMAT,

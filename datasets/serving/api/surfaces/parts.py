@@ -39,20 +39,20 @@ FILE = [
         "_bom",
         "query",
         "string",
-        f"1 puts a byte order mark in front of {understanding('bom')}, for Excel; only for these",
+        f"1 puts a byte order mark before {understanding('bom')}, for Excel; only for these",
     ),
     parameter(
         "_safe",
         "query",
         "string",
-        "1 puts an apostrophe in front of text that a spreadsheet would take for a formula; not for Excel and Parquet",
+        "1 puts an apostrophe before text that a spreadsheet would treat as a formula; not for Excel and Parquet",
     ),
     parameter("_dl", "query", "string", "1 makes a browser save the file"),
 ]
 SHAPE = [
     parameter("_select", "query", "string", "columns, separated by commas"),
     parameter("_sort", "query", "string", "columns, separated by commas; a minus in front for descending"),
-    parameter("_tz", "query", "string", "whose day a date means: an IANA zone; the dataset's own when not said"),
+    parameter("_tz", "query", "string", "whose day a date means: an IANA zone; the dataset's own if omitted"),
     *FILE,
     LINK,
 ]

@@ -39,7 +39,7 @@ _PLAIN = Report(
     title="Create and Download Report",
     group="Reports",
     audience=("seller",),
-    summary="Reports that Amazon builds on request: orders item by item without buyer data, sales and traffic, search terms.",
+    summary="Reports that Amazon builds on request: orders item by item without buyer data, FBA customer returns, sales and traffic, search terms.",
     reach_days=730,
     cooldown=timedelta(minutes=30),
     modes=("append", "replace"),

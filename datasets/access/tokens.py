@@ -55,6 +55,11 @@ LOOKED_AT = (
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
+def words_of(scopes: Iterable[str]) -> list[str]:
+    """What a token with these scopes may do, for people. One of a scope that is no longer there shows its name."""
+    return [SCOPES.get(scope, scope) for scope in scopes]
+
+
 def issue(
     owner: User,
     name: str = "",

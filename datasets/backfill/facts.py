@@ -6,7 +6,8 @@ days_total      days of the range that the dataset is to hold as of now
 days_done       of those, the ones that are in: with rows, or empty by Amazon's word
 days_failed     of those, the ones that could not be had
 days_lacking    of those that are in, the ones without a marketplace that Amazon refuses
-newest, oldest  the first and last day that is in
+days_from_files  days outside of that range whose rows came from files that people uploaded; they are in none of the counts above
+newest, oldest  the last and first day that is in, of that range or not
 complete_through  from the oldest day of the range that is in up to this day none is missing or lacks a marketplace, and
                 this day was over when Amazon was last asked for it. While a history fills newest day first, that is the newest day;
                 a hole holds it back until the hole is filled.
@@ -49,6 +50,7 @@ class Facts:
     state: str
     last_run: Run | None = None
     days_lacking: int = 0
+    days_from_files: int = 0
 
     @property
     def days_missing(self) -> int:
@@ -195,13 +197,19 @@ COUNT = """
 WITH asked AS (
     SELECT * FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::date[], %s::date[], %s::text[])
         AS asked(id, shown, building, first, last, zone)
-), known AS (
-    SELECT asked.id, d.day, d.generation = asked.shown AS is_shown, d.generation = asked.building AS is_building,
+), all_known AS (
+    SELECT asked.id, d.day, d.generation = asked.shown AS is_shown, d.generation = asked.building AS is_building, d.from_file,
         d.state IN ('landed', 'empty') AS is_in, d.state = 'failed' OR d.again AND d.request_id IS NULL AND d.attempts > 0 AS is_failed,
         cardinality(d.lacking) > 0 AS is_lacking,
-        d.read_until IS NULL OR d.read_until >= ((d.day + 1)::timestamp AT TIME ZONE asked.zone) AS is_over
+        d.read_until IS NULL OR d.read_until >= ((d.day + 1)::timestamp AT TIME ZONE asked.zone) AS is_over,
+        d.day >= coalesce(asked.first, '-infinity') AND d.day <= coalesce(asked.last, 'infinity') AS is_within
     FROM asked JOIN datasets_day d ON d.dataset_id = asked.id AND d.generation IN (asked.shown, asked.building)
-        AND d.day >= coalesce(asked.first, '-infinity') AND d.day <= coalesce(asked.last, 'infinity')
+), known AS (
+    SELECT * FROM all_known WHERE is_within
+), edges AS (
+    SELECT id, max(day) FILTER (WHERE is_shown) AS newest, min(day) FILTER (WHERE is_shown) AS oldest,
+        count(*) FILTER (WHERE is_building AND from_file AND NOT is_within) AS from_files
+    FROM all_known WHERE is_in GROUP BY id
 ), blocks AS (
     SELECT id, day, day - (row_number() OVER (PARTITION BY id ORDER BY day))::int AS block
     FROM known WHERE is_shown AND is_in AND is_over AND NOT is_lacking
@@ -210,16 +218,14 @@ WITH asked AS (
         count(*) FILTER (WHERE is_building AND is_in) AS done,
         count(*) FILTER (WHERE is_building AND is_failed) AS failed,
         count(*) FILTER (WHERE is_building AND is_in AND is_lacking) AS lacking,
-        max(day) FILTER (WHERE is_building AND is_in AND is_lacking) = max(day) FILTER (WHERE is_building AND is_in) AS newest_lacks,
-        max(day) FILTER (WHERE is_shown AND is_in) AS newest,
-        min(day) FILTER (WHERE is_shown AND is_in) AS oldest
+        max(day) FILTER (WHERE is_building AND is_in AND is_lacking) = max(day) FILTER (WHERE is_building AND is_in) AS newest_lacks
     FROM known GROUP BY id
 ), oldest_blocks AS (
     SELECT DISTINCT ON (id) id, max(day) AS through FROM blocks GROUP BY id, block ORDER BY id, block
 )
 SELECT asked.id, greatest(asked.last - asked.first + 1, 0),
-    coalesce(days, 0), coalesce(done, 0), coalesce(failed, 0), coalesce(lacking, 0), coalesce(newest_lacks, false), newest, oldest, through
-FROM asked LEFT JOIN counted USING (id) LEFT JOIN oldest_blocks USING (id)
+    coalesce(days, 0), coalesce(done, 0), coalesce(failed, 0), coalesce(lacking, 0), coalesce(newest_lacks, false), newest, oldest, through, coalesce(from_files, 0)
+FROM asked LEFT JOIN counted USING (id) LEFT JOIN edges USING (id) LEFT JOIN oldest_blocks USING (id)
 """
 
 
@@ -258,7 +264,7 @@ def _asked(datasets: Sequence[Dataset], runs: Mapping[int, Run], ranges: Mapping
 def _count(datasets: Sequence[Dataset], runs: Mapping[int, Run], now: datetime) -> dict[int, dict[str, Any]]:
     ranges, found = {dataset.pk: _range(dataset, now) for dataset in datasets}, {}
     parameters = _asked(datasets, runs, ranges)
-    for pk, span, days, done, failed, lacking, newest_lacks, newest, oldest, through in _rows(parameters):
+    for pk, span, days, done, failed, lacking, newest_lacks, newest, oldest, through, from_files in _rows(parameters):
         if not ranges[pk].is_dated:  # as of now: the dataset holds one day, and that is the newest one
             total, done, failed, through = min(days, 1) or 1, min(done, 1), 0 if done else min(failed, 1), newest
             lacking = int(newest_lacks)
@@ -272,6 +278,7 @@ def _count(datasets: Sequence[Dataset], runs: Mapping[int, Run], now: datetime) 
             "newest": newest,
             "oldest": oldest,
             "complete_through": through,
+            "days_from_files": from_files,
         }
     return found
 

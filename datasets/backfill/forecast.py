@@ -1,7 +1,7 @@
 """What a dataset will ask of Amazon, and about how long that takes: said before saving and while running."""
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import cast
 
@@ -10,15 +10,20 @@ from connector.accounts.models import Account
 from connector.catalogue.report import NoWindow, Report
 from connector.spapi.operations import OPERATIONS, Further, Operation
 from datasets import calendar
+from datasets.backfill import days as ledger
 from datasets.backfill import runs, window
 from datasets.backfill.sources import index
 from datasets.backfill.sources.waits import scaled
+from datasets.backfill.span import Span
 from datasets.models import Dataset, Day, DayQuerySet, Request, Run
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """`requests` are calls that count against Amazon's narrowest limit; `seconds` is None where nothing can be said."""
+    """`requests` are calls that count against Amazon's narrowest limit; `seconds` is None where nothing can be said.
+
+    `days` are those of the dates, `to_load` those of them that are asked for: fewer where some are in already.
+    """
 
     first: date | None
     last: date | None
@@ -26,12 +31,21 @@ class Forecast:
     requests: int
     seconds: float | None
     notes: list[str] = field(default_factory=list)
+    to_load: int = 0
 
 
 def forecast(
-    report: Report, account: Account | None, first: date | None, last: date | None, mode: str = "append"
+    report: Report,
+    account: Account | None,
+    first: date | None,
+    last: date | None,
+    mode: str = "append",
+    *,
+    to_load: list[date] | None = None,
 ) -> Forecast:
     """How many requests the days from first to last (both included) need, and about how long they take.
+
+    `to_load` are those of them that are to be asked for; all of them where it is None.
 
     The arithmetic is that of Amazon's limits, all that the calls count against: what the ledger says may go out now, and
     then one request every 1/rate seconds.
@@ -39,15 +53,35 @@ def forecast(
     source, quota_of_account = index.of(report), partial(_quota_seconds, account)
     if isinstance(report.window, NoWindow):
         seconds = source.seconds(1, quota_of_account) + source.one_answer_seconds
-        return Forecast(None, None, 1, 1, seconds, ["This report shows the current state and has no history."])
+        return Forecast(None, None, 1, 1, seconds, ["This report shows the current state and has no history."], 1)
     first, last = cast(date, first), cast(date, last)  # which a report with dates has
     days = calendar.days(first, last) if first <= last else []
     zone = window.zone_of(report, account)
-    needed = source.estimate(days, zone=zone, edge=last, days_in=_days_in(account, report))
+    to_load = days if to_load is None else to_load
+    needed = source.estimate(to_load or days, zone=zone, edge=last, days_in=_days_in(account, report))
     notes = list(needed.notes)
     if report.settling_days:
-        notes.append(f"Amazon corrects recent days, so each run loads the last {report.settling_days} days again.")
-    return Forecast(first, last, len(days), needed.calls, source.seconds(needed.calls, quota_of_account), notes)
+        notes.append(
+            f"Amazon corrects recent days, so the first run of each day loads the last {report.settling_days} days again. "
+            "A day that is not over yet is loaded again by every run."
+        )
+    calls = needed.calls if to_load else 0
+    return Forecast(first, last, len(days), calls, source.seconds(calls, quota_of_account), notes, len(to_load))
+
+
+def days_to_load(dataset: Dataset, report: Report, span: Span, now: datetime) -> list[date]:
+    """The days of the span that a run which begins now asks Amazon for, newest first: those that are not in, and those that are to be
+    read once more. A replace asks for all of them."""
+    wanted = calendar.days(span.first, span.last) if len(span) else []
+    if dataset.mode == Dataset.Mode.REPLACE:
+        return wanted
+    found = Day.objects.filter(dataset=dataset, generation=dataset.generation, state__in=Day.IN, again=False)
+    found = found.filter(day__range=(span.first, span.last)).only("day", "read_until", "landed_at")
+    known = {day.day: ledger.Known(day.day, day.read_until, day.landed_at) for day in found}
+    zone = window.zone_of(report, dataset.account)
+    repeated = ledger.again(known.values(), zone=zone, now=now, settling_days=report.settling_days)
+    missing = {day for day in wanted if day not in known} | set(repeated)
+    return ledger.whole_periods(missing, report.window)
 
 
 def remaining(dataset: Dataset, run: Run | None, report: Report) -> float | None:

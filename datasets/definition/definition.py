@@ -95,3 +95,16 @@ class InvalidDefinition(ValueError):
     def __init__(self, errors: Mapping[str, list[str]]) -> None:
         super().__init__(" ".join(sentence for sentences in errors.values() for sentence in sentences))
         self.errors = {name: list(sentences) for name, sentences in errors.items()}
+
+
+def same_answers(report: str, before: Mapping[str, object], after: Mapping[str, object]) -> bool:
+    """Whether both, of this report, ask Amazon the same. A box ticked sooner or later does not matter, nor does a default that
+    was not written down when the dataset was made: the report has asked the question only since."""
+    if before == after:
+        return True
+    was = index.answered(index.get(report), lambda option: before.get(option.name))
+    return not was.wrong and _unordered(was.answers) == _unordered(after)
+
+
+def _unordered(answers: Mapping[str, object]) -> dict[str, object]:
+    return {name: sorted(value) if isinstance(value, list) else value for name, value in answers.items()}

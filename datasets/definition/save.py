@@ -2,7 +2,6 @@
 under way with it. Nobody else writes these columns."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,11 +9,10 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from connector.accounts.models import User
-from connector.catalogue import index
 from datasets import schedule
 from datasets.backfill import lifecycle
 from datasets.definition.checks import forbidden_by_rows
-from datasets.definition.definition import Definition, InvalidDefinition
+from datasets.definition.definition import Definition, InvalidDefinition, same_answers
 from datasets.models import Dataset
 
 SLUG_LENGTH = 50
@@ -71,7 +69,7 @@ def change(dataset: Dataset, definition: Definition, *, now: datetime) -> Datase
         held = lifecycle.hold(dataset)
         _refuse_what_rows_forbid(held, definition)
         before = Definition.of(held)
-        if _same_answers(before, definition):
+        if before.report == definition.report and same_answers(definition.report, before.options, definition.options):
             columns.pop("options")  # in the order in which they were given
         asks_else = (
             "options" in columns
@@ -133,19 +131,3 @@ def _refuse_what_rows_forbid(held: Dataset, definition: Definition) -> None:
         errors.setdefault(name, []).append(sentence)
     if errors:
         raise InvalidDefinition(errors)
-
-
-def _same_answers(before: Definition, after: Definition) -> bool:
-    """Whether both ask Amazon the same. A box ticked sooner or later does not matter, nor does a default that was not
-    written down when the dataset was made: the report has asked the question only since."""
-    if before.report != after.report:
-        return False
-    if before.options == after.options:
-        return True
-    entry = index.get(after.report)
-    was = index.answered(entry, lambda option: before.options.get(option.name))
-    return not was.wrong and _unordered(was.answers) == _unordered(after.options)
-
-
-def _unordered(answers: Mapping[str, object]) -> dict[str, object]:
-    return {name: sorted(value) if isinstance(value, list) else value for name, value in answers.items()}

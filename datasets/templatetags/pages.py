@@ -9,6 +9,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils import timezone
 from django.utils.html import format_html
 
+from datasets.backfill.sources import asking
 from datasets.models import Dataset, Run
 
 register = template.Library()
@@ -38,6 +39,15 @@ STATE_WORDS = {
     "expired": "Expired",
     "revoked": "Revoked",
 }
+TYPE_WORDS = {  # what a column holds, for people; programs are told the storage type
+    "text": "text",
+    "bigint": "whole number",
+    "numeric": "number",
+    "boolean": "yes or no",
+    "date": "date",
+    "timestamptz": "date and time (UTC)",
+    "json": "list or object",
+}
 
 
 @register.inclusion_tag("ui/badge.html")
@@ -49,6 +59,12 @@ def badge(state: object, words: str = "") -> dict[str, Any]:
 @register.filter
 def state_words(state: object) -> str:
     return STATE_WORDS.get(str(state), str(state).replace("_", " ").capitalize())
+
+
+@register.filter
+def type_words(kind: str) -> str:
+    """What a column of this storage type holds."""
+    return TYPE_WORDS.get(kind, kind)
 
 
 @register.simple_tag(takes_context=True)
@@ -91,8 +107,8 @@ def counted(rows: int | None) -> str:
 
 @register.filter
 def marketplaces(dataset: Dataset) -> list[str]:
-    """The country codes that the dataset covers: its own choice, else all of the account's."""
-    return dataset.options.get("marketplaces") or dataset.account.marketplaces
+    """The country codes that the dataset covers."""
+    return asking.shown(dataset.effective_report, dataset.account, dataset.options)
 
 
 @register.filter

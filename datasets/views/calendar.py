@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from datasets.backfill.span import asked_for
+from datasets.backfill.span import Span, asked_for
 from datasets.calendar import bounds
 from datasets.models import Dataset, Day
 from datasets.rows.policy import Policy
@@ -19,6 +19,7 @@ LEGEND = {
     "failed": "failed",
     "wanted": "not loaded yet",
 }
+OUTSIDE = "outside"  # a day that is none of the dataset's: no run ever loads it
 BARS = 90
 HEIGHT, STEP, GAP = 120, 10, 2
 
@@ -100,15 +101,44 @@ def cell_of(day: Day, zone: str, policy: Policy) -> Cell:
     return Cell(day.day, state_of(day, zone), policy.count(day.rows), day.attempts, tuple(day.lacking))
 
 
-def months(cells: Mapping[date, Cell], first: date, last: date) -> list[Month]:
-    """All months from the last day's back to the first day's; a day the ledger does not know yet is wanted."""
+def shown_cells(
+    days: Iterable[Day],
+    dataset: Dataset,
+    span: Span | None,
+    zone: str,
+    policy: Policy,
+    now: datetime,
+    *,
+    is_loading: bool,
+) -> dict[date, Cell]:
+    """The days that belong to the dataset: those that its ledger knows, and all of the span, its own dates.
+
+    A day of the span that the ledger does not know yet is wanted. One outside of it that no run would load is left out, even where
+    a run before was to load it.
+    """
+    is_asked_for = asked_for(dataset, now)
+    cells = {
+        day.day: cell_of(day, zone, policy)
+        for day in days
+        if day.state != Day.State.WANTED or is_loading or is_asked_for(day)
+    }
+    if span:
+        for number in range(len(span)):
+            own = span.first + timedelta(days=number)
+            cells.setdefault(own, Cell(own, "wanted"))
+    return cells
+
+
+def months(cells: Mapping[date, Cell]) -> list[Month]:
+    """The months in which there are days, newest first. Days between them that are none of the dataset's are "outside"."""
     found: list[Month] = []
-    day = last
-    while day >= first:
-        if not found or found[-1].first.replace(day=1) != day.replace(day=1):
+    for day in sorted(cells, reverse=True):
+        if not found or found[-1].first != day.replace(day=1):
             found.append(Month(day.replace(day=1), []))
-        found[-1].cells.insert(0, cells.get(day) or Cell(day, "wanted"))
-        day -= timedelta(days=1)
+        here = found[-1].cells
+        while here and here[0].day - day > timedelta(days=1):
+            here.insert(0, Cell(here[0].day - timedelta(days=1), OUTSIDE))
+        here.insert(0, cells[day])
     return found
 
 
@@ -116,7 +146,8 @@ def legend(cells: Iterable[Cell]) -> list[tuple[str, str, str, int]]:
     """(state, symbol, words, how many) of the states that occur."""
     counts = dict.fromkeys(LEGEND, 0)
     for cell in cells:
-        counts[cell.state] += 1
+        if cell.state != OUTSIDE:
+            counts[cell.state] += 1
     return [(state, SYMBOLS[state], LEGEND[state], count) for state, count in counts.items() if count]
 
 
@@ -152,7 +183,7 @@ def bars(cells: Mapping[date, Cell], first: date, last: date) -> Bars | None:
     """The last 90 days; None where nothing is in, or how much may not be told."""
     first = max(first, last - timedelta(days=BARS - 1))
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    shown = [cells.get(day) or Cell(day, "wanted") for day in days]
+    shown = [cells.get(day) or Cell(day, OUTSIDE) for day in days]
     most = max((cell.rows or 0 for cell in shown), default=0)
     if not most:
         return None

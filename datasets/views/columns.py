@@ -17,15 +17,6 @@ from datasets.profiles import tasks
 from datasets.views.dataset import page_of
 from datasets.views.find import find_dataset
 
-TYPE_WORDS = {
-    "text": "text",
-    "bigint": "whole number",
-    "numeric": "number",
-    "boolean": "yes or no",
-    "date": "date",
-    "timestamptz": "date and time (UTC)",
-}
-
 
 @require_http_methods(["GET", "POST"])
 @login_required
@@ -50,7 +41,6 @@ def columns(request: SignedInRequest, slug: str) -> HttpResponse:
         "columns": [
             column
             | {
-                "words": TYPE_WORDS[column["type"]],
                 "found": found.get(column["name"]),
                 "is_changed": not seen.policy.shows(column["name"]),
             }

@@ -85,6 +85,7 @@ def overview(request: PageRequest, slug: str) -> HttpResponse:
     left = forecast.remaining(dataset, run, report) if run and report else None
     context |= {
         "sentence": sentence(dataset, known, run, report, left, _next_try(dataset, known, context["now"]))
+        + _from_files(known)
         + _shown_meanwhile(dataset, known, run),
         "columns": context["seen"].columns,
         "reload_form": ReloadForm(),
@@ -106,18 +107,19 @@ def _days(seen: Snapshot, known: Facts, report: Report | None, zone: str, now: d
     """Calendar, legend and bars."""
     dataset = seen.dataset
     fields = ("day", "state", "rows", "attempts", "again", "read_until", "request_id", "lacking")
-    cells = {day.day: calendar.cell_of(day, zone, seen.policy) for day in ledger(dataset, known).only(*fields)}
     span = None
     if report is not None:
         try:
             span = span_of(dataset, report, now)
         except ValueError:
             span = None  # the dates were words that mean nothing any more: what is there still shows
-    edges = [*cells, *((span.first, span.last) if span and len(span) else ())]
-    if not edges:
+    is_loading = bool(known.last_run and known.last_run.is_open)
+    days = ledger(dataset, known).only(*fields)
+    cells = calendar.shown_cells(days, dataset, span, zone, seen.policy, now, is_loading=is_loading)
+    if not cells:
         return {"months": []}
-    first, last = min(edges), max(edges)
-    months = calendar.months(cells, first, last)
+    first, last = min(cells), max(cells)
+    months = calendar.months(cells)
     return {
         "months": months if whole else months[:MONTHS],
         "months_hidden": 0 if whole else max(0, len(months) - MONTHS),
@@ -173,6 +175,14 @@ def sentence(
     if next_try:
         return f"{so_far}.{failed} The first run after {written(next_try)} tries them again."
     return f"{so_far}.{failed} The next run continues with the missing days."
+
+
+def _from_files(known: Facts) -> str:
+    """The days that are not among those which the dataset loads by itself."""
+    many = known.days_from_files
+    if not many:
+        return ""
+    return f" {many:,} more {'day' if many == 1 else 'days'} outside of its dates came from uploaded files."
 
 
 def _shown_meanwhile(dataset: Dataset, known: Facts, run: Run | None) -> str:

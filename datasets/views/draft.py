@@ -16,6 +16,7 @@ from connector.catalogue.report import Report
 from connector.spapi.marketplaces import MARKETPLACES
 from datasets import schedule
 from datasets.backfill import forecast, window
+from datasets.backfill.sources import asking
 from datasets.definition import checks, formdata
 from datasets.definition.definition import MODES, Definition
 from datasets.definition.form import DatasetForm
@@ -137,7 +138,7 @@ class Draft:
     def forecast(self) -> forecast.Forecast | None:
         if self.problems:
             return None
-        return preview(self.answers.proposal, self.account, self.review.span, now=self.now)
+        return preview(self.answers.proposal, self.account, self.review.span, dataset=self.dataset, now=self.now)
 
     def how_long(self) -> str:
         return forecast.words(self.forecast.seconds) if self.forecast else ""
@@ -210,9 +211,9 @@ class Draft:
 
     def countries(self) -> list[str]:
         chosen = self.said("marketplaces") if self.report else None
-        return (chosen if isinstance(chosen, list) and chosen else None) or (
-            self.account.marketplaces if self.account else []
-        )
+        if self.account is None:
+            return chosen if isinstance(chosen, list) else []
+        return asking.shown(self.report, self.account, {"marketplaces": chosen if isinstance(chosen, list) else []})
 
     @property
     def name(self) -> str:
@@ -248,7 +249,15 @@ class Draft:
             known = name in self.form.fields
             for sentence in self.form.errors[name]:
                 label = str(self.form[name].label) if known else ""
-                yield PLACES.get(name, f"id_{name}") if known else "", label, str(sentence)
+                yield PLACES.get(name, f"id_{name}") if known else "", label, self._in_short(name, label, str(sentence))
+
+    def _in_short(self, name: str, label: str, sentence: str) -> str:
+        """The sentence as it follows a link to its question, beside which it stands whole."""
+        options = self.report.options if self.report else ()
+        if not self.answers.values.get(name) and any(option.name == name and option.choices for option in options):
+            return "Choose one."
+        said = sentence.removeprefix(f"{label}: ")
+        return said[:1].upper() + said[1:]
 
     # Where it is kept while it is not saved
 

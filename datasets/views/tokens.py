@@ -25,7 +25,7 @@ class TokenForm(forms.Form):
     name = forms.CharField(max_length=200, help_text="Where it will be used, such as “Power BI, finance”.")
     scopes = forms.MultipleChoiceField(
         label="It may",
-        choices=[(scope, words.capitalize()) for scope, words in access.SCOPES.items()],
+        choices=[(scope, access.words_of([scope])[0].capitalize()) for scope in access.SCOPES],
         widget=forms.CheckboxSelectMultiple,
         initial=[READ],
         error_messages={"required": "Choose at least one permission for the token."},
@@ -72,7 +72,7 @@ def revoke(request: SignedInRequest, token_id: str) -> HttpResponse:
 
 def _shown(tokens: Iterable[AccessToken], now: datetime) -> list[dict[str, Any]]:
     """The tokens with the state they are in, those that work first."""
-    rows = [{"token": token, "state": state_of(token, now)} for token in tokens]
+    rows = [{"token": token, "state": state_of(token, now), "may": access.words_of(token.scopes)} for token in tokens]
     return sorted(rows, key=lambda row: row["state"] != "active")
 
 

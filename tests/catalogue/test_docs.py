@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.catalogue import outline
+from connector.catalogue import create_and_download, outline
 from connector.catalogue.order_values import TAKES
 
 PROJECT = Path(__file__).parents[2]
@@ -43,3 +43,14 @@ def test_the_outlines_that_explain_the_language_are_outlines():
         shape = outline.parse(text, TAKES | {"order_programs": lambda value: (None, False)})
         assert (shape.path, shape.each, shape.rest.name) == ("orders", "orderItems", "other_fields")
         assert shape.columns[-2].meaning.startswith("how many were bought")
+
+
+def test_the_users_page_names_each_type_that_takes_files_of_ones_own():
+    """It named the all-orders files only."""
+    page = " ".join((PROJECT / "docs" / "users.md").read_text().split())
+    files = page.partition("## Files of your own")[2].partition("## What is in the columns")[0]
+
+    for kind in create_and_download.TYPES:
+        if kind.source.is_flat_file and kind.day_column:
+            assert f"*{kind.title}*" in files
+    assert "FBA customer returns" in create_and_download.CREATE_AND_DOWNLOAD.summary

@@ -45,6 +45,7 @@ def test_what_was_counted_and_over_which_rows(page, dataset, profile):
 
     assert "Counted over 1,000 of 5,000 rows, those of 20 Nov 2026 to 27 Nov 2026" in shown
     assert "99.9 %" in shown and "Shipped" in shown and "(990)" in shown
+    assert "<button>Refresh the profile</button>" in shown
     assert "rows have changed since" not in shown
 
 
@@ -59,6 +60,7 @@ def test_without_a_profile_the_columns_are_listed(page, dataset):
 
     assert "These columns have no profile yet" in shown
     assert "date and time (UTC)" in shown
+    assert "<button>Make the profile</button>" in shown  # there is none yet to refresh
 
 
 def test_a_worker_makes_it_anew_when_asked(page, dataset, monkeypatch):

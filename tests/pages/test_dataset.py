@@ -1,7 +1,7 @@
 """A dataset's pages: how far it is, day by day, its rows and its history; and what its buttons do."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 
 import pytest
@@ -181,6 +181,35 @@ def test_a_report_that_the_catalogue_dropped_still_shows_what_is_there(page, dat
 # Days
 
 
+def test_days_of_a_file_are_told_apart_and_nothing_between_is_said_to_be_loaded_one_day(page, alice, account):
+    """ "634 not loaded yet" stood beside "All 730 days are loaded", and the oldest day was the first of the dataset's dates."""
+    dataset, run = scenes.up_to_date(alice, account, days=20)
+    newest = day_before(0)
+    for back in (400, 402):
+        day = newest - timedelta(days=back)
+        Day.objects.create(
+            dataset=dataset,
+            generation=1,
+            day=day,
+            state="landed",
+            rows=5,
+            run=run,
+            from_file=True,
+            landed_at=timezone.now(),
+        )
+
+    response = page.get(f"/datasets/{dataset.slug}")
+    shown = words(response)
+
+    assert "All 20 days are loaded. 2 more days outside of its dates came from uploaded files." in shown
+    assert "not loaded yet" not in shown
+    oldest = newest - timedelta(days=402)
+    assert f"Oldest day {oldest.day} {oldest:%b %Y}" in shown
+    assert f"/days/{oldest}" in text(response) and f"/days/{newest - timedelta(days=100)}" not in text(response)
+    answer = page.get(f"/api/v1/datasets/{dataset.slug}").json()
+    assert (answer["days_total"], answer["days_from_files"], answer["oldest"]) == (20, 2, str(oldest))
+
+
 def test_the_list_of_days_narrows_to_the_failed_ones(page, dataset):
     response = page.get(f"/datasets/{dataset.slug}/days?state=failed")
 
@@ -343,6 +372,15 @@ def test_a_day_that_is_none_of_the_datasets_is_not_there(page, dataset, day):
     assert page.get(f"/datasets/{dataset.slug}/days/{day}").status_code == 404
 
 
+@pytest.mark.parametrize("where", ["", "/columns"])
+def test_each_page_names_types_in_the_same_words(page, dataset, where):
+    """The pages with rows and columns showed what PostgreSQL calls them."""
+    shown = text(page.get(f"/datasets/{dataset.slug}{where}"))
+
+    assert "date and time (UTC)" in shown
+    assert "timestamptz" not in shown and "bigint</" not in shown
+
+
 # Buttons
 
 
@@ -393,6 +431,14 @@ def test_a_reload_of_nothing_changes_nothing_and_says_why(page, alice, account, 
     assert sentence in said(response)[0]
     assert dataset.runs.count() == 1
     assert not dataset.days.filter(again=True).exists()
+
+
+def test_a_reload_of_one_day_speaks_of_one_day(page, alice, account):
+    dataset, _ = scenes.up_to_date(alice, account, days=10)
+
+    response = page.post(f"/datasets/{dataset.slug}/reload", {"first": day_back(2), "last": day_back(2)}, follow=True)
+
+    assert said(response) == ["1 day is being loaded again. The current rows remain until the new ones are loaded."]
 
 
 def test_pause_and_resume(page, dataset):

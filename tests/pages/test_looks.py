@@ -171,6 +171,22 @@ def test_the_list_turns_by_itself_and_keeps_the_keyboards_place(open_tab, alice,
     assert tab.complaints == []
 
 
+def test_tabs_stand_in_one_line_on_a_phone(open_tab, alice, account):
+    """They wrapped, and the head took over half of the screen."""
+    dataset, _ = scenes.up_to_date(alice, account, days=10)
+    tab = open_tab(width=375)
+
+    tab.goto(f"/datasets/{dataset.slug}")
+
+    tops = tab.eval_on_selector_all(".tabs a", "links => links.map(link => link.offsetTop)")
+    assert len(tops) == 7 and len(set(tops)) == 1
+    assert tab.evaluate("document.documentElement.scrollWidth") == 375
+    tab.get_by_role("navigation", name="Dataset").get_by_role(
+        "link", name="Settings"
+    ).click()  # comes into view by itself
+    tab.wait_for_url("**/settings")
+
+
 def test_a_copy_button_copies_its_lines(open_tab, alice, account):
     dataset = scenes.shelf(alice, account, "Orders")
     tab = open_tab()

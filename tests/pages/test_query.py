@@ -52,6 +52,15 @@ def test_what_is_wrong_is_said_with_its_place(page, address):
     assert "titel FROM table" in text(answer)
 
 
+@pytest.mark.parametrize("statement", ["DELETE FROM table", "UPDATE orders_us SET title = 'x'", "DROP TABLE orders_us"])
+def test_a_statement_that_writes_is_told_that_only_reading_is_allowed(page, address, statement):
+    """It was told that it gives no columns."""
+    answer = page.post(address, {"sql": statement, "run": ""})
+
+    assert answer.status_code == 422
+    assert "Only statements that read are allowed" in text(answer)
+
+
 def test_the_answer_is_downloaded_by_the_same_statement(page, address):
     answer = page.post("/api/v1/datasets/orders_us/query.csv?_dl=1", {"sql": SQL})
 
@@ -74,6 +83,15 @@ def test_a_query_is_saved_opened_and_deleted(page, address, orders):
     page.post(f"{address}/orders_by_day/delete")
 
     assert not SavedQuery.objects.exists()
+
+
+def test_the_data_tab_names_types_as_the_columns_tab_does(page, orders):
+    """It showed what PostgreSQL calls them."""
+    data, columns = (text(page.get(f"/datasets/{orders.slug}/{tab}")) for tab in ("data", "columns"))
+
+    for words in ("date and time (UTC)", "whole number"):
+        assert f'<small class="under">{words}</small>' in data and words in columns
+    assert "timestamptz" not in data
 
 
 def test_a_query_needs_a_name_to_be_saved(page, address):

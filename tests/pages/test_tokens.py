@@ -119,3 +119,5 @@ def test_the_list_says_how_each_is_used(page, alice, account):
         "just now",
     ):
         assert words in seen
+    assert "read datasets, their rows, runs and days" in seen  # as the form has it
+    assert "data:read</" not in seen and "<span>data:read" not in seen

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from connector.accounts.models import Account, Application
 from connector.catalogue.report import Aligned
-from datasets.models import Dataset, Run
-from tests.days import last_periods
+from datasets.models import Dataset, Day, Run
+from tests.days import day_before, last_periods
 
 pytestmark = pytest.mark.django_db
 NEW = "/datasets/new"
@@ -271,6 +271,17 @@ class TestAReportTypeWithItsOwnQuestions:
         assert "0 days with 0 requests" in shown and "These dates do not contain one yet" in shown
         assert "First day" not in shown and "nothing yet" in shown
 
+    @pytest.mark.parametrize("asked", [SALES, TERMS])
+    def test_where_none_is_chosen_the_one_marketplace_that_is_asked_is_named_everywhere(self, page, answers, asked):
+        """Summary, list and head named all marketplaces of the account."""
+        summary = text(page.get(NEW, answers | asked)).partition('class="summary-line">')[2].partition("</p>")[0]
+        page.post(NEW, answers | asked | {"go": "create"})
+        made = Dataset.objects.get()
+
+        assert " · US · " in summary and "CA" not in summary
+        assert " · Harbour · US</small>" in text(page.get("/"))
+        assert re.search(r"</a> ·\s+US ·", text(page.get(f"/datasets/{made.slug}")))
+
     def test_its_answers_are_saved(self, page, answers):
         asked = {"rows": "by_asin", "date_granularity": "WEEK", "asin_granularity": "SKU", "go": "create"}
 
@@ -283,6 +294,13 @@ class TestAReportTypeWithItsOwnQuestions:
             "date_granularity": "WEEK",
             "asin_granularity": "SKU",
         }
+
+    def test_a_missing_report_type_is_said_in_short_and_explained_at_its_place(self, page, answers):
+        """The summary said "Report Type: Report Type: an answer is needed. Choose from" and all types, as the field does."""
+        shown = text(page.post(NEW, answers | {"report": "create_and_download_report"}))
+
+        assert '<a href="#id_report_type">Report Type</a>: Choose one.' in shown
+        assert shown.count("Report Type: an answer is required. Choose from All orders by order date") == 1
 
 
 def test_the_way_back_through_history_gets_a_whole_page(page):
@@ -393,6 +411,31 @@ def test_a_dataset_is_changed_on_the_same_page(page, dataset, edit, answers):
     assert response.status_code == 302
     dataset.refresh_from_db()
     assert (dataset.name, dataset.end, dataset.slug, dataset.runs.count()) == ("Renamed", "today", "orders_us", 0)
+
+
+def test_changing_a_loaded_dataset_says_what_a_run_would_still_load(page, dataset, edit, answers):
+    """It gave the days and requests of the whole range, of which a run asks for none again."""
+    span = list(reversed([day_before(back) for back in range(1, 31)]))
+    Dataset.objects.filter(pk=dataset.pk).update(start=str(span[0]), end=str(span[-1]))
+    rest = {"dataset": dataset, "generation": dataset.generation, "state": "landed", "landed_at": timezone.now()}
+    Day.objects.bulk_create([Day(day=day, **rest) for day in span])
+
+    loaded = text(page.get(edit))
+    Day.objects.filter(day__in=span[:2]).delete()
+    with_a_gap = text(page.get(edit))
+    other_answers = text(page.post(edit, answers | {"go": "preview", "select_statuses": ["PENDING"]}, follow=True))
+
+    assert "0 days with 0 requests" in loaded and "nothing to load: all of these days are loaded" in loaded
+    assert "Saving alone loads nothing. All of these days are loaded" in loaded
+    assert "2 days with" in with_a_gap and "Save and run starts it at once" in with_a_gap
+    assert "30 days with" in other_answers
+
+
+def test_the_note_on_days_that_are_loaded_again_is_what_runs_do(page, answers):
+    """It promised the last three days to each run; a second run of a day loads only the day that is not over yet."""
+    assert "so the first run of each day loads the last 3 days again. A day that is not over yet" in text(
+        page.get(NEW, answers)
+    )
 
 
 def test_a_box_whose_tick_is_taken_away_stays_without(page, edit, answers):

@@ -1,6 +1,7 @@
 """A connection that the database has hung up is noticed before a request relies on it."""
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
 from connector.database.base import is_quiet
@@ -31,3 +32,13 @@ def test_a_connection_that_was_hung_up_is_replaced_before_the_next_request():
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         assert cursor.fetchone()[0] != backend
+
+
+def test_dbshell_needs_no_psql_beside_the_embedded_one(settings, monkeypatch, tmp_path, capfd):
+    """It ended with "You appear not to have the 'psql' program installed"."""
+    settings.DATABASE_IS_GIVEN = False
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    call_command("dbshell", "--", "-Atc", "SELECT 6 * 7")
+
+    assert capfd.readouterr().out == "42\n"

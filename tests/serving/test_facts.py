@@ -101,7 +101,23 @@ def test_a_gap_that_the_range_has_left_behind_does_not_hold_it_back(dataset):
         day(dataset, back)
 
     assert through(dataset) == 1
-    assert facts(dataset, NOW).oldest == TODAY - timedelta(days=3)
+    assert facts(dataset, NOW).oldest == TODAY - timedelta(days=40)  # its rows are still there
+
+
+def test_days_of_files_outside_of_the_range_are_counted_apart(dataset):
+    """They were in no count, and the oldest day was said to be the first one of the range."""
+    for back in range(10):
+        day(dataset, back, from_file=back == 9)
+    for back in (40, 41, 42):
+        day(dataset, back, from_file=True)
+    day(dataset, 43, "failed", from_file=True)
+    day(dataset, 50)
+
+    found = facts(dataset, NOW)
+    assert (found.days_total, found.days_done, found.days_failed) == (10, 10, 0)
+    assert found.days_from_files == 3
+    assert (found.oldest, found.newest) == (TODAY - timedelta(days=50), TODAY)
+    assert found.complete_through == TODAY
 
 
 def test_a_replace_counts_what_it_builds_and_promises_what_readers_see(dataset):

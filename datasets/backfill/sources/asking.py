@@ -98,6 +98,15 @@ def chosen(report: Report, account: Account, options: Mapping[str, Any]) -> list
     return report.source.named(options.get("marketplaces") or account.marketplaces)
 
 
+def shown(report: Report | None, account: Account, options: Mapping[str, Any]) -> list[str]:
+    """The countries that a dataset's rows are of, for people: those that Amazon is asked for, else all that the account sells in.
+
+    `report` is None where the catalogue has dropped it.
+    """
+    asked = chosen(report, account, options) if report else options.get("marketplaces")
+    return asked or list(account.marketplaces)
+
+
 def marketplace_ids(countries: Iterable[str]) -> list[str]:
     """Amazon's ids of these countries' marketplaces."""
     return [marketplaces.by_country(country).id for country in countries]

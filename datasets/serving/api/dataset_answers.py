@@ -45,6 +45,9 @@ class DatasetAnswer(Schema):
     days_done: int
     days_failed: int
     days_lacking: int = Field(description="days that are in without a marketplace that Amazon refuses")
+    days_from_files: int = Field(
+        description="days outside of the dataset's dates that came from uploaded files, beside days_total"
+    )
     oldest: date | None
     newest: date | None
     complete_through: date | None
@@ -85,6 +88,7 @@ def dataset_json(seen: Snapshot, facts: Facts, request: HttpRequest) -> dict[str
         "days_done": facts.days_done,
         "days_failed": facts.days_failed,
         "days_lacking": facts.days_lacking,
+        "days_from_files": facts.days_from_files,
         "oldest": facts.oldest,
         "newest": facts.newest,
         "complete_through": facts.complete_through,

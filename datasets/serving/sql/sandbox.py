@@ -312,7 +312,10 @@ def _names(connection: psycopg.Connection, text: str) -> list[str]:
             raise errors.error_from_result(result, encoding="utf-8")
     found = [(result.fname(place) or b"").decode() for place in range(result.nfields)]
     if not found:
-        raise refusals.Refused("The statement gives no columns.", hint="Write one SELECT with at least one column.")
+        raise refusals.Refused(
+            "Only statements that read are allowed, and this one gives no columns.",
+            hint="Write one SELECT with at least one column.",
+        )
     return found
 
 

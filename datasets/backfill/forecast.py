@@ -81,7 +81,7 @@ def days_to_load(dataset: Dataset, report: Report, span: Span, now: datetime) ->
     zone = window.zone_of(report, dataset.account)
     repeated = ledger.again(known.values(), zone=zone, now=now, settling_days=report.settling_days)
     missing = {day for day in wanted if day not in known} | set(repeated)
-    return ledger.whole_periods(missing, report.window)
+    return ledger.whole_periods(missing, report.dated_window)
 
 
 def remaining(dataset: Dataset, run: Run | None, report: Report) -> float | None:

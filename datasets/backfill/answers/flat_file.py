@@ -90,7 +90,7 @@ def _quickly(reading: Reading, content_type: str) -> Split:
         return quick.Places(files.names.index(day_column), channel, files)
 
     try:
-        others_came, reading.other_channels = quick.split(
+        others_came, reading.left_out = quick.split(
             documents.open_bytes(raw.folder / "document"),
             header,
             first=raw.first_day,

@@ -36,7 +36,7 @@ class Reading:
         # (place in the row, title) of the values that go beside the table where a row is too wide for it
         self.loose: list[tuple[int, str]] = []
         self.beside = 0
-        self.other_channels = 0  # rows of sales channels that nobody chose
+        self.left_out = 0  # rows of sales channels that nobody chose
 
     def _foreign(self) -> frozenset[str]:
         """Sales channels that nobody chose: Amazon answers for the whole region, whatever marketplaces it is asked for.
@@ -59,7 +59,7 @@ class Reading:
 
     def _is_foreign(self, channel: str) -> bool:
         is_foreign = channel.strip().lower() in self.foreign
-        self.other_channels += is_foreign
+        self.left_out += is_foreign
         return is_foreign
 
     def day_files(self, titles: list[str]) -> stage.DayFiles:
@@ -82,7 +82,7 @@ class Reading:
         if missing:
             self.notes.append(f"{_beginning(self.raw.whose)} has no {', '.join(missing)}; empty for these rows.")
         declared = {column.name for column in self.report.columns}
-        self.loose, self.beside, self.other_channels = [], 0, 0
+        self.loose, self.beside, self.left_out = [], 0, 0
         if len(self.kept) > SURE_COLUMNS:
             loose = [(at, place) for at, place in enumerate(self.kept) if names[place] not in declared]
             self.loose = [(at, titles[place]) for at, place in reversed(loose)]
@@ -168,8 +168,8 @@ class Reading:
                 f"{files.cut} values of more than {stage.MOST_CELL:,} characters were truncated; the raw file has "
                 "them in full."
             )
-        if self.other_channels:
-            some = "1 row is" if self.other_channels == 1 else f"{self.other_channels:,} rows are"
+        if self.left_out:
+            some = "1 row is" if self.left_out == 1 else f"{self.other_channels:,} rows are"
             self.notes.append(
                 f"{some} of sales channels that the dataset did not choose and left out; its marketplaces say which it takes."
             )

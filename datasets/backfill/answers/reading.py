@@ -169,7 +169,7 @@ class Reading:
                 "them in full."
             )
         if self.left_out:
-            some = "1 row is" if self.left_out == 1 else f"{self.other_channels:,} rows are"
+            some = "1 row is" if self.left_out == 1 else f"{self.left_out:,} rows are"
             self.notes.append(
                 f"{some} of sales channels that the dataset did not choose and left out; its marketplaces say which it takes."
             )

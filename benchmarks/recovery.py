@@ -16,7 +16,7 @@ from benchmarks.ground import PROJECT, Figure
 ROWS = 400_000
 NOWHERE = "http://127.0.0.1:9"  # nobody may be asked for anything here
 TICK = 3
-PATIENCE = 100
+TIMEOUT = 100
 
 
 def run(ground):
@@ -118,7 +118,7 @@ def count(ground, dataset):
 
 
 def wait_for(holds, what):
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not holds():
         if time.monotonic() > deadline:
             raise RuntimeError(f"waited in vain for {what}")

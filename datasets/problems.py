@@ -154,7 +154,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" Did you mean '{found[0]}'?" if found else ""
 
 
-def shown(text: object, most: int = 80) -> str:
+def printable(text: object, most: int = 80) -> str:
     """User text made safe for a sentence: short and printable."""
     plain = "".join(letter if letter.isprintable() else "\ufffd" for letter in str(text))
     return plain if len(plain) <= most else plain[: most - 1] + "…"

@@ -17,7 +17,7 @@ DISTANCES = (  # from a day's first, second, … failure to its next attempt; af
 MAX_TRIES_IN_A_RUN = 2  # of a report that Amazon could not build: the second one after the report's cool-down
 
 # A request that Amazon does not answer, while it answers others.
-PATIENCE = timedelta(minutes=30)  # from its first failure until it is set aside
+UNANSWERED_TIMEOUT = timedelta(minutes=30)  # from its first failure until it is set aside
 MIN_TRIES = 8  # however long that took; with the pauses between them, about six minutes
 MIN_TRIES_OF_A_PART = 3  # of a request whose whole was set aside before, or that follows one that was
 MAX_UNANSWERED = 3  # requests of a run set aside in a row; what it has not asked for by then is left to the next

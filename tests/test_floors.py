@@ -27,7 +27,7 @@ FLOORS = (
     ("connector.accounts", "connector.runtime.installation"),
     ("datasets.models", "datasets.personal"),
     ("datasets.backfill",),
-    ("datasets.backfill.facts", "datasets.backfill.tasks"),
+    ("datasets.backfill.dataset_status", "datasets.backfill.tasks"),
     ("datasets.rows",),
     ("datasets.access",),
     ("datasets.definition", "datasets.serving", "datasets.destinations", "datasets.uploads", "datasets.profiles"),
@@ -41,7 +41,7 @@ SIMULATOR = tuple(
     tuple(f"connector.simulator.{name}".removesuffix(".") for name in floor)
     for floor in (
         ("", "answers", "applications", "buckets", "clock", "marketplaces", "money", "operations", "people", "products")
-        + ("requestlog", "settings", "signing", "spoil", "xml_orders"),
+        + ("requestlog", "settings", "signing", "document_corruption", "xml_orders"),
         ("checks", "orderids", "participations", "partners"),
         ("world",),
         ("analytics", "order_json", "truth"),

@@ -8,7 +8,7 @@ import pytest
 
 from connector.spapi import errors
 from datasets import retries
-from datasets.backfill import refusals
+from datasets.backfill import error_texts
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def test_what_is_said_of_days_that_failed_names_the_first_and_the_last_distance(
 )
 def test_no_refusal_promises_a_try_that_the_next_run_does_not_make(kind):
     """Days that have failed wait for up to a week."""
-    assert retries.LATER in refusals.MEANING[kind]
-    assert not any("next run" in words for words in refusals.MEANING.values())
+    assert retries.LATER in error_texts.MEANING[kind]
+    assert not any("next run" in words for words in error_texts.MEANING.values())
 
 
 def test_no_sentence_about_failed_days_promises_the_next_run():

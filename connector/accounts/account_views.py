@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from connector.accounts import applications, checkup, connect, looks
-from connector.accounts.entries import read_name
 from connector.accounts.forms import RenameForm
+from connector.accounts.input_validation import read_name
 from connector.accounts.models import Account, SignedInRequest
 
 

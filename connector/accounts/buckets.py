@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-LONGEST_PAUSE = 300.0
+MAX_PAUSE = 300.0
 PLACE_KEPT = 60.0
 
 
@@ -99,7 +99,7 @@ class Buckets:
         estimate, and among equals the one named last. Each further 429 without an answer in between doubles the pause,
         up to five minutes. Answers the real pause.
         """
-        pause = {"seconds": seconds / self._factor, "longest": LONGEST_PAUSE / self._factor}
+        pause = {"seconds": seconds / self._factor, "longest": MAX_PAUSE / self._factor}
         found = self._connect().execute(_DRAIN, self._numbers(limits) | pause).fetchone()
         return found[0] if found else pause["seconds"]
 

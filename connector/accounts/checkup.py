@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from connector.accounts import applications, clients, refusals, sellers
+from connector.accounts import applications, clients, error_texts, sellers
 from connector.accounts.models import Account
 from connector.spapi.errors import SpapiError
 
@@ -20,11 +20,11 @@ class Finding:
 def examine(account: Account) -> list[Finding]:
     """What was found, one thing after another; stops at the first that Amazon refuses. Marketplaces that are new are added."""
     applications.in_step(account.application)
-    token = clients.AccessToken(account.pk, asked_by_person=True)
+    token = clients.TokenSource(account.pk, asked_by_person=True)
     try:
         token(force_refresh=True)
     except SpapiError as problem:
-        return [Finding("Token", False, refusals.words(problem))]
+        return [Finding("Token", False, error_texts.words(problem))]
     account.look_at_marketplaces_again()
     findings = [Finding("Token", True, "Amazon issued an access token: the consent and the secret are valid.")]
     findings += [

@@ -21,14 +21,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 from django.db.models.functions import Now
 
-from connector.accounts import applications, clocks, endpoints, looks, quota, refusals
+from connector.accounts import applications, clocks, endpoints, error_texts, looks, quota
 from connector.accounts.models import Account
 from connector.spapi import tokens
 from connector.spapi.client import Answer, Call, Client
 from connector.spapi.errors import (
+    AccessDenied,
     ConsentLost,
     Doubted,
-    Forbidden,
     SecretRejected,
     SignInRefused,
     SpapiError,
@@ -36,7 +36,7 @@ from connector.spapi.errors import (
 )
 
 OWN = "accounts-own"  # the alias of the short connections of this file
-LOCK_PATIENCE = 25  # seconds; a little longer than the sign-in service is waited for
+LOCK_TIMEOUT = 25  # seconds; a little longer than the sign-in service is waited for
 COME_BACK = 15.0
 
 
@@ -60,7 +60,7 @@ class PatientClient(Client):
             answer = super().call(name, path, query, body)
         except SignInRefused:
             raise  # the access token has judged that
-        except Forbidden as problem:
+        except AccessDenied as problem:
             looks.judge(subject, problem, took=time.monotonic() - began)
             raise
         if is_second:
@@ -76,7 +76,7 @@ def client_for(account: Account) -> PatientClient:
     client's `place`; whoever does not goes first.
     """
     applications.in_step(account.application)
-    client = cast(PatientClient, client_with(AccessToken(account.pk), account, of=PatientClient))
+    client = cast(PatientClient, client_with(TokenSource(account.pk), account, of=PatientClient))
     client.account = account
     return client
 
@@ -112,7 +112,7 @@ def client_with(access_token: Callable[..., str], account: Account, of: type[Cli
 # Tokens
 
 
-class AccessToken:
+class TokenSource:
     """An account's access token; forced, another one than Amazon has just refused."""
 
     def __init__(self, account_id: UUID, *, asked_by_person: bool = False) -> None:
@@ -223,7 +223,7 @@ class AccessToken:
         try:
             if isinstance(failure, ConsentLost):
                 looks.judge(looks.of_consent(account), failure, took=took, is_final=by_person or account.needs_consent)
-                account.mark_needs_consent(refusals.words(failure))
+                account.mark_needs_consent(error_texts.words(failure))
                 return ConsentLost(account.message, **failure.facts)
             if isinstance(failure, SignInRefused):
                 looks.judge(looks.of_sign_in(account), failure, took=took, is_final=by_person)
@@ -238,7 +238,7 @@ def own_connection() -> Iterator[BaseDatabaseWrapper]:
     own = connections[OWN] = connections[DEFAULT_DB_ALIAS].copy(alias=OWN)
     try:
         with own.cursor() as cursor:
-            cursor.execute(f"SET lock_timeout = '{LOCK_PATIENCE}s'")
+            cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}s'")
         yield own
     finally:
         own.close()

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from connector.accounts import applications, clients, sellers
-from connector.accounts.entries import (
+from connector.accounts.input_validation import (
     PARTNER_ID,
     read_application,
     read_client_id,
@@ -31,9 +31,9 @@ from connector.accounts.models import CONSENT_LIFE, Account, Application, Consen
 from connector.accounts.privacy import path_of_ours
 from connector.spapi import marketplaces as amazon
 from connector.spapi import tokens
-from connector.spapi.errors import ComeBackLater, ConsentLost, Refused, SecretRejected, SpapiError
+from connector.spapi.errors import AmazonRefused, ComeBackLater, ConsentLost, SecretRejected, SpapiError
 
-MOST_CODE = 4096
+MAX_CODE = 4096
 START_AGAIN = "Nothing was saved. Start again from the Accounts page."
 
 
@@ -122,7 +122,7 @@ def complete(
             "Amazon's answer is incomplete: its state, code or seller id is missing. The address may have been "
             f"copied incompletely. {START_AGAIN}"
         )
-    if not PARTNER_ID.fullmatch(selling_partner_id) or len(code) > MOST_CODE:
+    if not PARTNER_ID.fullmatch(selling_partner_id) or len(code) > MAX_CODE:
         raise ConsentRefused(f"Amazon's answer has an unexpected form. {START_AGAIN}")
     mine = Consent.objects.filter(state_hash=digest(state), user=user, session_hash=digest(session_key))
     consent = mine.select_related("application", "account__application", "user").use(now)
@@ -176,7 +176,7 @@ def _exchange(consent: Consent, code: str) -> tokens.Tokens:
     except SecretRejected as problem:
         refusal = applications.refused(application, problem, took=time.monotonic() - began, tells_person=True)
         raise ConsentRefused(f"{refusal.message} Nothing was saved.") from problem
-    except (ConsentLost, Refused) as problem:
+    except (ConsentLost, AmazonRefused) as problem:
         raise ConsentRefused(
             f"Amazon did not accept the code: it is valid for 5 minutes and works only once. {START_AGAIN}"
         ) from problem
@@ -283,7 +283,7 @@ def _try(application: Application, refresh_token: str) -> tuple[tokens.Tokens, s
         raise ConnectRefused({"refresh_token": sentence}) from problem
     except SecretRejected as problem:
         raise ConnectRefused(_rejected(application, problem, began)) from problem
-    except Refused as problem:
+    except AmazonRefused as problem:
         sentence = f"{problem.fact} Nothing was saved. Check the application's settings in Amazon's developer console."
         raise ConnectRefused({"refresh_token": sentence}) from problem
     except ComeBackLater:
@@ -381,7 +381,7 @@ def _prove(application: Application) -> None:
         )
     except SecretRejected as problem:
         raise ConnectRefused(_rejected(application, problem, began)) from problem
-    except (ConsentLost, Refused):
+    except (ConsentLost, AmazonRefused):
         return
     except ComeBackLater as problem:
         raise ConnectRefused(

@@ -10,7 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 View = Callable[..., HttpResponseBase]
 
-MOST_PATH = 4000
+MAX_PATH = 4000
 
 
 def kept_private(referrer: str = "strict-origin") -> Callable[[View], View]:
@@ -35,7 +35,7 @@ def kept_private(referrer: str = "strict-origin") -> Callable[[View], View]:
 def path_of_ours(path: str | None) -> str:
     """The path, if it is one of this site; nothing otherwise, so that no link redirects the user to another site."""
     path = path or ""
-    ours = path.startswith("/") and len(path) <= MOST_PATH and path.isprintable()
+    ours = path.startswith("/") and len(path) <= MAX_PATH and path.isprintable()
     return path if ours and url_has_allowed_host_and_scheme(path, allowed_hosts=None) else ""
 
 

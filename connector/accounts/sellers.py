@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connector.accounts import refusals
+from connector.accounts import error_texts
 from connector.accounts.models import Account
 from connector.spapi import marketplaces as amazon
 from connector.spapi.client import Client
@@ -47,7 +47,7 @@ def look(account: Account, client: Client) -> Seen:
     try:
         answer = client.call("getMarketplaceParticipations")
     except SpapiError as problem:
-        return Seen(problem=refusals.words(problem))
+        return Seen(problem=error_texts.words(problem))
     entries: Any = answer.json.get("payload") if isinstance(answer.json, dict) else answer.json
     countries: list[str] = []
     stores: list[str] = []

@@ -15,7 +15,7 @@ class Number(str):
     __slots__ = ()
 
 
-class Rows:
+class RecordFlattener:
     """Flattens records of a shape into lists of text in the order of `titles`, which are paths.
 
     Called with a record, gives (values, others) for each row: `others` are the paths that no title knows, None where

@@ -6,11 +6,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
-LONGEST_LINE = 16 << 20  # characters; a longer one is set aside
+MAX_LINE = 16 << 20  # characters; a longer one is set aside
 _BLOCK = 1 << 18
 PEEKED = 50  # lines that say how the file ends its lines
 SURE, NEARLY_ALL = 3, 0.9  # so many lines, and such a share of them, say what no header says
-MOST_JOINED = 200  # lines that one quoted value may run over
+MAX_JOINED = 200  # lines that one quoted value may run over
 _END_OF_FILE = "\x1a"  # as old systems wrote it into the file
 _PADDING = "\0\t\r " + _END_OF_FILE
 QUOTES = {"double": '"', "single": "'", "null": None}
@@ -138,7 +138,7 @@ def _fenced(lines: _Lines, line: str, width: int, tail: int, mark: str) -> list[
             if len(cells) == width:
                 return cells
             break
-        follows = lines.take() if len(taken) < MOST_JOINED and len(line) < LONGEST_LINE else None
+        follows = lines.take() if len(taken) < MAX_JOINED and len(line) < MAX_LINE else None
         if follows is None:
             break
         taken.append(follows)
@@ -252,7 +252,7 @@ class _Lines:
                         line = ""
                 self.number = number
                 yield line
-            if len(left) > LONGEST_LINE:
+            if len(left) > MAX_LINE:
                 number += 1
                 self._ragged(number, [left[:100]])
                 left = _after(end, text)

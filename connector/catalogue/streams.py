@@ -14,7 +14,7 @@ from xml.parsers import expat
 from connector.catalogue.nested import Number, at
 from connector.catalogue.shape import Shape
 
-LONGEST_RECORD = 16 << 20  # characters
+MAX_RECORD = 16 << 20  # characters
 _BLOCK = 1 << 16
 _DEEPEST = 100
 _LOST = "\ufffd"
@@ -140,7 +140,7 @@ class _Json:
             except ValueError as problem:
                 if isinstance(problem, Broken):
                     raise
-                if len(self._buffer) - begin > LONGEST_RECORD:
+                if len(self._buffer) - begin > MAX_RECORD:
                     raise self._bad() from None
                 found, end = None, None
             # A number may go on behind what was read so far.
@@ -214,7 +214,7 @@ class _Json:
 
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,9}));")
-_LONGEST_REFERENCE = 12
+_MAX_REFERENCE = 12
 _AN_ELEMENT = 8  # characters that an element counts for, however short
 _ENDS_EARLY = {
     expat.errors.codes[word]
@@ -279,7 +279,7 @@ def _clean_blocks(text: TextIO, replaced: Callable[[], object]) -> Iterator[str]
     left = ""
     while block := text.read(_BLOCK):
         block = left + block
-        begun = block.rfind("&", max(0, len(block) - _LONGEST_REFERENCE))
+        begun = block.rfind("&", max(0, len(block) - _MAX_REFERENCE))
         left = block[begun:] if begun >= 0 and ";" not in block[begun:] else ""
         block = block[: len(block) - len(left)]
         block, count = _ILLEGAL.subn(_LOST, block)
@@ -356,7 +356,7 @@ class _Xml:
 
     def _grow(self, size: int) -> None:
         self._size += size
-        if self._size > LONGEST_RECORD:
+        if self._size > MAX_RECORD:
             raise _broken("holds a record that is longer than any report's")
 
     def _end(self, name: str) -> None:

@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 from connector.runtime import liveness
 from connector.runtime.logs import discreet
 
-BROKER_PATIENCE = 2  # seconds
+BROKER_TIMEOUT = 2  # seconds
 
 
 def database_problem() -> str | None:
@@ -39,12 +39,12 @@ def migrations_problem() -> str | None:
 def broker_problem() -> str | None:
     """Why the broker cannot be reached within two seconds, in a sentence; None where it answers."""
     options = current_app.conf.broker_transport_options | {
-        "socket_connect_timeout": BROKER_PATIENCE,
-        "socket_timeout": BROKER_PATIENCE,
+        "socket_connect_timeout": BROKER_TIMEOUT,
+        "socket_timeout": BROKER_TIMEOUT,
     }
-    broker = Connection(current_app.conf.broker_url, connect_timeout=BROKER_PATIENCE, transport_options=options)
+    broker = Connection(current_app.conf.broker_url, connect_timeout=BROKER_TIMEOUT, transport_options=options)
     try:
-        broker.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_PATIENCE)
+        broker.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_TIMEOUT)
     except (OperationalError, OSError, *broker.connection_errors) as problem:
         return f"The broker does not answer: {_first_line(problem)}"
     finally:

@@ -17,7 +17,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 MOST = 256  # processes, old and new ones of a restart together
 NOBODY = -1
-PATIENCE = 0.25  # seconds for which a connection is left to the others, as far as they are not stuck
+MAX_WAIT = 0.25  # seconds for which a connection is left to the others, as far as they are not stuck
 IN_VAIN = 5.0  # seconds for which nothing is left to them after they have taken nothing
 PAUSE = 0.001
 MOMENT = 2  # milliseconds for which a thread waits for its client's next request
@@ -63,7 +63,7 @@ class EvenWorker(ThreadWorker):
         if now - self._left_last > 10 * PAUSE:  # what was left then has been taken
             self._left_first = now
         self._left_last = now
-        if now - self._left_first > PATIENCE:
+        if now - self._left_first > MAX_WAIT:
             self._in_vain_until = now + IN_VAIN
         return now > self._in_vain_until
 

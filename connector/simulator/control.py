@@ -26,7 +26,7 @@ import json
 from datetime import date
 from urllib.parse import unquote
 
-from . import checks, faults, partners, spoil, truth
+from . import checks, document_corruption, faults, partners, truth
 from .answers import Answer, Refusal, html, json_answer
 from .applications import Application
 from .buckets import Further
@@ -268,7 +268,7 @@ def _index(simulator):
         for partner in partners.PARTNERS
     )
     page = html(200, "Amazon simulator", "It stands in for Amazon's Selling Partner API. Nothing here is real.")
-    extra = f"<ul>{sellers}</ul><pre>{__doc__}</pre><pre>{faults.__doc__}</pre><pre>{spoil.__doc__}</pre></body>"
+    extra = f"<ul>{sellers}</ul><pre>{__doc__}</pre><pre>{faults.__doc__}</pre><pre>{document_corruption.__doc__}</pre></body>"
     return Answer(200, page.body.decode().replace("</body>", extra).encode(), page.content_type)
 
 

@@ -5,7 +5,7 @@ import hashlib
 from functools import lru_cache
 from urllib.parse import quote, urlencode
 
-from . import spoil
+from . import document_corruption
 from .answers import Answer, Refusal, errors, json_answer
 from .report_types import REPORT_TYPES
 
@@ -64,13 +64,13 @@ def _content(simulator, request, report):
     report_type = REPORT_TYPES[report.type]
     charset, label = report_type.charset(report)
     columns = list(report_type.columns(simulator))
-    if columns and (fault.get("kind") in spoil.TABLE_KINDS or {"cell", "cells"} & fault.keys()):
-        columns, rows = spoil.table(fault, columns, list(report_type.rows(simulator, report)))
+    if columns and (fault.get("kind") in document_corruption.TABLE_KINDS or {"cell", "cells"} & fault.keys()):
+        columns, rows = document_corruption.table(fault, columns, list(report_type.rows(simulator, report)))
         text = report_type.write(report, rows, columns)
     else:
         text = _written(simulator, report, tuple(columns))
-    if fault.get("kind") in spoil.TEXT_KINDS:
-        text = spoil.text(fault, text)
+    if fault.get("kind") in document_corruption.TEXT_KINDS:
+        text = document_corruption.text(fault, text)
     if fault.get("kind") == "charset":
         charset, label = fault["charset"], fault.get("label", fault["charset"])
     plain = text.encode(charset, "replace")
@@ -81,8 +81,8 @@ def _content(simulator, request, report):
     if fault.get("kind") == "not_compressed":
         return plain, label
     packed = _packed(simulator, plain)
-    if fault.get("kind") in spoil.PACKED_KINDS:
-        packed = spoil.packed(fault, plain, packed)
+    if fault.get("kind") in document_corruption.PACKED_KINDS:
+        packed = document_corruption.packed(fault, plain, packed)
     return packed, label
 
 

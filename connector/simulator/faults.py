@@ -30,7 +30,7 @@ The first rule that applies is met. Kinds, and what they take:
                            bad_chunks, many_headers (number), big_header (bytes)
     of a report            on createReport: fatal (text), fatal_without_document, cancelled, stuck (seconds),
                            stuck_in_progress (seconds), done_without_document
-    of a document          on downloadDocument: see `spoil`
+    of a document          on downloadDocument: see `document_corruption`
 """
 
 import base64
@@ -38,7 +38,7 @@ import json
 import threading
 from random import Random
 
-from . import checks, spoil
+from . import checks, document_corruption
 from .answers import Answer, Refusal, denied, errors, html, invalid, json_answer
 from .reports import OUTCOMES
 
@@ -87,7 +87,7 @@ PAGE = (
     "without_field",
 )
 DELIVERY = ("cut", "no_answer", "wrong_length", "drip", "delay", "bad_chunks", "many_headers", "big_header")
-KINDS = (*INSTEAD, "late", *PAGE, *DELIVERY, *OUTCOMES, *spoil.KINDS)
+KINDS = (*INSTEAD, "late", *PAGE, *DELIVERY, *OUTCOMES, *document_corruption.KINDS)
 OPERATIONS = (
     "*",
     "token",
@@ -301,7 +301,7 @@ def spoil_page(request, answer, memory):
     elif kind == "shuffled":
         content[rows_name] = rows[::-1]
     elif kind == "row_missing" and rows:
-        del rows[spoil.place(request.fault, len(rows))]
+        del rows[document_corruption.place(request.fault, len(rows))]
     elif kind == "without_field":
         for row in rows:
             row.pop(request.fault["field"], None)

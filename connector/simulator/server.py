@@ -8,11 +8,11 @@ import time
 from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import spoil
+from . import document_corruption
 from .answers import Answer, Request
 from .simulator import Simulator
 
-MOST_BODY = 10 * 2**20
+MAX_BODY = 10 * 2**20
 
 
 class Server(ThreadingHTTPServer):
@@ -45,9 +45,9 @@ class Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         length = self.headers.get("Content-Length", "0")
         chunked = "Transfer-Encoding" in self.headers
-        if chunked or not length.isdigit() or int(length) > MOST_BODY:
+        if chunked or not length.isdigit() or int(length) > MAX_BODY:
             self.close_connection = True  # whatever follows is not read
-        if (chunked and self.command != "GET") or not length.isdigit() or int(length) > MOST_BODY:
+        if (chunked and self.command != "GET") or not length.isdigit() or int(length) > MAX_BODY:
             self._send(Answer(411, b"A Content-Length is needed.", "text/plain"))
             return
         body = b"" if chunked else self.rfile.read(int(length))
@@ -96,7 +96,7 @@ def _whole(handler, answer):
 
 
 def _cut(handler, answer):
-    sent = answer.delivery.get("bytes", spoil.place(answer.delivery, len(answer.body), 0.5))
+    sent = answer.delivery.get("bytes", document_corruption.place(answer.delivery, len(answer.body), 0.5))
     handler.put(handler.head(answer, len(answer.body)) + answer.body[:sent])
     handler.hang_up(answer.delivery.get("reset", False))
 

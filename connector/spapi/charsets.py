@@ -48,7 +48,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_LONGEST_MARK = 4
+_MAX_MARK = 4
 
 # Labels that Python does not know, as it calls them.
 _ALIASES = {
@@ -193,7 +193,7 @@ class Scan:
     def feed(self, piece: bytes) -> None:
         if not self._has_begun:
             self._held += piece
-            if len(self._held) < _LONGEST_MARK:
+            if len(self._held) < _MAX_MARK:
                 return
             piece = self._begin()
         self._weigh(piece)
@@ -216,7 +216,7 @@ class Scan:
 
     def _sixteen_of(self, head: bytes) -> str:
         """UTF-16 without a mark: told by every second byte of Latin text being zero, else by the label."""
-        zeros = [not byte for byte in head[:_LONGEST_MARK]]
+        zeros = [not byte for byte in head[:_MAX_MARK]]
         if zeros == [False, True, False, True]:
             return "utf-16-le"
         if zeros == [True, False, True, False]:

@@ -22,15 +22,15 @@ import orjson
 
 from connector.spapi import transport as wire
 from connector.spapi.errors import (
+    AccessDenied,
+    AmazonRefused,
     AnswerTooLarge,
     DocumentElsewhere,
     DocumentExpired,
     DocumentRefused,
     DocumentTooLarge,
-    Forbidden,
     PageTokenDied,
     Redirected,
-    Refused,
     SpapiError,
     Throttled,
     Unreachable,
@@ -39,10 +39,10 @@ from connector.spapi.operations import OPERATIONS, Operation
 
 CALL_SECONDS = 90.0
 STEP_SECONDS = 30.0  # for one connect, read or write within the call
-MOST_ANSWER = 64 << 20
+MAX_ANSWER = 64 << 20
 DOWNLOAD_SECONDS = 3600.0
-LONGEST_SLEEP = 1.0
-LONGEST_PAUSE = 300.0
+MAX_SLEEP = 1.0
+MAX_PAUSE = 300.0
 
 # Amazon's document hosts: the host names of its storage service, with or without a bucket and a region.
 _STORAGE = re.compile(
@@ -180,7 +180,7 @@ class Client:
             wait = self._quota_take(call)
             if not wait:
                 return
-            if slept + wait > LONGEST_SLEEP:
+            if slept + wait > MAX_SLEEP:
                 raise Throttled(
                     fact=f"Amazon's rate limit for {call.name} is used up for now; the next request can be sent in "
                     f"{_duration(wait)}.",
@@ -257,7 +257,7 @@ class Client:
         facts, operation = failure.facts(), call.operation
         status, said = failure.status, failure.said
         if status == 429:
-            pause = min(LONGEST_PAUSE, max(1.0, 1 / operation.rate)) * random.uniform(1.0, 1.25)
+            pause = min(MAX_PAUSE, max(1.0, 1 / operation.rate)) * random.uniform(1.0, 1.25)
             wait = self._on_throttled(call, pause) or pause
             fact = f"Amazon asks for a pause with {operation.name} (429); it continues in {_duration(wait)}."
             return Throttled(fact=fact, wait=wait, **facts)
@@ -268,7 +268,7 @@ class Client:
             fact = f"The answer to {operation.name} points to another address ({status}), which is not followed."
             return Redirected(fact=fact, **facts)
         if status in (401, 403):
-            return Forbidden(fact=f"Amazon refuses {operation.name} to this account ({status}{said}).", **facts)
+            return AccessDenied(fact=f"Amazon refuses {operation.name} to this account ({status}{said}).", **facts)
         if operation.pager and operation.pager.size in query and (status == 413 or _SIZE_WORDING.search(failure.words)):
             fact = (
                 f"A page of {operation.name} with {query[operation.pager.size]} entries is larger than Amazon sends "
@@ -277,7 +277,7 @@ class Client:
             return AnswerTooLarge(fact=fact, **facts)
         if status == 400 and operation.pager and operation.pager.send in query:
             return PageTokenDied(fact=f"Amazon no longer accepts the token of the next page ({status}{said}).", **facts)
-        return Refused(fact=f"Amazon does not answer this request to {operation.name} ({status}{said}).", **facts)
+        return AmazonRefused(fact=f"Amazon does not answer this request to {operation.name} ({status}{said}).", **facts)
 
     # Documents
 
@@ -376,13 +376,13 @@ def _word(value: object) -> str:
 
 
 def _whole(response: httpx2.Response) -> bytes:
-    if len(response.headers.raw) > wire.MOST_HEADERS:
+    if len(response.headers.raw) > wire.MAX_HEADERS:
         raise httpx2.RemoteProtocolError("too many headers")
     parts, size = [], 0
     for part in response.iter_bytes():
         size += len(part)
-        if size > MOST_ANSWER:
-            raise httpx2.ReadError(f"the answer is longer than {MOST_ANSWER} bytes")
+        if size > MAX_ANSWER:
+            raise httpx2.ReadError(f"the answer is longer than {MAX_ANSWER} bytes")
         parts.append(part)
     return b"".join(parts)
 

@@ -11,8 +11,8 @@ from typing import BinaryIO
 from connector.spapi.charsets import Choice, Scan
 from connector.spapi.errors import DocumentBroken, DocumentTooLarge
 
-MOST_BYTES = 20 << 30
-MOST_RATIO = 200
+MAX_BYTES = 20 << 30
+MAX_RATIO = 200
 RATIO_COUNTS_FROM = 10 << 20
 _PIECE = 1 << 20
 _GZIP = b"\x1f\x8b"
@@ -38,7 +38,7 @@ class Text(io.TextIOWrapper):
         return super().seek(max(at, self.choice.skip) if whence == io.SEEK_SET else at, whence)
 
 
-def open_bytes(path: str | Path, max_bytes: int = MOST_BYTES, max_ratio: int = MOST_RATIO) -> Iterator[bytes]:
+def open_bytes(path: str | Path, max_bytes: int = MAX_BYTES, max_ratio: int = MAX_RATIO) -> Iterator[bytes]:
     """Yields the document unpacked, piece by piece; DocumentRefused if it is broken, truncated or unpacks to too much.
 
     Whether it is packed is told by its first bytes, not by a label; a packed one may have several members.
@@ -95,8 +95,8 @@ def open_text(
     path: str | Path,
     content_type: str = "",
     country: str = "",
-    max_bytes: int = MOST_BYTES,
-    max_ratio: int = MOST_RATIO,
+    max_bytes: int = MAX_BYTES,
+    max_ratio: int = MAX_RATIO,
 ) -> Iterator[Text]:
     """The document as Text, its charset being settled over the whole of it before the first line is given out.
 

@@ -9,8 +9,8 @@ SpapiError
 ├── ReportFailed             FATAL; `document_id` may lead to Amazon's own explanation
 ├── ReportCancelled          CANCELLED: nothing to report, or asked for again too soon
 ├── NothingThere             done, and there is nothing in it
-├── Refused                  this exact request will not succeed, however often it is sent
-│   ├── Forbidden            nor will any other of its kind: a role, a consent or a setting is missing
+├── AmazonRefused            this exact request will not succeed, however often it is sent
+│   ├── AccessDenied         nor will any other of its kind: a role, a consent or a setting is missing
 │   │   └── SignInRefused    Amazon's sign-in service gives no token, for a reason that is neither consent nor secret
 │   ├── Redirected           the answer points to another address
 │   ├── EndlessPages         the chain of pages runs in a circle
@@ -26,7 +26,7 @@ SpapiError
 └── SecretRejected           the application needs its current client secret
 
 These errors carry facts and speak of Amazon alone. Messages about rows, accounts or actions are written by the caller:
-`datasets.backfill.refusals` for a run, `connector.accounts.refusals` for an account.
+`datasets.backfill.error_texts` for a run, `connector.accounts.error_texts` for an account.
 """
 
 from typing import Any
@@ -121,39 +121,39 @@ class NothingThere(SpapiError):
     """The report is done and Amazon made no document for it."""
 
 
-class Refused(SpapiError):
+class AmazonRefused(SpapiError):
     """Amazon will not answer this request."""
 
 
-class Forbidden(Refused):
+class AccessDenied(AmazonRefused):
     """Amazon refuses this kind of request to the account; asking for other days would only burn quota."""
 
 
-class SignInRefused(Forbidden):
+class SignInRefused(AccessDenied):
     """Amazon's sign-in service refuses, and says neither that the consent is gone nor that the secret is wrong."""
 
 
-class Redirected(Refused):
+class Redirected(AmazonRefused):
     """The answer points to another address, which is not followed."""
 
 
-class EndlessPages(Refused):
+class EndlessPages(AmazonRefused):
     """A chain of pages that does not come to an end."""
 
 
-class AnswerTooLarge(Refused):
+class AnswerTooLarge(AmazonRefused):
     """The page would be larger than Amazon sends; a smaller one is not."""
 
 
-class PageTokenDied(Refused):
+class PageTokenDied(AmazonRefused):
     """The token of the next page is no longer accepted."""
 
 
-class AnotherReport(Refused):
+class AnotherReport(AmazonRefused):
     """The report, or its document, says of itself that it answers another question than was asked."""
 
 
-class DocumentRefused(Refused):
+class DocumentRefused(AmazonRefused):
     """A document that cannot be had, or must not be read."""
 
 

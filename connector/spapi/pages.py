@@ -11,8 +11,8 @@ from connector.spapi.errors import EndlessPages, Unreachable
 from connector.spapi.operations import OPERATIONS
 from connector.spapi.transport import RETRY_SECONDS
 
-MOST_PAGES = 5000
-_REMEMBERED = 64  # of the tokens and pages seen, in the cursor; a longer circle ends at MOST_PAGES
+MAX_PAGES = 5000
+_REMEMBERED = 64  # of the tokens and pages seen, in the cursor; a longer circle ends at MAX_PAGES
 
 
 def pages(
@@ -87,8 +87,8 @@ def _next(cursor: Mapping[str, Any], token: object, content: bytes, operation: s
     marks.append(_mark(token.encode("utf-8", "surrogatepass")))
     if marks[-1] in seen:
         raise _circle(operation, "the same page token twice")
-    if count >= MOST_PAGES:
-        raise _circle(operation, f"more than {MOST_PAGES:,} pages")
+    if count >= MAX_PAGES:
+        raise _circle(operation, f"more than {MAX_PAGES:,} pages")
     return {"token": token, "pages": count, "seen": [*seen, *marks][-_REMEMBERED:]}
 
 

@@ -21,10 +21,10 @@ from connector.spapi.specification import Asked, difference
 from connector.spapi.transport import RETRY_SECONDS
 
 POLL_SECONDS = 15.0
-MOST_BYTES = 20 << 30
+MAX_BYTES = 20 << 30
 ADDRESSES = 3  # one document's address is asked for so often; each lives five minutes
 _LONGEST = {"reportId": 200, "reportDocumentId": 500, "url": 1 << 14}
-_MOST_MARKETPLACES = 10  # that getReports takes as a filter
+_MAX_MARKETPLACES = 10  # that getReports takes as a filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def find(
 ) -> list[FoundReport]:
     """The reports that Amazon holds for exactly this question, newest first. `start`, `end` and `since` are instants."""
     query = {"reportTypes": [report_type], "pageSize": 100}
-    if len(marketplace_ids) <= _MOST_MARKETPLACES:
+    if len(marketplace_ids) <= _MAX_MARKETPLACES:
         query["marketplaceIds"] = list(marketplace_ids)
     if since is not None:
         query["createdSince"] = _written(since)
@@ -128,7 +128,7 @@ def find(
     return sorted(found, key=lambda entry: entry.created_at or oldest, reverse=True)
 
 
-def fetch_document(client: Client, document_id: str, path: str | Path, max_bytes: int = MOST_BYTES) -> Downloaded:
+def fetch_document(client: Client, document_id: str, path: str | Path, max_bytes: int = MAX_BYTES) -> Downloaded:
     """The document as a file at `path`: its address is asked for and used in one step, again where it has run out.
 
     Raises what `Client.download` does; DocumentExpired only once three addresses have run out.

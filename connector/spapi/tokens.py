@@ -13,7 +13,7 @@ from connector.spapi.errors import ConsentLost, SecretRejected, SignInRefused, S
 TOKEN_URL = "https://api.amazon.com/auth/o2/token"
 OPERATION = "token"  # its name in errors, beside the API's operations
 SECONDS = 20.0
-MOST_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
 
 _CONSENT_IS_GONE = ("invalid_grant", "unauthorized_client", "access_denied")
 _LATER = ("server_error", "temporarily_unavailable")
@@ -92,7 +92,7 @@ def _ask(
         client_id,
         client_secret,
         token_endpoint_auth_method="client_secret_post",
-        transport=wire.Bounded(transport or wire.shared(), MOST_BYTES),
+        transport=wire.Bounded(transport or wire.shared(), MAX_BYTES),
         timeout=SECONDS,
         trust_env=False,
         headers={"User-Agent": wire.USER_AGENT},

@@ -21,7 +21,7 @@ USER_AGENT = (
     f"Backhaul/{VERSION} (Language=Python/{'.'.join(platform.python_version_tuple()[:2])}; "
     f"Platform={platform.system()}/{platform.machine()})"
 )
-MOST_HEADERS = 500
+MAX_HEADERS = 500
 RETRY_SECONDS = 15.0
 
 _clock = threading.local()

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from datasets.access.tokens import Caller
 from datasets.models import Dataset, Reading
-from datasets.problems import shown
+from datasets.problems import printable
 from datasets.rows.policy import Policy
 
 NOTED_EVERY = 60.0  # seconds
@@ -39,7 +39,7 @@ def note(request: HttpRequest, caller: Caller, dataset: Dataset, what: str) -> N
         "token": caller.token.pk if caller.token else None,
         "user": caller.user.pk,
         "what": what,
-        "client": shown(request.headers.get("User-Agent", ""), 200),
+        "client": printable(request.headers.get("User-Agent", ""), 200),
         "seconds": NOTED_EVERY,
     }
     with (

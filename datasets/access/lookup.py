@@ -12,7 +12,7 @@ from connector.accounts.models import User
 from datasets.access.compiled_queryset import CompiledQueryset
 from datasets.access.tokens import Caller
 from datasets.models import AccessToken, Dataset
-from datasets.problems import NotFound, shown
+from datasets.problems import NotFound, printable
 
 SEALED = ("account__refresh_token", "account__access_token")  # readers need no secret
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,49}")
@@ -26,7 +26,7 @@ def find_dataset(caller: Caller, name: str) -> Dataset:
     if found is None and (key := as_uuid(name)):
         found = _ask(BY_UUID, caller, key)
     if found is None:
-        raise NotFound(f"There is no dataset '{shown(name)}' that you may see.")
+        raise NotFound(f"There is no dataset '{printable(name)}' that you may see.")
     return found
 
 

@@ -25,7 +25,7 @@ from connector.accounts.models import Account, User
 from datasets.access import limits
 from datasets.access.compiled_queryset import CompiledQueryset
 from datasets.models import AccessToken, Dataset
-from datasets.problems import BadParameters, Forbidden, Unauthenticated, nearest, shown
+from datasets.problems import BadParameters, Forbidden, Unauthenticated, nearest, printable
 from datasets.rows import controls, query
 
 SCOPES = {
@@ -132,7 +132,10 @@ def revoke(token: AccessToken, now: datetime | None = None) -> None:
 def check_scopes(scopes: Iterable[str]) -> list[str]:
     """The scopes in canonical order, without duplicates; raises BadParameters for one that does not exist."""
     wrong = [
-        ("scopes", f"There is no scope '{shown(scope)}'.{nearest(str(scope), SCOPES)} There are: {', '.join(SCOPES)}.")
+        (
+            "scopes",
+            f"There is no scope '{printable(scope)}'.{nearest(str(scope), SCOPES)} There are: {', '.join(SCOPES)}.",
+        )
         for scope in scopes
         if scope not in SCOPES
     ]
@@ -274,7 +277,7 @@ def check_alive(token: AccessToken, now: datetime) -> None:
 def note_use(token: AccessToken, request: HttpRequest, now: datetime) -> None:
     """Records time and client, at most once a minute, so that reads cause few writes."""
     if token.last_used_at is None or token.last_used_at <= now - NOTED_EVERY:
-        client = shown(request.headers.get("User-Agent", ""), 200)
+        client = printable(request.headers.get("User-Agent", ""), 200)
         AccessToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=now - NOTED_EVERY), pk=token.pk).update(
             last_used_at=now, last_used_by=client
         )

@@ -101,7 +101,7 @@ def _give_back(run: Run, fence: int, problem: Exception) -> float | None:
             until = database_now() + timedelta(seconds=backoff(1))
             if not run.give_back(fence=fence, until=until, message=busy.words(problem)):
                 return None  # another worker has it
-            Request.put_down(run)
+            Request.release(run)
         except AWAY:
             continue
         return (until - database_now()).total_seconds()

@@ -56,7 +56,7 @@ def widen(run: Run, report: Report, names: Sequence[str]) -> str:
     """Makes these columns text, since Amazon sent values of another type; answers the note for the days."""
     for name in names:
         if run.dataset.mode == Dataset.Mode.MERGE and name in (*report.key_columns, report.version_column):
-            raise errors.Refused(
+            raise errors.AmazonRefused(
                 f"Amazon sent a {name} of the wrong type. A merge needs it to tell rows and their versions apart, so "
                 f"these days were not changed; they are {retries.LATER}. The other days continue."
             )
@@ -111,13 +111,13 @@ def land(
             raise
 
 
-def _refused(problem: psycopg.Error, run: Run) -> errors.Refused:
+def _refused(problem: psycopg.Error, run: Run) -> errors.AmazonRefused:
     if run.trigger == Run.Trigger.FILE:
-        return errors.Refused(
+        return errors.AmazonRefused(
             f"The database rejected the file's rows for this day (SQLSTATE {problem.sqlstate}): a value is too "
             "long for a key, or cannot be stored. The other days continue. Correct the file and load it again."
         )
-    return errors.Refused(
+    return errors.AmazonRefused(
         f"The database rejected the rows that Amazon sent for this day (SQLSTATE {problem.sqlstate}): a value is too "
         "long for a key, or cannot be stored. Earlier rows are kept, and the other days continue. This day is "
         f"{retries.LATER}."
@@ -239,10 +239,10 @@ def trim(dataset: Dataset, generation: int, first: date, last: date) -> None:
         for request in Request.objects.filter(dataset=dataset, generation=generation, state__in=Request.OPEN).exclude(
             first_day__lte=last, last_day__gte=first
         ):
-            request.let_go()
-        strays = Day.objects.filter(dataset=dataset, generation=generation).exclude(day__range=(first, last))
-        if strays.exists():
-            strays.delete()
+            request.abandon()
+        out_of_window = Day.objects.filter(dataset=dataset, generation=generation).exclude(day__range=(first, last))
+        if out_of_window.exists():
+            out_of_window.delete()
             if read.exists(c, dataset.pk, generation):
                 c.execute(
                     sql.SQL("DELETE FROM {} WHERE _day NOT BETWEEN %s AND %s").format(

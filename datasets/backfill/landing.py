@@ -9,7 +9,7 @@ from connector.catalogue.report import Report
 from connector.database.clock import database_now
 from connector.spapi import errors
 from datasets import calendar
-from datasets.backfill import abreast, land, refusals, tracing
+from datasets.backfill import error_texts, land, parallel_landing, tracing
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.source import Source
@@ -17,7 +17,7 @@ from datasets.backfill.sources.waits import backoff
 from datasets.models import Dataset, Day, LeaseLost, Request
 from datasets.storage import modes
 
-MOST_READINGS = 3  # of one request's answer, before it is given up
+MAX_READINGS = 3  # of one request's answer, before it is given up
 
 
 def land_request(asking: Asking, source: Source, request: Request) -> None:
@@ -35,7 +35,7 @@ def land_request(asking: Asking, source: Source, request: Request) -> None:
             _read_again(request, problem)
             return
         note = split.note
-        request.keep(strays=split.strays)
+        request.keep(out_of_window=split.out_of_window)
         if split.unfit:
             note = f"{note} {land.widen(asking.run, asking.report, sorted(split.unfit))}".strip()
         if split.doubt:
@@ -43,7 +43,7 @@ def land_request(asking: Asking, source: Source, request: Request) -> None:
     _land_days(asking, request, split, f"{note} {tracing.note(asking, request)}".strip())
     for folder in raw.folder.glob("days-*"):
         shutil.rmtree(folder, ignore_errors=True)
-    request.got_on(state=Request.State.DONE, message=request.message)
+    request.advance(state=Request.State.DONE, message=request.message)
 
 
 def _raw(asking: Asking, request: Request) -> Raw:
@@ -69,10 +69,10 @@ def _raw(asking: Asking, request: Request) -> Raw:
 
 def _read_again(request: Request, problem: errors.DocumentRefused) -> None:
     readings = request.failures_of(Request.Cause.DOCUMENT) + 1
-    if readings >= MOST_READINGS:
+    if readings >= MAX_READINGS:
         raise problem
     until = database_now() + timedelta(seconds=backoff(readings))
-    request.fetch_again(until, message=refusals.words(problem))
+    request.fetch_again(until, message=error_texts.words(problem))
 
 
 def _fail_days_without_rows(asking: Asking, request: Request, split: Split) -> None:
@@ -110,13 +110,13 @@ def _land_days(asking: Asking, request: Request, split: Split, note: str) -> Non
             request.fail_day(day, tracing.kept(asking, request), run=asking.run)
     # Two days of a merge may hold the same keys, and would wait for each other.
     sizes = [staged.path.stat().st_size for staged in split.staged.values()]
-    if asking.run.dataset.mode != Dataset.Mode.MERGE and abreast.is_worth_it(sizes):
-        abreast.land(list(request.days.order_by("-day")), land_one)
+    if asking.run.dataset.mode != Dataset.Mode.MERGE and parallel_landing.is_worth_it(sizes):
+        parallel_landing.land(list(request.days.order_by("-day")), land_one)
     for day in request.days.order_by("-day"):
         try:
             land_one(day)
-        except errors.Refused as problem:
-            request.fail_day(day, refusals.words(problem), run=asking.run)
+        except errors.AmazonRefused as problem:
+            request.fail_day(day, error_texts.words(problem), run=asking.run)
         except modes.KeyNotUnique as problem:
             request.fail_day(day, str(problem), run=asking.run)
 

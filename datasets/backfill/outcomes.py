@@ -10,14 +10,14 @@ from connector.spapi import errors
 from connector.spapi.explanations import Explanation, explanation
 from connector.spapi.operations import OPERATIONS
 from datasets import calendar, retries
-from datasets.backfill import busy, fetch, refusals, refused
+from datasets.backfill import busy, error_texts, fetch, refused_requests
 from datasets.backfill.set_aside import SetAside
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.source import Source
 from datasets.backfill.sources.waits import backoff, scaled
 from datasets.models import Request
 
-MOST_FAILURES = (
+MAX_FAILURES = (
     3  # attempts of a request within a run after short-lived problems: a dead page token, a report requested too soon
 )
 
@@ -48,12 +48,12 @@ class Outcomes:
             )
         except errors.PageTokenDied:
             self._halve(request)
-        except errors.Forbidden as problem:
-            if not refused.is_asked_anew(self.asking, request, problem):
+        except errors.AccessDenied as problem:
+            if not refused_requests.is_sent_again(self.asking, request, problem):
                 raise
-        except errors.Refused as problem:
-            if not refused.is_asked_anew(self.asking, request, problem):
-                request.fail(refused.words(self.asking, request, problem), run=self.run)
+        except errors.AmazonRefused as problem:
+            if not refused_requests.is_sent_again(self.asking, request, problem):
+                request.fail(refused_requests.words(self.asking, request, problem), run=self.run)
         return None
 
     def _come_back(self, request: Request, later: errors.ComeBackLater) -> datetime | None:
@@ -63,7 +63,7 @@ class Outcomes:
             return self._throttled(request, later, told_at)
         if isinstance(later, (errors.Throttled, errors.NotReady, errors.Doubted)):
             wait = later.wait or backoff(request.attempts)
-            request.wait(told_at + timedelta(seconds=wait), message=refusals.words(later))
+            request.wait(told_at + timedelta(seconds=wait), message=error_texts.words(later))
             return told_at
         attempts = request.attempts + 1
         if self.set_aside.is_due(request, told_at):
@@ -75,7 +75,7 @@ class Outcomes:
             return None
         request.wait(
             told_at + timedelta(seconds=backoff(attempts)),
-            message=refusals.words(later),
+            message=error_texts.words(later),
             attempts=attempts,
             failing_since=request.failing_since or told_at,
         )
@@ -94,13 +94,13 @@ class Outcomes:
             )
             return None
         wait = later.wait or backoff(request.attempts)
-        request.wait(told_at + timedelta(seconds=wait), message=refusals.words(later), throttled_since=since)
+        request.wait(told_at + timedelta(seconds=wait), message=error_texts.words(later), throttled_since=since)
         return told_at
 
     def _report_failed(self, request: Request, problem: errors.ReportFailed | errors.ReportCancelled) -> None:
         """What becomes of the days of a report that Amazon could not build."""
         if isinstance(problem, errors.ReportCancelled):
-            cause, most = Request.Cause.CANCELLED, MOST_FAILURES
+            cause, most = Request.Cause.CANCELLED, MAX_FAILURES
             said = "cancelled, too soon after another one like it."
         else:
             cause, most = Request.Cause.FATAL, retries.MAX_TRIES_IN_A_RUN
@@ -147,7 +147,7 @@ class Outcomes:
 
     def _halve(self, request: Request) -> None:
         """A page token died: the days are asked for in two halves, so that the next chain is over sooner."""
-        if request.failures_of(Request.Cause.TOKEN) >= MOST_FAILURES:
+        if request.failures_of(Request.Cause.TOKEN) >= MAX_FAILURES:
             request.fail("Amazon's page tokens expired three times before the last page was read.", run=self.run)
         elif request.last_day > request.first_day:
             self.set_aside.halve(

@@ -18,7 +18,7 @@ from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.source import Source
 from datasets.models import Day, DayQuerySet, Request, Run
 
-PATIENCE = timedelta(minutes=15)  # for this long a newer request may delay the landing of older days
+MAX_LANDING_DELAY = timedelta(minutes=15)  # for this long a newer request may delay the landing of older days
 
 
 class Schedule:
@@ -54,7 +54,7 @@ class Schedule:
         for request in waiting:
             if request in due and not (is_held_up and request.state == Request.State.COLLECTED):
                 return request
-            if request.asked_at is None or now - request.asked_at < PATIENCE:
+            if request.asked_at is None or now - request.asked_at < MAX_LANDING_DELAY:
                 is_held_up = True  # newest first: older days wait for younger ones, but not for ever
         return None if waiting or in_flight > 1 else self._plan(now)
 

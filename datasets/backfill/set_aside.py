@@ -2,7 +2,7 @@
 
 **When.** A request that Amazon does not answer keeps its run open. While Amazon answers nothing at all that is right: an
 outage is waited out. While it answers others, the request is set aside once it has failed `MIN_TRIES` times over
-`PATIENCE` (`retries`). That Amazon answers is told by the ledger, where every answer leaves its time: one that any
+`UNANSWERED_TIMEOUT` (`retries`). That Amazon answers is told by the ledger, where every answer leaves its time: one that any
 request of the account, of any dataset and any worker, got within the last minutes and since this one began to fail. Where there is
 none, because nothing else is under way, one cheap call to Amazon's Sellers API is made to find out, through the same client and quota,
 at most once in five minutes for what has failed since. The sign-in service proves nothing, since it is another service.
@@ -52,7 +52,7 @@ class SetAside:
             is_enough = tries >= retries.MIN_TRIES_OF_A_PART
         else:
             failing_for = now - (request.failing_since or now)
-            is_enough = tries >= retries.MIN_TRIES and failing_for >= scaled(retries.PATIENCE)
+            is_enough = tries >= retries.MIN_TRIES and failing_for >= scaled(retries.UNANSWERED_TIMEOUT)
         return is_enough and self._answers_others(request, now, request.failing_since or now)
 
     def is_throttled_for_good(self, request: Request, operation: str, since: datetime, now: datetime) -> bool:
@@ -67,7 +67,9 @@ class SetAside:
             return False
         limits: list[Operation | Further] = [known, *known.further_for(self.report.source.subject)]
         filled = timedelta(seconds=max(limit.burst / limit.rate for limit in limits))
-        patience = filled if self.unanswered_in_a_row() else max(retries.PATIENCE, retries.FILLS_THROTTLED * filled)
+        patience = (
+            filled if self.unanswered_in_a_row() else max(retries.UNANSWERED_TIMEOUT, retries.FILLS_THROTTLED * filled)
+        )
         return now - since >= scaled(patience) and self._answers_others(request, now, since)
 
     def unanswered_in_a_row(self) -> int:

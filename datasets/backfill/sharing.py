@@ -97,7 +97,7 @@ def adopt(request: Request, other: Request) -> None:
                 os.link(file, here / file.name)
             except OSError:
                 shutil.copyfile(file, here / file.name)
-    request.got_on(
+    request.advance(
         state=Request.State.COLLECTED,
         asked_at=other.asked_at,
         from_at=other.from_at,

@@ -27,7 +27,7 @@ from datasets.backfill.span import Span
 from datasets.models import Dataset, Day, Request, Run
 from datasets.retries import LATER
 
-MOST_PROBES = 25  # marketplaces that one question may name at Amazon
+MAX_PROBES = 25  # marketplaces that one question may name at Amazon
 
 # Words by which Amazon names another part of the question than its marketplaces.
 _OF_SOMETHING_ELSE = re.compile(
@@ -35,7 +35,7 @@ _OF_SOMETHING_ELSE = re.compile(
     r"fulfillmentStatuses|includedData|maxResultsPerPage|\bdates?\b",
     re.IGNORECASE,
 )
-_KINDS = {kind.__name__: kind for kind in (errors.Refused, errors.Forbidden)}
+_KINDS = {kind.__name__: kind for kind in (errors.AmazonRefused, errors.AccessDenied)}
 
 
 # Which marketplaces
@@ -57,12 +57,12 @@ def lacking(report: Report, account: Account, answers: Mapping[str, Any]) -> lis
 # Finding out
 
 
-def begin(asking: Asking, request: Request, problem: errors.Refused) -> bool:
+def begin(asking: Asking, request: Request, problem: errors.AmazonRefused) -> bool:
     """Whether the refusal may be about one of several marketplaces: then the request goes on by asking for each by itself."""
     countries = asking.countries_of(request)
-    if len(countries) < 2 or len(countries) > MOST_PROBES or not _may_be_about_marketplaces(asking, request, problem):
+    if len(countries) < 2 or len(countries) > MAX_PROBES or not _may_be_about_marketplaces(asking, request, problem):
         return False
-    kind = "Forbidden" if isinstance(problem, errors.Forbidden) else "Refused"
+    kind = "Forbidden" if isinstance(problem, errors.AccessDenied) else "Refused"
     trace = Trace(left=tuple(countries), kind=kind, fact=problem.fact, facts=problem.facts)
     request.ask_in_parts(
         Progress(tracing=trace).stored(),
@@ -90,7 +90,7 @@ def go_on(asking: Asking, request: Request) -> None:
         except errors.Doubted as problem:  # its second look is waited for while the others are asked for
             doubt = problem
             continue
-        except errors.Refused as problem:
+        except errors.AmazonRefused as problem:
             if not _is_whole(problem):
                 raise
             trace = replace(trace, refused={**trace.refused, country: problem.words_of_amazon})
@@ -116,7 +116,7 @@ def look_again(asking: Asking, request: Request) -> None:
             except errors.ComeBackLater:
                 one.give_back()
                 raise
-            except errors.Refused as problem:
+            except errors.AmazonRefused as problem:
                 if not _is_whole(problem):
                     one.give_back()
                     raise
@@ -130,17 +130,17 @@ def look_again(asking: Asking, request: Request) -> None:
         Run.objects.filter(pk=run.pk).update(days_total=F("days_total") + more)
 
 
-def concerned(asking: Asking, request: Request, problem: errors.Refused) -> str:
+def concerned(asking: Asking, request: Request, problem: errors.AmazonRefused) -> str:
     """The marketplaces that the refused question named, in words; "" where it is no refusal of a question by marketplace."""
     countries = asking.countries_of(request)
     return listed(countries) if countries and _is_question(asking, problem) and _is_whole(problem) else ""
 
 
-def _is_question(asking: Asking, problem: errors.Refused) -> bool:
+def _is_question(asking: Asking, problem: errors.AmazonRefused) -> bool:
     return problem.operation == asking.report.source.call
 
 
-def _may_be_about_marketplaces(asking: Asking, request: Request, problem: errors.Refused) -> bool:
+def _may_be_about_marketplaces(asking: Asking, request: Request, problem: errors.AmazonRefused) -> bool:
     is_begun = index.of_request(request, asking.report).is_begun(request)
     if not _is_question(asking, problem) or is_begun or Progress.of(request).traced:
         return False
@@ -152,11 +152,11 @@ def _may_be_about_marketplaces(asking: Asking, request: Request, problem: errors
     return not siblings.filter(TRACED, state=Request.State.FAILED).exists()
 
 
-def _is_whole(problem: errors.Refused) -> bool:
+def _is_whole(problem: errors.AmazonRefused) -> bool:
     """Whether Amazon refuses the question itself: as wrong, or as none that this account may ask."""
-    if type(problem) is errors.Refused:
+    if type(problem) is errors.AmazonRefused:
         return problem.status == 400
-    return type(problem) is errors.Forbidden and problem.status in (401, 403)
+    return type(problem) is errors.AccessDenied and problem.status in (401, 403)
 
 
 def _probe(asking: Asking, request: Request, country: str) -> str:

@@ -12,7 +12,7 @@ from connector.catalogue import index as catalogue
 from connector.database.clock import database_now
 from connector.spapi import errors
 from datasets import schedule
-from datasets.backfill import beginning, ending, lease, refusals, refused, window
+from datasets.backfill import beginning, ending, error_texts, lease, refused_requests, window
 from datasets.backfill.outcomes import Outcomes
 from datasets.backfill.scheduling import Schedule
 from datasets.backfill.set_aside import SetAside
@@ -62,13 +62,13 @@ class Turn:
             try:
                 told_at = self._step(request)
             except (errors.ConsentLost, errors.SecretRejected) as problem:
-                request.wait(None, message=refusals.words(problem))
-                return self._stop(Run.State.FAILED, refusals.words(problem))
+                request.wait(None, message=error_texts.words(problem))
+                return self._stop(Run.State.FAILED, error_texts.words(problem))
             except CannotOpen as problem:  # nor could any other request be sent
                 request.wait(None, message=str(problem))
                 return self._stop(Run.State.FAILED, str(problem))
-            except errors.Forbidden as problem:  # so would every other request be
-                message = refused.words(self.asking, request, problem)
+            except errors.AccessDenied as problem:  # so would every other request be
+                message = refused_requests.words(self.asking, request, problem)
                 request.fail(message, run=self.run, waits=False)
                 return self._stop(Run.State.PARTIAL if self.run.days_done() else Run.State.FAILED, message)
             if time.monotonic() - began > TURN_SECONDS:
@@ -92,7 +92,7 @@ class Turn:
     def _step(self, request: Request) -> datetime | None:
         """One step of the request; answers since when it has to wait, if it has."""
         request.held_by = self.run.pk, self.fence
-        request.take_in_hand()
+        request.claim()
         if request.is_parked:
             self.set_aside.give_up(request, request.message)
             return None
@@ -111,7 +111,7 @@ class Turn:
         """Ends the run; answers None, as `work` does of a run that is over."""
         if state == Run.State.CANCELLED:
             for request in self.schedule.open_requests():
-                request.let_go()
+                request.abandon()
         with transaction.atomic():
             if not self.run.end(fence=self.fence, state=state, message=message):
                 raise lease.LeaseLost

@@ -83,7 +83,7 @@ def change(dataset: Dataset, definition: Definition, *, now: datetime) -> Datase
             held.next_run_at = _next_run(definition, now)
             columns["next_run_at"] = held.next_run_at
         if asks_else:
-            held.ask_anew()
+            held.ask_again()
         if "options" in columns:
             held.read_all_again()  # the rows that are in were asked for with other answers
         held.save(update_fields=[*columns, "updated_at"])  # the rest is the landings' and the tick's

@@ -11,7 +11,7 @@ FORMULA = "^[[:space:]]*[-=+@\uff0b\uff0d\uff1d\uff20]|^[\t\r\n]"  # what spread
 AS_TEXT = {"string": ("numeric",), "ieee754": ("numeric", "bigint")}  # types that JSON writes as text
 
 
-def shown(name: str, kind: str, *, safe: bool = False, json: bool = False, decimals: str = "number") -> sql.Composable:
+def cell(name: str, kind: str, *, safe: bool = False, json: bool = False, decimals: str = "number") -> sql.Composable:
     """The column as it is written in a file: instants in ISO 8601 with Z, true and false, text as it is or made safe.
 
     Of several ways to write an instant, date and time concatenated are the cheapest.
@@ -34,6 +34,6 @@ def listed(
     """The select list of the columns {name: type}, each under its own name."""
     written = []
     for name, kind in types.items():
-        column, own = shown(name, kind, safe=safe, json=json, decimals=decimals), sql.Identifier(name)
+        column, own = cell(name, kind, safe=safe, json=json, decimals=decimals), sql.Identifier(name)
         written.append(own if column == own else sql.SQL("{} AS {}").format(column, own))
     return sql.SQL(", ").join(written)

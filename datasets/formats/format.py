@@ -21,7 +21,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Source:
+class RowSource:
     """Rows to be written.
 
     `types` are the columns in order, {name: type of storage, or json}. `select` is a statement that gives them as they are
@@ -80,11 +80,11 @@ class Format:
 class TextFormat(Format):
     """Rows come from COPY a batch at a time: `start`, then `join` of each batch, then `end`."""
 
-    def statement(self, source: Source, layout: Layout) -> sql.Composable:
+    def statement(self, source: RowSource, layout: Layout) -> sql.Composable:
         """COPY … TO STDOUT of the source's rows, each as one line of the file. The source has a `select`."""
         raise NotImplementedError
 
-    def start(self, source: Source, layout: Layout) -> bytes:
+    def start(self, source: RowSource, layout: Layout) -> bytes:
         """What stands before the first row."""
         return b""
 
@@ -120,7 +120,7 @@ class PackedFormat(Format):
     is_packed = True
 
     def pack(
-        self, connection: psycopg.Connection, source: Source, layout: Layout, reader: socket.socket | None
+        self, connection: psycopg.Connection, source: RowSource, layout: Layout, reader: socket.socket | None
     ) -> PackedFile:
         """The file.
 

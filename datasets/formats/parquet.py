@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from datasets.formats.cells import shown
+from datasets.formats.cells import cell
 from datasets.formats.copy_to_stdout import CopyOut
-from datasets.formats.format import Layout, PackedFormat, Source
+from datasets.formats.format import Layout, PackedFormat, RowSource
 
 if TYPE_CHECKING:
     import pyarrow
@@ -33,7 +33,7 @@ class Parquet(PackedFormat):
     """Columns of exact types, made row group by row group while the rows come."""
 
     def pack(
-        self, connection: psycopg.Connection, source: Source, layout: Layout, reader: socket.socket | None
+        self, connection: psycopg.Connection, source: RowSource, layout: Layout, reader: socket.socket | None
     ) -> RowGroups:
         return RowGroups(connection, source, reader)
 
@@ -41,14 +41,14 @@ class Parquet(PackedFormat):
 class RowGroups:
     """The file as an iterator of bytes, over a COPY that runs."""
 
-    def __init__(self, connection: psycopg.Connection, source: Source, reader: socket.socket | None) -> None:
+    def __init__(self, connection: psycopg.Connection, source: RowSource, reader: socket.socket | None) -> None:
         self._names = list(source.names)
         self._copy: CopyOut | None = None
         scales = _scales(connection, source, reader) if source.select is not None else {}
         self._schema = _schema(source.types, scales)
         if source.select is not None:
             columns = sql.SQL(", ").join(
-                sql.SQL("{} AS {}").format(shown(name, kind), sql.Identifier(name))
+                sql.SQL("{} AS {}").format(cell(name, kind), sql.Identifier(name))
                 for name, kind in source.types.items()
             )
             statement = sql.SQL("COPY (SELECT {} FROM ({}) AS r) TO STDOUT (FORMAT csv)").format(columns, source.select)
@@ -144,7 +144,7 @@ def _schema(types: Mapping[str, str], scales: Mapping[str, int | None]) -> pyarr
     return pyarrow.schema([(name, kind_of(name, kind)) for name, kind in types.items()])
 
 
-def _scales(connection: psycopg.Connection, source: Source, reader: socket.socket | None) -> dict[str, int | None]:
+def _scales(connection: psycopg.Connection, source: RowSource, reader: socket.socket | None) -> dict[str, int | None]:
     """For each decimal column how many places its values have; None where they do not fit into 38 digits."""
     names = [name for name, kind in source.types.items() if kind == "numeric"]
     if not names:

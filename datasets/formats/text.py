@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from datasets.formats.cells import listed, shown
-from datasets.formats.format import Layout, Source, TextFormat
+from datasets.formats.cells import cell, listed
+from datasets.formats.format import Layout, RowSource, TextFormat
 
 AS_IT_IS = sql.SQL("(FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')")
 
@@ -27,7 +27,7 @@ class Separated(TextFormat):
     def content_type(self, layout: Layout) -> str:
         return f"{self.media_type}; charset=utf-8; header={'present' if layout.header else 'absent'}"
 
-    def start(self, source: Source, layout: Layout) -> bytes:
+    def start(self, source: RowSource, layout: Layout) -> bytes:
         mark = "\ufeff".encode() if layout.bom else b""
         header = self.delimiter.join(map(self._cell, source.names)) + b"\r\n" if layout.header else b""
         return mark + header
@@ -40,11 +40,11 @@ class Separated(TextFormat):
     def join(self, rows: Sequence[bytes | memoryview], first: bool) -> bytes:
         return b"\r\n".join(rows) + b"\r\n"
 
-    def statement(self, source: Source, layout: Layout) -> sql.Composed:
+    def statement(self, source: RowSource, layout: Layout) -> sql.Composed:
         columns = listed(source.types, safe=layout.safe)
         if len(source.types) == 1:  # a lone missing value would be an empty line, which readers skip: write "" instead
             [(name, kind)] = source.types.items()
-            columns = sql.SQL("coalesce(({})::text, '')").format(shown(name, kind, safe=layout.safe))
+            columns = sql.SQL("coalesce(({})::text, '')").format(cell(name, kind, safe=layout.safe))
         return sql.SQL("COPY (SELECT {} FROM ({}) AS r) TO STDOUT {}").format(
             columns, source.select, sql.SQL(self.copy_options)
         )
@@ -56,7 +56,7 @@ class JsonLines(TextFormat):
 
     options: tuple[str, ...] = ("safe", "decimals")
 
-    def statement(self, source: Source, layout: Layout) -> sql.Composed:
+    def statement(self, source: RowSource, layout: Layout) -> sql.Composed:
         columns = listed(source.types, safe=layout.safe, json=True, decimals=layout.decimals)
         return sql.SQL("COPY (SELECT row_to_json(r) FROM (SELECT {} FROM ({}) AS r) AS r) TO STDOUT {}").format(
             columns, source.select, AS_IT_IS

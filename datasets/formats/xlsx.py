@@ -20,9 +20,9 @@ import psycopg
 from psycopg import sql
 
 from datasets.formats import zip64_stream
-from datasets.formats.cells import shown
+from datasets.formats.cells import cell
 from datasets.formats.copy_to_stdout import CopyOut
-from datasets.formats.format import CannotHold, Layout, PackedFormat, Source
+from datasets.formats.format import CannotHold, Layout, PackedFormat, RowSource
 from datasets.formats.text import AS_IT_IS
 
 MAX_ROWS = 1_048_575  # below the header line
@@ -48,7 +48,7 @@ class Xlsx(PackedFormat):
             raise too_many()
 
     def pack(
-        self, connection: psycopg.Connection, source: Source, layout: Layout, reader: socket.socket | None
+        self, connection: psycopg.Connection, source: RowSource, layout: Layout, reader: socket.socket | None
     ) -> Workbook:
         return Workbook(connection, source, layout, reader)
 
@@ -71,7 +71,7 @@ class Workbook:
     is_done = True  # nothing runs in the database once it is made
 
     def __init__(
-        self, connection: psycopg.Connection, source: Source, layout: Layout, reader: socket.socket | None
+        self, connection: psycopg.Connection, source: RowSource, layout: Layout, reader: socket.socket | None
     ) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the answer)
         try:
@@ -103,7 +103,7 @@ class Workbook:
 
 
 def _sheet(
-    connection: psycopg.Connection, source: Source, layout: Layout, reader: socket.socket | None
+    connection: psycopg.Connection, source: RowSource, layout: Layout, reader: socket.socket | None
 ) -> Iterator[bytes]:
     """The sheet's XML in chunks."""
     yield _top(source.types, layout)
@@ -159,7 +159,7 @@ def _written(rows: bytes) -> bytes:
     return rows
 
 
-def _statement(source: Source, layout: Layout) -> sql.Composed:
+def _statement(source: RowSource, layout: Layout) -> sql.Composed:
     """COPY of one column: the rows of the sheet, or `!` and a column's name where a text is too long for a cell."""
     types = source.types
     cells = sql.SQL(" || ").join(_cell(name, kind, _letters(place)) for place, (name, kind) in enumerate(types.items()))
@@ -204,7 +204,7 @@ def _cell(name: str, kind: str, letters: str) -> sql.Composable:
             _tagged(letters, f' s="{SECOND}"', number),
             _tagged(letters, f' s="{MILLISECOND}"', number),
         )
-        return _either(fits, written, _text(sql.SQL("({})").format(shown(name, kind)), letters))
+        return _either(fits, written, _text(sql.SQL("({})").format(cell(name, kind)), letters))
     return text
 
 

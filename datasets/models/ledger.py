@@ -20,7 +20,7 @@ from connector.catalogue.report import Report
 from datasets import retries
 
 RUN_LENGTH = timedelta(hours=24)  # Domo's rule: a run goes on for at most a day, the next one goes on from the days
-MOST_INTERRUPTIONS = 3  # worker crashes at one request in a row without progress
+MAX_INTERRUPTIONS = 3  # worker crashes at one request in a row without progress
 
 
 class LeaseLost(Exception):
@@ -146,7 +146,7 @@ class Dataset(models.Model):
         days.filter(run__in=self.runs.open()).update(run=None)
         days.update(again=True, request=None)
 
-    def ask_anew(self) -> None:
+    def ask_again(self) -> None:
         """Open requests were made for another definition: none of them lands any more, and an open run starts again."""
         Run.objects.filter(dataset=self).open().update(
             generation=self.building_generation(),
@@ -164,7 +164,7 @@ class Dataset(models.Model):
         # any run.
         self.runs.open().filter(trigger__in=Run.ASKS_NOTHING).update(trigger=Run.Trigger.MANUAL)
         for request in self.requests.filter(state__in=Request.OPEN):
-            request.let_go()
+            request.abandon()
 
     @transaction.atomic
     def count_days_in(self, zone: str) -> None:
@@ -174,7 +174,7 @@ class Dataset(models.Model):
         others twice beside days of this zone. So it is all sent again, as after a change of the answers.
         """
         if self.days_zone:
-            self.ask_anew()
+            self.ask_again()
             self.read_all_again()
         Dataset.objects.filter(pk=self.pk).update(days_zone=zone)
         self.days_zone = zone
@@ -386,7 +386,7 @@ class Request(models.Model):
     zone = models.CharField(
         max_length=64, blank=True, default="", db_default=""
     )  # in which its days are counted, likewise
-    strays = models.BigIntegerField(default=0)  # rows that Amazon sent from outside the window
+    out_of_window = models.BigIntegerField(default=0)  # rows that Amazon sent from outside the window
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -415,10 +415,10 @@ class Request(models.Model):
         if not mine.update(**moved):
             raise LeaseLost
 
-    def take_in_hand(self) -> None:
+    def claim(self) -> None:
         self.keep(in_hand=True)
 
-    def got_on(self, **moved: Any) -> None:
+    def advance(self, **moved: Any) -> None:
         """A step is done: Amazon's answer is kept, and earlier failures are reset."""
         fresh = {"not_before": None, "interruptions": 0, "in_hand": False, "message": ""}
         self.answered(**fresh | moved)
@@ -500,7 +500,7 @@ class Request(models.Model):
 
     def adopt(self, amazon_id: str, *, at: datetime | None) -> None:
         """Amazon is already building this report for the same request."""
-        self.got_on(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={})
+        self.advance(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={})
 
     def fetch_again(self, until: datetime | None, *, message: str) -> None:
         """Amazon's document was unusable and is downloaded again."""
@@ -537,7 +537,7 @@ class Request(models.Model):
         days.filter(again=True).update(**failed)
 
     @classmethod
-    def put_down(cls, run: Run) -> None:
+    def release(cls, run: Run) -> None:
         """The run's worker releases the requests it was processing, without a failure."""
         cls.objects.filter(dataset=run.dataset_id, generation=run.generation, in_hand=True).update(in_hand=False)
 
@@ -550,11 +550,11 @@ class Request(models.Model):
         """A worker was interrupted at it; after three interruptions without progress it is abandoned, with the
         reason."""
         self.keep(interruptions=self.interruptions + 1, in_hand=False)
-        if self.interruptions >= MOST_INTERRUPTIONS:
+        if self.interruptions >= MAX_INTERRUPTIONS:
             self.fail(message, run=run)
 
     @transaction.atomic
-    def let_go(self) -> None:
+    def abandon(self) -> None:
         """No longer wanted (the run was cancelled): its days are free to be asked for again."""
         self.keep(state=self.State.FAILED, in_hand=False, message=self.message or "Cancelled.")
         self.days.filter(state=Day.State.ASKED).update(state=Day.State.WANTED, request=None)

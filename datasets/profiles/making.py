@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.sql import Composable
 
 from datasets.access.policies import unrestricted
-from datasets.formats.cells import shown
+from datasets.formats.cells import cell
 from datasets.formats.copy_to_stdout import CopyOut
 from datasets.models import ColumnProfile, Dataset, Run
 from datasets.rows import pool, snapshot
@@ -60,7 +60,7 @@ def make(dataset: Dataset, now: datetime) -> ColumnProfile | None:
     columns = [{"name": name, "type": kind} for name, kind in seen.types.items()]
     try:
         found = isolated.run("profile", content, columns=columns).result
-    except isolated.Refused as problem:
+    except isolated.JobRefused as problem:
         found, made["message"] = {"rows": 0, "columns": []}, str(problem)
     days: dict[str, date | None] = (
         {"first_day": sample.first, "last_day": sample.last} if sample else {"first_day": None, "last_day": None}
@@ -110,5 +110,5 @@ def _query(seen: snapshot.Snapshot, sample: Sample) -> Query:
 
 
 def _cut(name: str, kind: str) -> Composable:
-    column = shown(name, kind)
+    column = cell(name, kind)
     return sql.SQL("left({}, {})").format(column, sql.Literal(MAX_CHARACTERS)) if kind == "text" else column

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from datasets.formats.format import Format
 from datasets.formats.index import FORMATS, understanding
-from datasets.problems import BadParameters, shown
+from datasets.problems import BadParameters, printable
 
 SHAPING = {  # each with what it is for
     "_header": f"the header line of {understanding('header')}",
@@ -31,7 +31,7 @@ def check(pairs: Sequence[tuple[str, str]], file: Format, *also: str, fixed: Ite
     wrong += [
         (
             name,
-            f"{name}: this link is fixed to {name}={shown(value)}, and {file.name} does not use it. It is for "
+            f"{name}: this link is fixed to {name}={printable(value)}, and {file.name} does not use it. It is for "
             f"{SHAPING[name]}. This link can be read as {', '.join(formats_of(fixed)) or 'no file'}.",
         )
         for name, value in fixed

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from datasets import calendar
-from datasets.problems import shown
+from datasets.problems import printable
 
 OPERATORS = ("ne", "gt", "gte", "lt", "lte", "in", "contains", "startswith", "isnull")
 MAX_LISTED = 1000
@@ -87,7 +87,7 @@ class Comparisons:
         if kind == "boolean":
             found = BOOLEANS.get(text.strip().lower())
             if found is None:
-                raise ValueError(f"'{shown(text)}' is not true or false.")
+                raise ValueError(f"'{printable(text)}' is not true or false.")
             return found
         if kind == "date":
             return self.day(text)
@@ -100,7 +100,7 @@ class Comparisons:
         text = text.strip().lower()
         if not WORD_OF_DAY.fullmatch(text):
             raise ValueError(
-                f"'{shown(text)}' is not a day. Write a date such as 2026-10-01, or today, yesterday, today-7."
+                f"'{printable(text)}' is not a day. Write a date such as 2026-10-01, or today, yesterday, today-7."
             )
         return calendar.resolve(text, calendar.today(self.now, self.zone))
 
@@ -121,7 +121,7 @@ class Comparisons:
             return found.astimezone(ZoneInfo("UTC"))
         except (ValueError, OverflowError):
             raise ValueError(
-                f"'{shown(text)}' is not an instant. Write 2026-10-01T07:00:00Z, a date, or today, yesterday, today-7."
+                f"'{printable(text)}' is not an instant. Write 2026-10-01T07:00:00Z, a date, or today, yesterday, today-7."
             ) from None
 
 
@@ -129,14 +129,14 @@ def flag(text: str) -> bool:
     """Yes or no, in any of the usual words; ValueError with a sentence for another one."""
     found = FLAGS.get(text.strip().lower())
     if found is None:
-        raise ValueError(f"'{shown(text)}' is not 1 or 0. Write 1 or 0.")
+        raise ValueError(f"'{printable(text)}' is not 1 or 0. Write 1 or 0.")
     return found
 
 
 def _number(text: str) -> int | Decimal:
     text = text.strip()
     if not NUMBER.fullmatch(text):
-        raise ValueError(f"'{shown(text)}' is not a number.")
+        raise ValueError(f"'{printable(text)}' is not a number.")
     found = Decimal(text)
     if found == found.to_integral_value() and abs(found) < 2**63:
         return int(found)  # so that an index on whole numbers is used

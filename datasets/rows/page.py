@@ -321,7 +321,7 @@ def _columns(
         written, blank = sql.SQL("row_to_json((SELECT r FROM (SELECT {}) AS r))::text").format(listed), ""
     else:
         written = sql.SQL(", ").join(
-            sql.SQL("({})::text").format(cells.shown(name, kind, safe=safe)) for name, kind in types.items()
+            sql.SQL("({})::text").format(cells.cell(name, kind, safe=safe)) for name, kind in types.items()
         )
         blank = ", NULL" * (len(names) - 1)
     plain = sql.SQL(", ").join(map(sql.Identifier, names))

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from datasets.formats.format import Layout
-from datasets.problems import BadParameters, BadRequest, nearest, shown
+from datasets.problems import BadParameters, BadRequest, nearest, printable
 from datasets.rows.filters import OPERATORS, Comparisons, Filter, flag
 
 LAYOUT = ("_header", "_bom", "_safe", "_decimals")
@@ -80,7 +80,7 @@ def pairs_of(raw: str) -> list[tuple[str, str]]:
         raise BadRequest(f"The query string has more than {MAX_FIELDS} parameters.") from None
     for name, value in pairs:
         if "\x00" in name or "\x00" in value:
-            raise BadParameters([(shown(name), f"The parameter '{shown(name)}' contains a NUL character.")])
+            raise BadParameters([(printable(name), f"The parameter '{printable(name)}' contains a NUL character.")])
     return pairs
 
 
@@ -149,7 +149,7 @@ class _Reader:
         return query
 
     def complain(self, param: str, detail: str, code: str = "bad_parameter") -> None:
-        self.wrong.append((shown(param), detail, code))
+        self.wrong.append((printable(param), detail, code))
 
     # Filters
 
@@ -171,15 +171,19 @@ class _Reader:
                 return column, op
             self.complain(
                 name,
-                f"There is no comparison '{shown(op)}'.{nearest(op, OPERATORS)} There are: {', '.join(OPERATORS)}.",
+                f"There is no comparison '{printable(op)}'.{nearest(op, OPERATORS)} There are: {', '.join(OPERATORS)}.",
                 "unknown_parameter",
             )
         elif name.startswith("_") and not (mark and column):
             known = [*self.controls, *self.types]
-            self.complain(name, f"There is no parameter '{shown(name)}'.{nearest(name, known)}", "unknown_parameter")
+            self.complain(
+                name, f"There is no parameter '{printable(name)}'.{nearest(name, known)}", "unknown_parameter"
+            )
         else:
             wished = column if mark and op in OPERATORS else name
-            self.complain(name, f"There is no column '{shown(wished)}'.{nearest(wished, self.types)}", "unknown_column")
+            self.complain(
+                name, f"There is no column '{printable(wished)}'.{nearest(wished, self.types)}", "unknown_column"
+            )
         return None
 
     # Controls
@@ -192,7 +196,7 @@ class _Reader:
                 raise ValueError
             ZoneInfo(name)
         except (ValueError, OSError, KeyError):
-            self.complain("_tz", f"_tz: '{shown(name)}' is not a time zone. One looks like America/Los_Angeles.")
+            self.complain("_tz", f"_tz: '{printable(name)}' is not a time zone. One looks like America/Los_Angeles.")
         else:
             self.zone = name
 
@@ -214,7 +218,7 @@ class _Reader:
             if name not in self.types:
                 self.complain(
                     control,
-                    f"{control}: there is no column '{shown(name)}'.{nearest(name, self.types)}",
+                    f"{control}: there is no column '{printable(name)}'.{nearest(name, self.types)}",
                     "unknown_column",
                 )
         for name in {name for name in names if name in self.types and names.count(name) > 1}:
@@ -226,7 +230,7 @@ class _Reader:
         if text is None:
             return PAGE_ROWS if "_cursor" in self.controls else None
         if not re.fullmatch(r"[0-9]{1,15}", text) or not 1 <= int(text) <= most:
-            self.complain("_limit", f"_limit: a whole number from 1 to {most} is needed, not '{shown(text)}'.")
+            self.complain("_limit", f"_limit: a whole number from 1 to {most} is needed, not '{printable(text)}'.")
             return None
         return int(text)
 
@@ -240,5 +244,5 @@ class _Reader:
     def choice(self, settings: Mapping[str, str], name: str, choices: Sequence[str], default: str) -> str:
         value = settings.get(name, default)
         if value != default and value not in choices:
-            self.complain(name, f"{name}: '{shown(value)}' is not one of {', '.join(choices)}.")
+            self.complain(name, f"{name}: '{printable(value)}' is not one of {', '.join(choices)}.")
         return value

@@ -16,8 +16,8 @@ import psycopg
 from psycopg import errors, sql
 
 from datasets import personal
-from datasets.backfill import facts
-from datasets.formats.format import Source
+from datasets.backfill import dataset_status
+from datasets.formats.format import RowSource
 from datasets.models import Dataset
 from datasets.rows import statement
 from datasets.rows.policy import Layer, Policy
@@ -68,7 +68,7 @@ class Snapshot:
     @cached_property
     def zone(self) -> str:
         """The time zone in which the dataset's days are counted."""
-        return facts.zone(self.dataset)
+        return dataset_status.zone(self.dataset)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -139,14 +139,14 @@ class Snapshot:
             read.table(self.pk, self.generation), values.add(last_id, "bigint")
         )
 
-    def source(self, query: Query) -> Source:
+    def source(self, query: Query) -> RowSource:
         """The rows that the query asks for, for a format to write."""
         types = {name: self.types[name] for name in query.select}
         if not self.has_table:
-            return Source(types, None, name=self.slug, changed_at=self.changed_at)
+            return RowSource(types, None, name=self.slug, changed_at=self.changed_at)
         ordered = self._select(query, statement.order(query.sort, self.types, always=query.limit is not None))
         unordered = ordered if query.limit is not None else self._select(query, sql.SQL(""))
-        return Source(types, ordered, unordered, name=self.slug, changed_at=self.changed_at)
+        return RowSource(types, ordered, unordered, name=self.slug, changed_at=self.changed_at)
 
     def _select(self, query: Query, order: sql.Composable) -> sql.Composed:
         values = Literals()
@@ -225,12 +225,14 @@ def glance(dataset: Dataset, policy: Policy, *, now: datetime) -> Snapshot:
     )
 
 
-STATE = f"generation, version, rows, columns, changed_at, ({facts.THROUGH})"  # of datasets_dataset AS d, in SQL
+STATE = (
+    f"generation, version, rows, columns, changed_at, ({dataset_status.THROUGH})"  # of datasets_dataset AS d, in SQL
+)
 
 
 def state_values(dataset: Dataset, now: datetime) -> dict[str, Any]:
     """What a statement with STATE is to be given; `id` says which dataset."""
-    return facts.through_values(dataset, now) | {"id": dataset.pk}
+    return dataset_status.through_values(dataset, now) | {"id": dataset.pk}
 
 
 def take(connection: psycopg.Connection, dataset: Dataset, policy: Policy, *, now: datetime) -> Snapshot | None:

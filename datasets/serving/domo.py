@@ -20,18 +20,18 @@ from datasets.access import tokens
 from datasets.access.lookup import SEALED, find_dataset
 from datasets.access.policies import policy_of
 from datasets.access.tokens import Caller
-from datasets.formats.cells import shown as written
-from datasets.formats.format import Layout, Source
+from datasets.formats.cells import cell as written
+from datasets.formats.format import Layout, RowSource
 from datasets.formats.index import FORMATS
 from datasets.formats.text import AS_IT_IS
 from datasets.models import AccessToken, Dataset
-from datasets.problems import BadParameters, BadRequest, nearest, shown
+from datasets.problems import BadParameters, BadRequest, nearest, printable
 from datasets.rows import query, snapshot
 from datasets.serving.export import answer
 from datasets.serving.http import accepted
 from datasets.serving.http.bodies import read_json
 from datasets.serving.http.problems import endpoint
-from datasets.serving.sql.answers import SHAPE, Table
+from datasets.serving.sql.answers import SHAPE, TypedJson
 from datasets.serving.sql.answers import answer as answer_sql
 
 TYPES = {"bigint": "LONG", "numeric": "DECIMAL", "date": "DATE", "timestamptz": "DATETIME"}  # others: STRING
@@ -75,7 +75,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     key = SORTS.get(sort.removeprefix("-"))
     if key is None:
         words = ", ".join(SORTS)
-        raise BadParameters([("sort", f"sort: '{shown(sort)}' is not one of {words}, with or without a minus.")])
+        raise BadParameters([("sort", f"sort: '{printable(sort)}' is not one of {words}, with or without a minus.")])
     found = found.order_by(key, "pk").reverse() if sort.startswith("-") else found.order_by(key, "pk")
     offset, limit = _whole(given, "offset", 0, 10**9), _whole(given, "limit", MAX_LISTED, MAX_LISTED)
     return _json([_described(caller, dataset, with_schema=False) for dataset in found[offset : offset + limit]])
@@ -109,7 +109,7 @@ def execute(request: HttpRequest, name: str) -> HttpResponseBase:
     """/v1/datasets/query/execute/{id}: one SELECT over the dataset, which it calls `table`; {"sql": …} in the body."""
     caller, given = _asked(request, *SHAPE)
     dataset = find_dataset(caller, name)
-    file = Rows("json", "JSON", "application/json", source=str(dataset.uuid))
+    file = DomoRows("json", "JSON", "application/json", source=str(dataset.uuid))
     return answer_sql(
         request, caller, _statement(request), file, list(given.items()), dataset=dataset, slug=dataset.slug
     )
@@ -129,26 +129,28 @@ def _member(body: object) -> Any:
     if not isinstance(body, dict):
         return None
     if wrong := [name for name in body if name != "sql"]:
-        raise BadParameters([(shown(name), f"There is no field '{shown(name)}'. There is: sql.") for name in wrong])
+        raise BadParameters(
+            [(printable(name), f"There is no field '{printable(name)}'. There is: sql.") for name in wrong]
+        )
     return body.get("sql")
 
 
 @dataclass(frozen=True)
-class Rows(Table):
+class DomoRows(TypedJson):
     """The answer as Domo writes it: names, what each column is, and each row as a list."""
 
     source: str = ""
     sizes: list = field(default_factory=list)  # rows of each batch that went out
     width: list = field(default_factory=list)  # the one number of columns, once it is known
 
-    def start(self, source: Source, layout: Layout) -> bytes:
+    def start(self, source: RowSource, layout: Layout) -> bytes:
         always = {"dataSourceId": self.source, "maxLength": -1, "minLength": -1, "periodIndex": 0}
         metadata = [{"type": QUERY_TYPES.get(kind, "STRING")} | always for kind in source.types.values()]
         head = {"datasource": self.source, "columns": source.names, "metadata": metadata}
         self.width.append(len(source.types))
         return f'{json.dumps(head)[:-1]}, "rows": [\n'.encode()
 
-    def statement(self, source: Source, layout: Layout) -> sql.Composed:
+    def statement(self, source: RowSource, layout: Layout) -> sql.Composed:
         values = sql.SQL(", ").join(
             sql.SQL("to_json({})").format(written(name, kind, json=True)) for name, kind in source.types.items()
         )
@@ -171,7 +173,7 @@ def _asked(request: HttpRequest, *known: str) -> tuple[Caller, dict[str, str]]:
     accepted.check(request, "application/json")
     given = _once(query.pairs_of(request.META.get("QUERY_STRING", "")))
     wrong = [
-        (shown(name), f"There is no parameter '{shown(name)}'.{nearest(name, known)}")
+        (printable(name), f"There is no parameter '{printable(name)}'.{nearest(name, known)}")
         for name in given
         if name not in known
     ]
@@ -183,7 +185,7 @@ def _asked(request: HttpRequest, *known: str) -> tuple[Caller, dict[str, str]]:
 def _once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     names = [name for name, _ in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise BadParameters([(shown(name), f"{shown(name)} is given more than once.") for name in twice])
+        raise BadParameters([(printable(name), f"{printable(name)} is given more than once.") for name in twice])
     return dict(pairs)
 
 
@@ -192,7 +194,7 @@ def _whole(given: Mapping[str, str], name: str, default: int, most: int) -> int:
     if not text:
         return default
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise BadParameters([(name, f"{name}: a whole number is needed, not '{shown(text)}'.")])
+        raise BadParameters([(name, f"{name}: a whole number is needed, not '{printable(text)}'.")])
     if int(text) > most:
         raise BadParameters([(name, f"{name}: at most {most} is taken, not {text}.")])
     return int(text)

@@ -18,12 +18,12 @@ from datasets.access.export_slots import EXPORT_SLOTS, take_everywhere
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
 from datasets.access.tokens import Caller
-from datasets.backfill import facts
+from datasets.backfill import dataset_status
 from datasets.formats.copy_to_stdout import ReaderLeft
 from datasets.formats.format import Format
 from datasets.formats.index import FORMATS
 from datasets.models import Dataset
-from datasets.problems import BadRequest, NotFound, Unavailable, nearest, shown
+from datasets.problems import BadRequest, NotFound, Unavailable, nearest, printable
 from datasets.rows import controls, row_request, snapshot
 from datasets.rows.policy import Policy
 from datasets.rows.pool import pool
@@ -45,7 +45,7 @@ def export(request: HttpRequest, slug: str, suffix: str) -> HttpResponseBase:
     file = FORMATS.get(suffix)
     if file is None:
         raise NotFound(
-            f"There is no export.{shown(suffix)}.{nearest(suffix, FORMATS)} There are: {', '.join(FORMATS)}."
+            f"There is no export.{printable(suffix)}.{nearest(suffix, FORMATS)} There are: {', '.join(FORMATS)}."
         )
     return answer(request, caller, dataset, file, pairs)
 
@@ -68,7 +68,7 @@ def answer(
     if asked.is_whole:
         file.check(seen.rows)
     if request.method == "HEAD":
-        seen = replace(seen, complete_through=facts.complete_through(dataset, now))
+        seen = replace(seen, complete_through=dataset_status.complete_through(dataset, now))
         return _with_headers(without_body(), seen, asked, file, encoding, etag, now)
 
     stream = Export(file, asked.layout, encoding, request)

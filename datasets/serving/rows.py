@@ -13,10 +13,10 @@ from psycopg import errors
 from datasets.access import access_log, tokens
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
-from datasets.backfill import facts
+from datasets.backfill import dataset_status
 from datasets.formats.index import FORMATS, OF_PAGES
 from datasets.models import Dataset
-from datasets.problems import BadRequest, NotFound, nearest, shown
+from datasets.problems import BadRequest, NotFound, nearest, printable
 from datasets.rows import controls, cursors, query, row_request, snapshot
 from datasets.rows.page import Page
 from datasets.rows.pool import PAGE_SECONDS, pool
@@ -35,7 +35,7 @@ def rows(request: HttpRequest, slug: str, suffix: str) -> HttpResponseBase:
     dataset = find_dataset(caller, slug)
     if suffix not in OF_PAGES:
         raise NotFound(
-            f"There is no rows.{shown(suffix)}.{nearest(suffix, OF_PAGES)} There are: {', '.join(OF_PAGES)}."
+            f"There is no rows.{printable(suffix)}.{nearest(suffix, OF_PAGES)} There are: {', '.join(OF_PAGES)}."
         )
     accepted.check(request, OF_PAGES[suffix].media_type)
     also = ("_count",) if suffix == "json" else ()
@@ -52,7 +52,7 @@ def rows(request: HttpRequest, slug: str, suffix: str) -> HttpResponseBase:
         if is_known(request, etag):
             return with_validators(without_body(304), seen, etag)
         if request.method == "HEAD":
-            seen = replace(seen, complete_through=facts.complete_through(dataset, now))
+            seen = replace(seen, complete_through=dataset_status.complete_through(dataset, now))
             return _headed(without_body(), seen, asked, suffix, etag)
     try:
         with pool().connection() as connection:

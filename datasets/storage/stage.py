@@ -17,8 +17,8 @@ from datasets.storage import read
 from datasets.storage.fit import Fit
 
 FLUSH_LINES = 500
-MOST_CELL = 1 << 20  # characters; longer values are cut; the raw file has them in full
-MOST_PENDING = 32  # blocks on their way to the disk
+MAX_CELL = 1 << 20  # characters; longer values are cut; the raw file has them in full
+MAX_PENDING = 32  # blocks on their way to the disk
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": "\ufffd"})
 NULL = "\\N"
 
@@ -50,7 +50,7 @@ class DayFiles:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._days: dict[date, _DayFile] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="staging")  # hashing and writing need no Python lock
-        self._room = threading.BoundedSemaphore(MOST_PENDING)
+        self._room = threading.BoundedSemaphore(MAX_PENDING)
 
     @property
     def unfit(self) -> set[str]:
@@ -66,7 +66,7 @@ class DayFiles:
         """A row of that day, its values in the order of the names."""
         self._fit.look(values)
         row = text_line(values) if self.null == "" else line(values, self.null)
-        if len(row) > MOST_CELL and any(len(value) > MOST_CELL for value in values if type(value) is str):
+        if len(row) > MAX_CELL and any(len(value) > MAX_CELL for value in values if type(value) is str):
             values = [self._short(value) for value in values]
             row = text_line(values) if self.null == "" else line(values, self.null)
         self.add_line(day, row.encode())
@@ -74,10 +74,10 @@ class DayFiles:
             self._days[day].has_extra = True
 
     def _short(self, value: Any) -> Any:
-        if type(value) is not str or len(value) <= MOST_CELL:
+        if type(value) is not str or len(value) <= MAX_CELL:
             return value
         self.cut += 1
-        return value[:MOST_CELL]
+        return value[:MAX_CELL]
 
     def add_line(self, day: date, row: bytes) -> None:
         """A row that is in COPY's text format already, as bytes without a line feed."""

@@ -12,7 +12,7 @@ from datasets.storage import read
 from datasets.storage.columns import READABLE, TYPES, rule
 from datasets.storage.read import TableColumn
 
-MOST_COLUMNS = 400  # of a report; PostgreSQL holds 1,600, but not in rows of 8 kB
+MAX_COLUMNS = 400  # of a report; PostgreSQL holds 1,600, but not in rows of 8 kB
 ROW_ROOM = 8_000  # bytes of a row for the report's own values
 WIDEST_CELL = 24  # bytes that a value takes of it at most: PostgreSQL keeps what is longer elsewhere
 SURE_COLUMNS = ROW_ROOM // WIDEST_CELL  # so many find room in a row whatever is in them
@@ -93,7 +93,7 @@ def grow(cursor: psycopg.Cursor, dataset_id: int, generation: int, columns: Iter
     """Adds the columns that the table lacks, as long as there is room; old rows have null there. Nothing is ever dropped."""
     have = {column["name"] for column in read.describe(cursor, dataset_id, generation)}
     for column in columns:
-        if column["name"] in have or len(have) >= MOST_COLUMNS:
+        if column["name"] in have or len(have) >= MAX_COLUMNS:
             continue
         have.add(column["name"])
         if column["type"] not in TYPES:

@@ -8,7 +8,7 @@ import resource
 import sys
 from importlib import import_module
 
-from datasets.tabular.isolated import MAX_SECONDS, REFUSED, Refused
+from datasets.tabular.isolated import MAX_SECONDS, REFUSED, JobRefused
 
 MAX_MEMORY = 2 << 30  # bytes of address space, the libraries' own gigabyte included
 JOBS = {
@@ -27,7 +27,7 @@ def main(job: str, options: str) -> int:
         work = getattr(import_module(f"datasets.tabular.{module}"), function)
         result, content = work(sys.stdin.buffer, **json.loads(options))
         code = 0
-    except Refused as problem:
+    except JobRefused as problem:
         result, content, code = {"refused": str(problem)}, b"", REFUSED
     except MemoryError:
         told = "This needs more memory than one job may use, so it was stopped. Try again with fewer rows or columns."

@@ -16,19 +16,19 @@ REFUSED = 3  # the child's exit code for a refusal in words
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
-class Refused(Exception):
+class JobRefused(Exception):
     """The job cannot be done; the message says why and what to do, for the person who asked."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class JobResult:
     """What the child made: `result` as JSON had it, `content` the bytes after it (empty for most jobs)."""
 
     result: dict
     content: bytes
 
 
-def run(job: str, chunks: Iterable[bytes], **options: Any) -> Answer:
+def run(job: str, chunks: Iterable[bytes], **options: Any) -> JobResult:
     """Runs one job of `child.JOBS` on the bytes of `chunks`; `options` are the job's own, as JSON can hold them.
 
     Raises Refused with a sentence for people: the child's own, or one about the limit that the job ran into.
@@ -47,19 +47,19 @@ def run(job: str, chunks: Iterable[bytes], **options: Any) -> Answer:
                 timeout=MAX_SECONDS,
             )
         except subprocess.TimeoutExpired:
-            raise Refused(
+            raise JobRefused(
                 f"This took longer than {MAX_SECONDS} seconds and was stopped. Try again with fewer rows."
             ) from None
     head, _, content = done.stdout.partition(b"\n")
     if done.returncode == REFUSED:
-        raise Refused(json.loads(head)["refused"])
+        raise JobRefused(json.loads(head)["refused"])
     if done.returncode < 0:  # a signal: of a limit, or of a library that found no memory
-        raise Refused(
+        raise JobRefused(
             "This took more time or memory than one job may use and was stopped. Try again with fewer rows or columns."
         )
     if done.returncode:
         raise RuntimeError(f"{job} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
-    return Answer(json.loads(head), content)
+    return JobResult(json.loads(head), content)
 
 
 def listed(names: Iterable[str]) -> str:

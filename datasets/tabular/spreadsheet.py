@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from datasets.storage.fit import FITS
 from datasets.tabular import text, workbook
-from datasets.tabular.isolated import Refused, listed
+from datasets.tabular.isolated import JobRefused, listed
 
 MAX_ROWS, MAX_COLUMNS = 500_000, 400
 EXAMPLES, PREVIEWED = 3, 20  # of each column; rows
@@ -41,7 +41,7 @@ def read(
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         cells = workbook.cells(content, name, sheet, notes)
     elif sheet:
-        raise Refused(
+        raise JobRefused(
             f"{name} is a text file and has no sheets, so there is no sheet named '{sheet}'. Leave the sheet empty."
         )
     else:
@@ -63,7 +63,7 @@ def as_tsv(stream: io.BufferedIOBase, *, quote: str) -> tuple[dict, bytes]:
     frame = pd.read_parquet(stream)
     mark = QUOTES[quote]
     if broken := [title for title in frame if re.search(r"[\t\r\n]", title)]:
-        raise Refused(
+        raise JobRefused(
             f"The title {broken[0]!r} contains a tab or a line break, which this report does not allow. Rename the "
             "column."
         )
@@ -73,12 +73,12 @@ def as_tsv(stream: io.BufferedIOBase, *, quote: str) -> tuple[dict, bytes]:
     if mark is None:
         for title in frame:
             if (found := breaks[title] | tabs[title]).any():
-                raise Refused(
+                raise JobRefused(
                     f"Row {int(found.idxmax()) + 1} has a tab or a line break in {title}, which this report does not "
                     "allow. Remove it and upload the file again."
                 )
     elif broken and (both := _any(breaks.values()) & _any(tabs[title] for title in broken)).any():
-        raise Refused(
+        raise JobRefused(
             f"Row {int(both.idxmax()) + 1} has tabs and line breaks in its values, and a flat file cannot hold both. Take the tabs "
             "out and upload the file again."
         )
@@ -123,7 +123,7 @@ def _table(cells: pd.DataFrame, name: str, notes: list[str]) -> pd.DataFrame:
     used = [place for place, title in enumerate(titles) if title or body.iloc[:, place].ne("").any()]
     for place in used:
         if not titles[place]:
-            raise Refused(
+            raise JobRefused(
                 f"Column {_letters(place)} of {name} has values but no title. Add a title in the first row and upload "
                 "the file again."
             )
@@ -131,14 +131,14 @@ def _table(cells: pd.DataFrame, name: str, notes: list[str]) -> pd.DataFrame:
         titles[place] for place in used if [titles[at].casefold() for at in used].count(titles[place].casefold()) > 1
     }
     if twice:
-        raise Refused(
+        raise JobRefused(
             f"{name} has more than one column titled {listed(twice)}. Rename all but one and upload the file again."
         )
     if not len(body):
-        raise Refused(f"{name} has titles but no rows below them. Choose the file that contains your rows.")
+        raise JobRefused(f"{name} has titles but no rows below them. Choose the file that contains your rows.")
     for count, most, what in ((len(body), MAX_ROWS, "rows"), (len(used), MAX_COLUMNS, "columns")):
         if count > most:
-            raise Refused(f"{name} has {count:,} {what}; {most:,} is the maximum. Split it and upload the parts.")
+            raise JobRefused(f"{name} has {count:,} {what}; {most:,} is the maximum. Split it and upload the parts.")
     frame = body.iloc[:, used].copy()
     frame.columns = [titles[place] for place in used]
     return frame.reset_index(drop=True)
@@ -148,7 +148,7 @@ def _without_ours(frame: pd.DataFrame, ours: Sequence[str], name: str, notes: li
     if not (found := [title for title in frame if title in ours]):
         return frame
     if len(found) == len(frame.columns):
-        raise Refused(f"{name} has no columns but {listed(found)}, which each dataset has of its own.")
+        raise JobRefused(f"{name} has no columns but {listed(found)}, which each dataset has of its own.")
     notes.append(f"{listed(found)} were left out: each dataset has them of its own.")
     return frame.drop(columns=found)
 

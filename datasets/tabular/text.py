@@ -12,7 +12,7 @@ import re
 import pandas as pd
 
 from connector.spapi.charsets import Choice, Scan
-from datasets.tabular.isolated import Refused
+from datasets.tabular.isolated import JobRefused
 
 SEPARATORS = "\t,;|"
 FILLER = " \t\r\n\xa0\0\x1a"  # what stands behind the last row of some files
@@ -32,7 +32,9 @@ def cells(content: bytes, name: str, country: str, notes: list[str]) -> pd.DataF
         raise empty(name)
     text = _without_filler(text)
     if "\0" in text:
-        raise Refused(f"{name} is neither a spreadsheet nor text. Upload an XLSX, ODS, XLS, CSV or tab-separated file.")
+        raise JobRefused(
+            f"{name} is neither a spreadsheet nor text. Upload an XLSX, ODS, XLS, CSV or tab-separated file."
+        )
     first = next(line for line in re.split(r"[\r\n]", text) if line.strip())
     separator = max(SEPARATORS, key=re.sub('"[^"]*"', "", first).count)
     has_tabs = separator == "\t"
@@ -53,8 +55,8 @@ def cells(content: bytes, name: str, country: str, notes: list[str]) -> pd.DataF
     return _without_quotes(found) if has_tabs and '"' in text else found
 
 
-def empty(name: str) -> Refused:
-    return Refused(f"{name} is empty. Choose the file that contains your rows.")
+def empty(name: str) -> JobRefused:
+    return JobRefused(f"{name} is empty. Choose the file that contains your rows.")
 
 
 # Charsets
@@ -94,7 +96,7 @@ def _refuse_open_quotes(text: str, tabs: int, name: str) -> None:
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
         last = line[line.rfind("\t") + 1 :]
         if last.startswith('"') and line.count("\t") < tabs and not QUOTED.fullmatch(last):
-            raise Refused(
+            raise JobRefused(
                 f"Line {number} of {name} ends within quotes, so a value seems to run over several lines. Save the file as XLSX "
                 "or CSV, which can hold that, and upload it."
             )
@@ -112,13 +114,13 @@ def _without_quotes(found: pd.DataFrame) -> pd.DataFrame:
     return found.apply(bare)
 
 
-def _unreadable(problem: Exception, name: str, separator: str) -> Refused:
+def _unreadable(problem: Exception, name: str, separator: str) -> JobRefused:
     if ragged := RAGGED.search(str(problem)):
-        return Refused(
+        return JobRefused(
             f"Line {ragged['line']} of {name} has {ragged['saw']} values where the lines before it have "
             f"{ragged['wanted']}. A value that contains '{separator}' must be in quotes. Correct the line, or save "
             "the file as XLSX and upload that."
         )
-    return Refused(
+    return JobRefused(
         f"{name} could not be read as text with '{separator}' between its values. Save it as XLSX and upload that."
     )

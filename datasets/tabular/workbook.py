@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 
-from datasets.tabular.isolated import Refused, listed
+from datasets.tabular.isolated import JobRefused, listed
 
 MAX_UNPACKED = 300 << 20  # bytes
 EXACT = 10**15  # up to here a double has every whole number as it was written
@@ -26,23 +26,25 @@ def cells(content: bytes, name: str, sheet: str, notes: list[str]) -> pd.DataFra
         names = book.sheet_names
         wanted = [sheet] if sheet else names
         if sheet and sheet not in names:
-            raise Refused(f"{name} has no sheet '{sheet}'. Its sheets: {listed(names)}.")
+            raise JobRefused(f"{name} has no sheet '{sheet}'. Its sheets: {listed(names)}.")
         frames = {each: book.parse(each, header=None, dtype=object, na_filter=False) for each in wanted}
-    except Refused:
+    except JobRefused:
         raise
     except Exception as problem:  # each engine has its own kinds; to the person they are one
         if "password" in str(problem).lower() or "encrypt" in str(problem).lower():
-            raise Refused(f"{name} is password-protected. Save it without a password and upload it again.") from None
-        raise Refused(
+            raise JobRefused(f"{name} is password-protected. Save it without a password and upload it again.") from None
+        raise JobRefused(
             f"{name} could not be read as a spreadsheet ({str(problem)[:100]}). Open it, save it as XLSX or CSV, and "
             "upload that file."
         ) from None
     texts = {each: frame.map(_text_of) for each, frame in frames.items()}
     filled = {each: frame for each, frame in texts.items() if frame.ne("").any(axis=None)}
     if not filled:
-        raise Refused(f"{name} is empty: no cell has a value. Choose the file that contains your rows.")
+        raise JobRefused(f"{name} is empty: no cell has a value. Choose the file that contains your rows.")
     if len(filled) > 1:
-        raise Refused(f"{name} has {len(filled)} sheets with values: {listed(filled)}. Enter the name of one of them.")
+        raise JobRefused(
+            f"{name} has {len(filled)} sheets with values: {listed(filled)}. Enter the name of one of them."
+        )
     chosen = next(iter(filled))
     if content.startswith(b"PK"):
         _look_at_formulas(content, names.index(chosen), name, notes)
@@ -53,11 +55,11 @@ def _refuse_bombs(content: bytes, name: str) -> None:
     try:
         members = zipfile.ZipFile(io.BytesIO(content)).infolist()
     except zipfile.BadZipFile:
-        raise Refused(
+        raise JobRefused(
             f"{name} is damaged: it looks like a workbook but is incomplete. Save it again and upload it."
         ) from None
     if sum(member.file_size for member in members) > MAX_UNPACKED:
-        raise Refused(
+        raise JobRefused(
             f"{name} is larger than {MAX_UNPACKED >> 20} MB when unpacked. Split it, or save it as CSV with fewer rows."
         )
 
@@ -86,12 +88,12 @@ def _look_at_formulas(content: bytes, index: int, name: str, notes: list[str]) -
                     without = without or element.get("r", "")
             element.clear()
     if without:
-        raise Refused(
+        raise JobRefused(
             f"Cell {without} of {name} contains a formula without a saved result. Open the file in Excel or "
             "LibreOffice, save it there, which stores the results, and upload it again."
         )
     if any(error):
-        raise Refused(
+        raise JobRefused(
             f"Cell {error[0]} of {name} holds the error {error[1]} instead of a value. Mend it, or empty the cell if it has none, and "
             "upload the file again."
         )

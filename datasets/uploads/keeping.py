@@ -17,7 +17,7 @@ def keep(owner: User, sent: Sent, *, sheet: str = "", now: datetime) -> Uploaded
     """Reads the file and keeps it. Raises isolated.Refused with what is wrong with it and what to do."""
     name, size = (sent.name or "")[-200:], sent.size or 0
     if size > MAX_BYTES:
-        raise isolated.Refused(
+        raise isolated.JobRefused(
             f"{name} has {size / (1 << 20):,.0f} MB; {MAX_BYTES >> 20} MB is the maximum. Split it, or save it as "
             "XLSX, which is smaller."
         )

@@ -173,5 +173,5 @@ def _refuse_misfits(dataset: Dataset, upload: UploadedFile, now: datetime) -> No
 def _told(upload: UploadedFile, job: str, **options: Any) -> dict[str, Any]:
     try:
         return isolated.run(job, [bytes(upload.content)], **options).result
-    except isolated.Refused as problem:
+    except isolated.JobRefused as problem:
         raise CannotLoad(f"{upload.name}: {problem}") from None

@@ -12,7 +12,7 @@ from datasets.backfill import lifecycle, runs, tasks
 from datasets.backfill.runs import AlreadyRunning
 from datasets.models import Day
 from datasets.views.dataset import ReloadForm
-from datasets.views.find import find_dataset, find_run
+from datasets.views.lookup import find_dataset, find_run
 
 UNDER_WAY = "A run is already in progress, so no new run was started. Follow it here, or cancel it first."
 

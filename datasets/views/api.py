@@ -15,7 +15,7 @@ from datasets.formats.index import FORMATS
 from datasets.models import Dataset
 from datasets.serving.http.response_format import absolute
 from datasets.views.dataset import page_of
-from datasets.views.find import find_dataset, look
+from datasets.views.lookup import find_dataset, look
 from datasets.views.snippets import snippets
 
 

@@ -15,7 +15,7 @@ from datasets.backfill.tasks import tell
 from datasets.models import ColumnProfile
 from datasets.profiles import tasks
 from datasets.views.dataset import page_of
-from datasets.views.find import find_dataset
+from datasets.views.lookup import find_dataset
 
 
 @require_http_methods(["GET", "POST"])

@@ -17,15 +17,15 @@ from django.views.decorators.http import require_GET
 
 from connector.accounts.models import SignedInRequest
 from connector.catalogue.report import Report
-from datasets.backfill import facts, forecast
-from datasets.backfill.facts import Facts
+from datasets.backfill import dataset_status, forecast
+from datasets.backfill.dataset_status import DatasetStatus
 from datasets.backfill.span import asked_for, span_of
 from datasets.calendar import written
 from datasets.formats.index import IN_MENUS
 from datasets.models import Dataset, Day, DayQuerySet, Run
 from datasets.rows.snapshot import Snapshot
-from datasets.views import calendar, restated
-from datasets.views.find import PageRequest, find_dataset, look
+from datasets.views import calendar, restatements
+from datasets.views.lookup import PageRequest, find_dataset, look
 
 TABS = (
     ("dataset", "Overview"),
@@ -58,7 +58,7 @@ def page_of(request: SignedInRequest, dataset: Dataset, tab: str, **more: Any) -
     """What the head of each of the dataset's pages needs."""
     now = timezone.now()
     seen = look(request, dataset)
-    known = facts.facts(dataset, now)
+    known = dataset_status.status_of(dataset, now)
     known = replace(known, last_run=seen.policy.cut(known.last_run))
     run = known.last_run if known.last_run and known.last_run.is_open else None
     return {
@@ -70,7 +70,7 @@ def page_of(request: SignedInRequest, dataset: Dataset, tab: str, **more: Any) -
         "tabs": TABS,
         "formats": IN_MENUS,
         "tab": tab,
-        "zone": facts.zone(dataset),
+        "zone": dataset_status.zone(dataset),
         "now": now,
     } | more
 
@@ -97,13 +97,15 @@ def overview(request: PageRequest, slug: str) -> HttpResponse:
     return render(request, f"{name}#live" if request.htmx else name, context)
 
 
-def ledger(dataset: Dataset, known: Facts) -> DayQuerySet:
+def ledger(dataset: Dataset, known: DatasetStatus) -> DayQuerySet:
     """The days of the table that the latest run builds."""
     generation = known.last_run.generation if known.last_run else dataset.generation
     return Day.objects.filter(dataset=dataset, generation=generation)
 
 
-def _days(seen: Snapshot, known: Facts, report: Report | None, zone: str, now: datetime, whole: bool) -> dict[str, Any]:
+def _days(
+    seen: Snapshot, known: DatasetStatus, report: Report | None, zone: str, now: datetime, whole: bool
+) -> dict[str, Any]:
     """Calendar, legend and bars."""
     dataset = seen.dataset
     fields = ("day", "state", "rows", "attempts", "again", "read_until", "request_id", "lacking")
@@ -131,7 +133,7 @@ def _days(seen: Snapshot, known: Facts, report: Report | None, zone: str, now: d
     }
 
 
-def _next_try(dataset: Dataset, known: Facts, now: datetime) -> datetime | None:
+def _next_try(dataset: Dataset, known: DatasetStatus, now: datetime) -> datetime | None:
     """When the first of the days that have failed is tried again; None where none has to wait."""
     if not known.days_failed:
         return None
@@ -140,7 +142,7 @@ def _next_try(dataset: Dataset, known: Facts, now: datetime) -> datetime | None:
 
 def sentence(
     dataset: Dataset,
-    known: Facts,
+    known: DatasetStatus,
     run: Run | None,
     report: Report | None,
     left: float | None,
@@ -177,7 +179,7 @@ def sentence(
     return f"{so_far}.{failed} The next run continues with the missing days."
 
 
-def _from_files(known: Facts) -> str:
+def _from_files(known: DatasetStatus) -> str:
     """The days that are not among those which the dataset loads by itself."""
     many = known.days_from_files
     if not many:
@@ -185,7 +187,7 @@ def _from_files(known: Facts) -> str:
     return f" {many:,} more {'day' if many == 1 else 'days'} outside of its dates came from uploaded files."
 
 
-def _shown_meanwhile(dataset: Dataset, known: Facts, run: Run | None) -> str:
+def _shown_meanwhile(dataset: Dataset, known: DatasetStatus, run: Run | None) -> str:
     """What readers see of a replace that is not complete: the rows of the generation before."""
     is_aside = known.last_run is not None and known.last_run.generation > dataset.generation
     if run or dataset.mode != Dataset.Mode.REPLACE or not is_aside or known.newest is None:
@@ -252,7 +254,7 @@ def day(request: SignedInRequest, slug: str, day: str) -> HttpResponse:
         "is_aside": dataset.mode == Dataset.Mode.REPLACE and found.generation > dataset.generation,
         "is_of_file": found.run is not None and found.run.trigger == Run.Trigger.FILE,
         "stands_on": _stands_on(dataset, asked),
-        "changes": restated.told(dataset.changes.filter(day=asked), seen),
+        "changes": restatements.told(dataset.changes.filter(day=asked), seen),
     }
     return render(request, "datasets/day.html", context)
 

@@ -45,7 +45,7 @@ STEPS = (
     ("describe", "Name & Describe", ("name", "description")),
 )
 PLACES = {"account": "credentials", "mode": "modes", "schedule_kind": "scheduling"}  # of errors whose field has no id
-LONGEST_ADDRESS = 1800  # it travels inside another address, escaped twice, and servers take about 4000 characters
+MAX_ADDRESS = 1800  # it travels inside another address, escaped twice, and servers take about 4000 characters
 
 
 class Draft:

@@ -14,7 +14,7 @@ from connector.accounts.models import SignedInRequest
 from datasets.backfill.runs import AlreadyRunning
 from datasets.backfill.sources.file import CannotLoad
 from datasets.models import Dataset, UploadedFile
-from datasets.tabular.isolated import Refused
+from datasets.tabular.isolated import JobRefused
 from datasets.uploads import keeping, loading
 from datasets.views.actions import UNDER_WAY
 
@@ -44,7 +44,7 @@ def files(request: SignedInRequest) -> HttpResponse:
         given = form.cleaned_data
         try:
             kept = keeping.keep(request.user, given["file"], sheet=given["sheet"].strip(), now=timezone.now())
-        except Refused as problem:
+        except JobRefused as problem:
             form.add_error("file", str(problem))
         else:
             messages.success(request, f"{kept.name} was read: {kept.rows:,} rows.")

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_GET
 from connector.accounts.models import Account, SignedInRequest
 from datasets.access.policies import policy_of
 from datasets.access.tokens import Caller
-from datasets.backfill import facts
+from datasets.backfill import dataset_status
 from datasets.models import Dataset
-from datasets.views.find import PageRequest
+from datasets.views.lookup import PageRequest
 
 PER_PAGE = 50
 ATTENTION = ("failed", "partial")
@@ -31,7 +31,7 @@ def datasets(request: PageRequest) -> HttpResponse:
     mine = Dataset.objects.of(request.user).select_related("account").order_by("name", "pk")
     everything = _with_states(mine.defer("columns"))
     sought, state = request.GET.get("q", "").strip()[:200], request.GET.get("state", "")
-    state = state if state in facts.STATES else ""
+    state = state if state in dataset_status.STATES else ""
     found = [row for row in everything if _is_meant(row, sought.casefold())] if sought else everything
     page = Paginator([row for row in found if not state or row["state"] == state], PER_PAGE).get_page(
         request.GET.get("page")
@@ -57,14 +57,14 @@ def datasets(request: PageRequest) -> HttpResponse:
 
 def _with_states(datasets: Iterable[Dataset]) -> list[dict[str, Any]]:
     datasets = list(datasets)
-    states = facts.states_of(datasets)
+    states = dataset_status.states_of(datasets)
     return [{"dataset": d, "state": states[d.pk], "report": d.report_title} for d in datasets]
 
 
 def _add_facts(request: SignedInRequest, rows: list[dict[str, Any]]) -> None:
     """Days are counted for the rows that are shown, not for all that there are."""
     caller = Caller(request.user)
-    known = facts.facts_of({row["dataset"].pk: row["dataset"] for row in rows}.values())
+    known = dataset_status.statuses_of({row["dataset"].pk: row["dataset"] for row in rows}.values())
     for row in rows:
         policy, found = policy_of(caller, row["dataset"]), known[row["dataset"].pk]
         row["facts"] = replace(found, last_run=policy.cut(found.last_run))
@@ -79,5 +79,5 @@ def _is_meant(row: Mapping[str, Any], sought: str) -> bool:
 
 def _filters(rows: list[dict[str, Any]], chosen: str) -> list[tuple[str, int]]:
     """(state, how many) for the filter links: only states that some dataset is in, and the chosen one."""
-    counts = {state: sum(row["state"] == state for row in rows) for state in facts.STATES}
+    counts = {state: sum(row["state"] == state for row in rows) for state in dataset_status.STATES}
     return [("", len(rows)), *((state, n) for state, n in counts.items() if n or state == chosen)]

@@ -19,7 +19,7 @@ from datasets.problems import NotFound, Problem
 from datasets.serving.sql import saved
 from datasets.serving.sql.preview import Preview, preview
 from datasets.views.dataset import page_of
-from datasets.views.find import find_dataset
+from datasets.views.lookup import find_dataset
 
 FIRST = "SELECT _day, count(*) AS rows\nFROM table\nGROUP BY _day\nORDER BY _day DESC"
 

@@ -16,7 +16,7 @@ from datasets.rows.page import Page
 from datasets.rows.pool import PAGE_SECONDS, pool
 from datasets.rows.snapshot import Snapshot
 from datasets.views.dataset import page_of
-from datasets.views.find import find_dataset
+from datasets.views.lookup import find_dataset
 
 PER_PAGE = "100"
 NEWEST_FIRST = "-_day"

@@ -12,17 +12,17 @@ from django.views.decorators.http import require_GET
 
 from connector.accounts.models import Account
 from connector.catalogue.report import Report
-from datasets.backfill import facts, forecast, tracing
+from datasets.backfill import dataset_status, forecast, tracing
 from datasets.backfill.sources import index
 from datasets.calendar import written
 from datasets.models import Dataset, Day, Request, Run
 from datasets.views import calendar
-from datasets.views.find import PageRequest, find_run, look
+from datasets.views.lookup import PageRequest, find_run, look
 
 BY_HAND = "Nothing automatically: this dataset has no schedule."
 GIVEN_UP = "Given up"
-MOST_DAYS = 50
-MOST_REQUESTS = 20
+MAX_DAYS = 50
+MAX_REQUESTS = 20
 
 
 @require_GET
@@ -36,7 +36,7 @@ def run(request: PageRequest, run_id: int) -> HttpResponse:
     now = timezone.now()
     report = dataset.effective_report
     requests = _requests(run)
-    zone = facts.zone(dataset)
+    zone = dataset_status.zone(dataset)
     touched = run.days.order_by(Case(When(state=Day.State.FAILED, then=0), default=1), "-day")
     done, failed = run.days_done(), run.days_failed()
     context = {
@@ -46,10 +46,10 @@ def run(request: PageRequest, run_id: int) -> HttpResponse:
         "done": done,
         "failed": failed,
         "phases": _phases(run, requests, report),
-        "requests": [(policy.cut(one), _where(one)) for one in requests.order_by("-last_day", "-pk")[:MOST_REQUESTS]],
-        "requests_hidden": max(0, requests.count() - MOST_REQUESTS),
-        "days": calendar.listed(touched[:MOST_DAYS], dataset, zone, policy, now),
-        "days_hidden": max(0, touched.count() - MOST_DAYS),
+        "requests": [(policy.cut(one), _where(one)) for one in requests.order_by("-last_day", "-pk")[:MAX_REQUESTS]],
+        "requests_hidden": max(0, requests.count() - MAX_REQUESTS),
+        "days": calendar.listed(touched[:MAX_DAYS], dataset, zone, policy, now),
+        "days_hidden": max(0, touched.count() - MAX_DAYS),
         "trouble": trouble(run, failed) if run.state in (Run.State.FAILED, Run.State.PARTIAL) else None,
         "now": now,
     }
@@ -106,7 +106,7 @@ def sentence(run: Run, done: int, failed: int, report: Report | None) -> str:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class FailureSummary:
     """The four things a user needs to know when a run did not load everything."""
 
     happened: str
@@ -117,7 +117,7 @@ class Trouble:
     may_run: bool = True
 
 
-def trouble(run: Run, failed: int) -> Trouble:
+def trouble(run: Run, failed: int) -> FailureSummary:
     dataset, account = run.dataset, run.dataset.account
     links = []
     may_run = account.works and not Run.objects.filter(dataset=dataset).open().exists()
@@ -143,7 +143,9 @@ def trouble(run: Run, failed: int) -> Trouble:
     else:
         can_do = "Run it again now, or check the reason given for each day. If Amazon refuses the request itself, edit the dataset."
         links.append(("Edit the dataset", reverse("dataset-edit", args=[dataset.slug])))
-    return Trouble(run.message, _means(run, failed), _next(run, dataset, account, failed), can_do, links, may_run)
+    return FailureSummary(
+        run.message, _means(run, failed), _next(run, dataset, account, failed), can_do, links, may_run
+    )
 
 
 def _means(run: Run, failed: int) -> str:

@@ -24,8 +24,8 @@ from datasets.backfill.runs import AlreadyRunning
 from datasets.definition import save
 from datasets.definition.definition import Definition, InvalidDefinition
 from datasets.models import Dataset, Run
-from datasets.views.draft import LONGEST_ADDRESS, Draft
-from datasets.views.find import PageRequest
+from datasets.views.draft import MAX_ADDRESS, Draft
+from datasets.views.lookup import PageRequest
 
 
 @vary_on_headers("HX-Request")
@@ -61,7 +61,7 @@ def _look(request: PageRequest, dataset: Dataset | None) -> HttpResponse:
     is_other = request.GET.get("shown") != draft.shown  # another report or account asks other questions
     response = render(request, "datasets/_live.html", _context(request, draft) | {"live": True, "is_other": is_other})
     address = draft.address()
-    if len(address) <= LONGEST_ADDRESS:
+    if len(address) <= MAX_ADDRESS:
         response.headers["HX-Push-Url" if is_other else "HX-Replace-Url"] = address
     return response
 
@@ -71,8 +71,8 @@ def _leave(request: PageRequest, dataset: Dataset | None, wish: str) -> HttpResp
     draft = Draft(request.user, request.POST, dataset=dataset, now=timezone.now())
     address = draft.address()
     if wish == "preview":
-        return redirect(address) if len(address) <= LONGEST_ADDRESS else _page(request, draft)
-    if len(address) > LONGEST_ADDRESS:
+        return redirect(address) if len(address) <= MAX_ADDRESS else _page(request, draft)
+    if len(address) > MAX_ADDRESS:
         address = draft.address(without="description")
         messages.warning(request, "The description was too long to keep: please enter it again.")
     target = reverse("account-connect")

@@ -13,9 +13,9 @@ from connector.accounts import checkup, clients, direct, looks, quota
 from connector.accounts.models import Account, Application, FirstLook
 from connector.spapi.client import Call
 from connector.spapi.errors import (
+    AccessDenied,
     ConsentLost,
     Doubted,
-    Forbidden,
     SecretRejected,
     SignInRefused,
     Throttled,
@@ -79,14 +79,14 @@ def test_ten_workers_make_one_call_for_a_stale_token(account, amazon):
     stale(account)
     before = calls(amazon)
 
-    tokens = together(10, lambda: clients.AccessToken(account.pk)())
+    tokens = together(10, lambda: clients.TokenSource(account.pk)())
 
     assert calls(amazon) == before + 1
     assert set(tokens) == {Account.objects.get().access_token}
 
 
 def test_ten_workers_whose_token_amazon_refuses_make_one_call(account, amazon):
-    sources = [clients.AccessToken(account.pk) for _ in range(10)]
+    sources = [clients.TokenSource(account.pk) for _ in range(10)]
     refused = {source() for source in sources}
     before = calls(amazon)
 
@@ -108,24 +108,24 @@ def test_a_token_that_ran_out_early_is_renewed_in_the_middle_of_a_call(account, 
 def test_a_token_is_renewed_at_four_fifths_of_its_life(account, amazon):
     amazon.control("/simulator/settings", {"token_seconds": 5000})
     stale(account)
-    first = clients.AccessToken(account.pk)()
+    first = clients.TokenSource(account.pk)()
     with connection.cursor() as cursor:
         cursor.execute("SELECT extract(epoch FROM access_fresh_until - now()) FROM accounts_account")
         left = float(cursor.fetchone()[0])
     assert 3500 < left <= 4000
 
     pass_time(left - 300)
-    assert clients.AccessToken(account.pk)() == first
+    assert clients.TokenSource(account.pk)() == first
     pass_time(300)
-    assert clients.AccessToken(account.pk)() != first
+    assert clients.TokenSource(account.pk)() != first
 
 
 def test_a_worker_that_keeps_a_token_in_mind_knows_when_it_is_to_be_renewed(account, amazon):
     amazon.control("/simulator/settings", {"token_seconds": 5000})
     stale(account)
-    first = clients.AccessToken(account.pk)()
+    first = clients.TokenSource(account.pk)()
     pass_time(4000 - 0.3)
-    source = clients.AccessToken(account.pk)
+    source = clients.TokenSource(account.pk)
     source()
 
     time.sleep(0.4)
@@ -137,7 +137,7 @@ def test_a_slow_amazon_does_not_hold_the_account_from_datasets_and_pages(account
     """Others may still refer to the account and read it while one worker waits for a token."""
     stale(account)
     amazon.control("/simulator/faults", {"operation": "token", "kind": "delay", "seconds": 2, "count": 1})
-    worker = threading.Thread(target=lambda: (clients.AccessToken(account.pk)(), connections.close_all()))
+    worker = threading.Thread(target=lambda: (clients.TokenSource(account.pk)(), connections.close_all()))
     worker.start()
     time.sleep(0.7)
 
@@ -157,7 +157,7 @@ def test_whoever_waits_too_long_for_another_comes_back_later(account, monkeypatc
     with transaction.atomic():
         Account.objects.select_for_update().get()
 
-        (outcome,) = together(1, clients.AccessToken(account.pk))
+        (outcome,) = together(1, clients.TokenSource(account.pk))
 
     assert isinstance(outcome, Unreachable)
     assert outcome.wait > 0
@@ -167,16 +167,16 @@ def test_a_new_token_stays_though_the_caller_takes_everything_back(account, amaz
     stale(account)
 
     with pytest.raises(RuntimeError), transaction.atomic():
-        clients.AccessToken(account.pk)()
+        clients.TokenSource(account.pk)()
         raise RuntimeError
 
     before = calls(amazon)
-    clients.AccessToken(account.pk)()
+    clients.TokenSource(account.pk)()
     assert calls(amazon) == before
 
 
 def test_a_removed_account_is_said_to_be_gone(account):
-    source = clients.AccessToken(account.pk)
+    source = clients.TokenSource(account.pk)
     account.delete()
 
     with pytest.raises(ConsentLost, match="removed"):
@@ -343,7 +343,7 @@ def test_a_missing_role_is_looked_at_twice_before_it_is_final(account, amazon, a
     assert "Amazon refuses getMarketplaceParticipations" in doubt.value.fact
 
     minutes_later()
-    with pytest.raises(Forbidden):
+    with pytest.raises(AccessDenied):
         ask(account)
     assert ask(account)["payload"]
     assert not FirstLook.objects.exists()

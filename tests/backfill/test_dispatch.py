@@ -208,7 +208,7 @@ def test_a_request_that_kills_three_workers_is_set_aside_and_says_so(run):
     for _ in range(3):
         lease.take(run.pk)
         request.refresh_from_db()
-        request.take_in_hand()
+        request.claim()
         Run.objects.filter(pk=run.pk).update(lease_until=NOW, lease_owner="elsewhere/x/1/1")
         dispatch.release_dead_leases(NOW + timedelta(seconds=1))
 

@@ -18,7 +18,7 @@ from connector.simulator.analytics import search_terms
 from connector.simulator.marketplaces import BY_COUNTRY
 from datasets.backfill import engine, runs
 from datasets.models import Change, Day, Request
-from datasets.storage.table import MOST_COLUMNS
+from datasets.storage.table import MAX_COLUMNS
 from tests.backfill.conftest import finish
 from tests.days import day_before, last_periods
 
@@ -322,7 +322,7 @@ def test_fields_beyond_what_a_table_holds_are_kept_as_json(of_type, fill, check,
     assert fill(dataset).state == "succeeded"
 
     extra = "_extra->>'field999.a', (SELECT count(*) FROM jsonb_object_keys(_extra))"
-    more = 1000 + len(index.effective(dataset.report, dataset.options).columns) - MOST_COLUMNS
+    more = 1000 + len(index.effective(dataset.report, dataset.options).columns) - MAX_COLUMNS
     assert rows(check, dataset, f"_day, field0_a, {extra}") == [
         (day_before(3), "0", "999", more),
         (day_before(2), None, None, 0),
@@ -339,7 +339,7 @@ def test_rows_from_other_days_are_counted_and_said(of_type, fill, check, simulat
     assert fill(dataset).state == "succeeded"
 
     assert states(dataset)[day_before(4)] == "empty"
-    stray = Request.objects.get(dataset=dataset, strays=1)
+    stray = Request.objects.get(dataset=dataset, out_of_window=1)
     assert stray.last_day >= day_before(4) >= stray.first_day
     assert "1 row is of days outside this request" in Day.objects.get(dataset=dataset, day=day_before(4)).message
 

@@ -18,7 +18,7 @@ from datasets.definition.definition import Definition, InvalidDefinition
 from datasets.definition.payload import read_payload
 from datasets.models import Day, Run
 from datasets.storage import columns
-from datasets.storage.table import MOST_COLUMNS
+from datasets.storage.table import MAX_COLUMNS
 from datasets.uploads import keeping, loading
 from tests.backfill.conftest import finish
 from tests.days import day_before
@@ -336,7 +336,7 @@ def test_what_finds_no_column_is_a_column_of_the_dataset_once_it_has_landed(alic
     [row] = csv.DictReader(io.StringIO(b"".join(client.get(address).streaming_content).decode(), newline=""))
     assert run.state == "succeeded", run.message
     assert [column["name"] for column in recent.columns][-1] == [*row][-1] == "_extra"
-    assert json.loads(row["_extra"]) == {f"more-{number}": "x" for number in range(MOST_COLUMNS - len(before), 390)}
+    assert json.loads(row["_extra"]) == {f"more-{number}": "x" for number in range(MAX_COLUMNS - len(before), 390)}
     assert "_extra" in recent.days.get(day=day_before(40)).message
 
 

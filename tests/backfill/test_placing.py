@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from datasets.backfill.answers.placing import Placing, shown
+from datasets.backfill.answers.placing import Placing, quoted
 
 FIRST, LAST = date(2026, 11, 20), date(2026, 11, 22)
 UNTIL = datetime(2026, 11, 23, 8, tzinfo=UTC)  # midnight in Los Angeles
@@ -73,7 +73,7 @@ def test_rows_of_days_that_somebody_else_has_leave_none(place):
 def test_the_end_of_the_window_is_amazons_to_include(place, moment):
     placing = place(moment)
 
-    assert (placing.strays, placing.on_edge) == (1, 1)
+    assert (placing.out_of_window, placing.on_edge) == (1, 1)
     assert placing.doubt(0, has_rows=False) == ""
     assert placing.doubt(0, has_rows=False) == place(moment, moment).doubt(0, has_rows=False)
     assert "All 2 rows" in place(moment, STRAY).doubt(0, has_rows=False)
@@ -94,4 +94,4 @@ def test_a_column_of_dates_has_no_such_end(place):
     [(None, "empty"), ("", "empty"), (7, "'7'"), ("x" * 200, "'" + "x" * 60 + "…'"), ("a\tb\0", "'a\ufffdb\ufffd'")],
 )
 def test_a_value_is_shown_short_and_without_what_cannot_be_shown(value, words):
-    assert shown(value) == words
+    assert quoted(value) == words

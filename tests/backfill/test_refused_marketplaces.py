@@ -8,7 +8,7 @@ import pytest
 from connector.accounts import checkup
 from connector.accounts.models import FirstLook, RefusedMarketplace
 from connector.database.clock import database_now
-from datasets.backfill import engine, facts, runs
+from datasets.backfill import dataset_status, engine, runs
 from datasets.definition import checks, save
 from datasets.definition.definition import Definition
 from datasets.definition.payload import read_payload
@@ -91,9 +91,11 @@ def test_the_others_load_and_the_refused_one_is_named(
     assert str(status) in one.words
     day = Day.objects.filter(dataset=dataset).latest("day")
     assert "Without MX" in day.message and "loaded again once Amazon answers" in day.message
-    known = facts.facts(dataset)
+    known = dataset_status.status_of(dataset)
     assert (known.state, known.days_lacking, known.days_failed) == ("partial", 4, 0)
-    assert known.complete_through is None and facts.complete_through(dataset) is None  # no day has all that was chosen
+    assert (
+        known.complete_through is None and dataset_status.complete_through(dataset) is None
+    )  # no day has all that was chosen
 
 
 def test_once_known_it_is_left_out_without_asking(three, make_dataset, fill, simulator, refuse):
@@ -127,7 +129,7 @@ def test_a_mended_marketplace_comes_back_by_itself(three, make_dataset, fill, ch
     assert lacks(dataset) == {()}
     assert not RefusedMarketplace.objects.exists()
     check(dataset).assert_orders_equal_truth(day_before(4), day_before(1), marketplaces="US,CA,MX")
-    assert facts.facts(dataset).complete_through == day_before(1)
+    assert dataset_status.status_of(dataset).complete_through == day_before(1)
     assert run.days_total == run.days_done() == 4
 
 
@@ -204,7 +206,7 @@ def test_a_replace_takes_no_rows_from_its_readers_for_a_marketplace_that_is_refu
         assert run.state == "partial" and "without MX" in run.message
         assert "Readers keep the rows of the last complete run, which have MX." in run.message
         assert (dataset.generation, rows_of(check(dataset))) == (generation, before)
-        known = facts.facts(dataset)
+        known = dataset_status.status_of(dataset)
         assert (known.state, known.days_lacking, known.complete_through) == ("partial", 4, day_before(1))
 
     heal(simulator)

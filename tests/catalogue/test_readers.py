@@ -177,7 +177,7 @@ def test_a_fence_that_never_closes_takes_no_other_row_with_it():
 
 
 def test_a_fence_that_never_closes_gives_ragged_lines_back(monkeypatch):
-    monkeypatch.setattr(readers, "MOST_JOINED", 3)
+    monkeypatch.setattr(readers, "MAX_JOINED", 3)
 
     header, rows, ragged, _ = parse('a\tb\n"1\n' + "x\n" * 10 + "8\t9\n", "double")
 
@@ -229,7 +229,7 @@ def test_a_header_may_have_a_delimiter_more_than_its_lines():
 
 
 def test_a_line_without_end_is_set_aside_in_little_memory(monkeypatch):
-    monkeypatch.setattr(readers, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(readers, "MAX_LINE", 1000)
     monkeypatch.setattr(readers, "_BLOCK", 256)
 
     header, rows, ragged, _ = parse("a\tb\n1\t2\n" + "x" * 5000 + "\ty\n3\t4\n")

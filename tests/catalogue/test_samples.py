@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from connector.catalogue import index, readers
-from connector.catalogue.nested import Rows
+from connector.catalogue.nested import RecordFlattener
 from connector.catalogue.report import Report
 from connector.catalogue.streams import READERS
 from connector.simulator import flat_file
@@ -79,7 +79,7 @@ def read(report: Report) -> Read:
             titles, lines = readers.flat_file(text, **report.source.reading({}), ragged=lambda *line: pytest.fail(line))
             found = [dict(zip(report.names_of(titles), cells, strict=True)) for cells in lines]
             return Read(found, [title for title in titles if title not in {column.source for column in report.columns}])
-        flat = Rows(shape, [column.source for column in report.columns], 50)
+        flat = RecordFlattener(shape, [column.source for column in report.columns], 50)
         rows, others = [], []
         for record, head in READERS[report.source.reader](text, shape, lambda: pytest.fail("unstorable characters")):
             head.pop(shape.proof, None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.catalogue.nested import Rows
+from connector.catalogue.nested import RecordFlattener
 from connector.catalogue.shape import Shape
 from connector.catalogue.streams import Broken, declared_charset, json_records, xml_records
 
@@ -27,7 +27,7 @@ class Trickle(io.StringIO):
 def rows(read, content, records, titles, most=1 << 20):
     """(rows, unknown paths, number of characters replaced)"""
     replaced = []
-    flat = Rows(records, titles, 50)
+    flat = RecordFlattener(records, titles, 50)
     found = [
         row
         for record, head in read(Trickle(content, most), records, lambda: replaced.append(1))

@@ -14,7 +14,7 @@ from psycopg import sql
 from connector.catalogue import index
 from connector.spapi import reports
 from connector.spapi.client import Client
-from connector.spapi.errors import NothingThere, NotReady, Refused, SpapiError
+from connector.spapi.errors import AmazonRefused, NothingThere, NotReady, SpapiError
 from datasets.storage import modes, read, stage, table
 from tests import models
 from tests.contract.official import Recorder, cases
@@ -205,7 +205,7 @@ def client(case):
     ids=lambda case: f"{case.operation}-{case.status}",
 )
 def test_published_refusals_are_refusals_with_amazons_words(case):
-    with pytest.raises(Refused) as problem:
+    with pytest.raises(AmazonRefused) as problem:
         client(case).call(
             case.operation,
             path={"orderId": "x", "reportId": "x"},

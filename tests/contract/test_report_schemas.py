@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from connector.catalogue import index
-from connector.catalogue.nested import Rows
+from connector.catalogue.nested import RecordFlattener
 from connector.catalogue.streams import json_records
 from tests import models
 from tests.simulator.caller import REPORTS, US
@@ -88,7 +88,7 @@ def test_every_field_of_amazons_examples_has_its_column(answers):
     shape, titles = report.source.shape, [column.source for column in report.columns]
     seen = 0
     for example in schema(answers["report_type"])["examples"]:
-        flat = Rows(shape, titles, 100)
+        flat = RecordFlattener(shape, titles, 100)
         text = io.StringIO(json.dumps(example))
         for record, head in json_records(text, shape, lambda: None):
             for values, others in flat(record, head):

@@ -7,5 +7,5 @@ import manage
 from connector.runtime.installation import supervisor
 
 if __name__ == "__main__":
-    supervisor.LONGEST_PAUSE = 0.5
+    supervisor.MAX_PAUSE = 0.5
     manage.main()

@@ -29,7 +29,7 @@ from tests.living import Installation, wait_until
 
 # ruff: noqa: F811
 RESTARTS = int(os.environ.get("FAULTS_BROKER_RESTARTS", 2))
-PATIENCE = 60 if RESTARTS > 10 else 150  # seconds; a suite's machine may be busy
+TIMEOUT = 60 if RESTARTS > 10 else 150  # seconds; a suite's machine may be busy
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -148,7 +148,7 @@ def test_a_worker_outlives_what_is_no_message(installation, broker, make_dataset
         for each in rubbish:
             broker.line.lpush("backfill", each)
         run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
-        wait_until(lambda run=run: is_over(run), seconds=PATIENCE, every=0.1)
+        wait_until(lambda run=run: is_over(run), seconds=TIMEOUT, every=0.1)
         assert run.state == Run.State.SUCCEEDED, run.message
 
     wait_until(lambda: not broker.line.llen("backfill") and not broker.line.hlen("unacked"), seconds=60)
@@ -184,7 +184,7 @@ def test_what_is_due_runs_again_after_the_broker_died_forgot_or_carried_rubbish(
         if number % 5 == 0:
             broker.line.lpush("backfill", *RUBBISH)
         began = time.monotonic()
-        wait_until(lambda run=run: installation.supervise() or is_over(run), seconds=PATIENCE, every=0.1)
+        wait_until(lambda run=run: installation.supervise() or is_over(run), seconds=TIMEOUT, every=0.1)
         waits.append(time.monotonic() - began)
         assert run.state == Run.State.SUCCEEDED, run.message
 

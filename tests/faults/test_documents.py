@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.simulator import spoil
+from connector.simulator import document_corruption
 from datasets import retries
 from datasets.models import Day, Request
 
@@ -39,7 +39,7 @@ def most_memory():
 
 def test_a_line_cut_at_any_byte_never_becomes_a_short_file(file, monkeypatch):
     """E17: however often in a row, as long as it takes no half an hour."""
-    monkeypatch.setattr(retries, "PATIENCE", timedelta(days=1))
+    monkeypatch.setattr(retries, "UNANSWERED_TIMEOUT", timedelta(days=1))
     places = 50 if LONG else 12
     for number in range(places):
         file.amazon.fault("downloadDocument", "cut", count=1, bytes=number * 97, reset=bool(number % 2))
@@ -359,7 +359,7 @@ def test_numbers_that_are_none_make_the_column_text_and_lose_nothing(file):
     assert types(file)["item_tax"] == "numeric"
     values = file.column("item_price")
     assert len(values) == rows
-    assert set(values) <= {*spoil.NUMBERS, None}
+    assert set(values) <= {*document_corruption.NUMBERS, None}
     assert "item_price is text from now on" in file.notes()
 
 
@@ -382,7 +382,7 @@ def test_dates_that_are_none_make_the_column_text_and_lose_nothing(file):
     assert types(file)["last_updated_date"] == "text"
     values = file.column("last_updated_date")
     assert len(values) == rows
-    assert set(values) <= {*spoil.DATES, None}
+    assert set(values) <= {*document_corruption.DATES, None}
 
 
 UNREADABLE = (
@@ -417,7 +417,7 @@ def test_rows_from_another_day_go_nowhere_else(file):
     assert spoilt(file, "stray_rows").state == "succeeded"
 
     file.assert_whole()
-    assert Request.objects.get(dataset=file.dataset).strays == 1
+    assert Request.objects.get(dataset=file.dataset).out_of_window == 1
     assert "1 row is of days outside this request" in file.notes()
 
 

@@ -23,7 +23,7 @@ from tests.faults.nursery import Nursery, Watch, expected
 
 ALL = bool(os.environ.get("EVERY_WRITE"))
 STEP = 1 if ALL else 45
-MOST_WRITES = 500
+MAX_WRITES = 500
 DAYS = 2
 
 # ruff: noqa: F811
@@ -103,7 +103,7 @@ def test_a_kill_at_any_network_write_changes_nothing(
         if mode == Dataset.Mode.REPLACE:  # readers have an older generation in front of them
             runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
             nursery.finish()
-        while number < MOST_WRITES:
+        while number < MAX_WRITES:
             if mode != Dataset.Mode.REPLACE:
                 with watch.closed_eyes():
                     lifecycle.clear(dataset)
@@ -141,7 +141,7 @@ def test_a_kill_at_any_network_write_of_a_report_asks_amazon_for_it_once(
     number, began = 1 if ALL else 9, time.monotonic()
 
     with Nursery(tmp_path) as nursery:
-        while number < MOST_WRITES:
+        while number < MAX_WRITES:
             lifecycle.clear(dataset)
             simulator.control("/simulator/reset", {})
             simulator.control("/simulator/settings", {"rate_factor": 1000.0, "processing_seconds": 0.0})
@@ -171,7 +171,7 @@ def test_a_kill_while_days_are_given_up_never_ends_in_a_success(tmp_path, strace
     number, began = 1 if ALL else 4, time.monotonic()
 
     with Nursery(tmp_path) as nursery:
-        while number < MOST_WRITES:
+        while number < MAX_WRITES:
             lifecycle.clear(dataset)
             simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "redirect", "location": "x"})
             run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())

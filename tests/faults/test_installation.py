@@ -36,7 +36,7 @@ MODES = [
     ("orders_list_orders_upsert", "merge", "last_updated"),
 ]
 DAYS = 25 if KILLS > 50 else 8
-PATIENCE = 120  # seconds until days land again after a kill
+RECOVERY_TIMEOUT = 120  # seconds until days land again after a kill
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300 + 15 * KILLS)]
 
@@ -191,7 +191,7 @@ class Busy(threading.Thread):
         """One more run of each, undisturbed."""
         self.is_over.set()
         self.join(120)
-        wait_until(lambda: landings(self.url), seconds=PATIENCE)  # the last kill may have been PostgreSQL's
+        wait_until(lambda: landings(self.url), seconds=RECOVERY_TIMEOUT)  # the last kill may have been PostgreSQL's
         with psycopg.connect(self.url, autocommit=True) as link:
             self.wait_until_idle(link)
             for slug in self.slugs:
@@ -199,14 +199,14 @@ class Busy(threading.Thread):
             self.wait_until_idle(link)
 
     def wait_until_idle(self, link):
-        wait_until(lambda: len(self.idle(link)) == len(self.slugs), seconds=PATIENCE)
+        wait_until(lambda: len(self.idle(link)) == len(self.slugs), seconds=RECOVERY_TIMEOUT)
 
 
 def until_days_land(url):
     """Waits for the next landing, so that a kill meets an installation at work; answers how long that took."""
     began = time.monotonic()
-    before = wait_until(lambda: landings(url), seconds=PATIENCE, every=0.05)
-    wait_until(lambda: (landings(url) or 0) > before, seconds=PATIENCE, every=0.05)
+    before = wait_until(lambda: landings(url), seconds=RECOVERY_TIMEOUT, every=0.05)
+    wait_until(lambda: (landings(url) or 0) > before, seconds=RECOVERY_TIMEOUT, every=0.05)
     return time.monotonic() - began
 
 

@@ -15,7 +15,7 @@ from connector.catalogue.windows import Aligned, Days
 from connector.database.clock import database_now
 from connector.spapi.explanations import EXPLANATIONS, explanation
 from datasets import retries
-from datasets.backfill import engine, facts, runs
+from datasets.backfill import dataset_status, engine, runs
 from datasets.backfill.set_aside import SetAside
 from datasets.models import Day, Request, Run
 from tests.backfill.conftest import finish
@@ -89,7 +89,7 @@ def test_an_old_period_without_data_is_empty_by_amazons_word_and_asked_for_once(
     day = dataset.days.get(day=oldest)
     assert (day.state, day.rows, UNAVAILABLE in day.message) == ("empty", 0, True)
     assert "states that it has no data" in day.message
-    assert facts.facts(dataset).complete_through == newest + timedelta(days=6)
+    assert dataset_status.status_of(dataset).complete_through == newest + timedelta(days=6)
     assert scheduled(dataset).days_total == 0
 
 
@@ -104,7 +104,7 @@ def test_a_young_period_is_not_published_yet_and_waits_for_its_next_try(terms, a
 
     assert (run.state, amazon.calls("createReport")) == ("partial", 2)
     assert "has not published" in run.message and said[:60] in run.message and "UTC tries again" in run.message
-    assert facts.facts(dataset).complete_through == newest - timedelta(days=1)
+    assert dataset_status.status_of(dataset).complete_through == newest - timedelta(days=1)
 
     again = scheduled(dataset)
 
@@ -239,7 +239,7 @@ def test_a_changed_definition_forgets_what_another_question_failed_by(file):
     """E39."""
     file.amazon.fault("createReport", "fatal")
     file.drive()
-    file.dataset.ask_anew()
+    file.dataset.ask_again()
 
     assert set(file.dataset.days.values_list("attempts", "not_before")) == {(0, None)}
 
@@ -424,7 +424,7 @@ def test_the_answers_of_another_dataset_are_evidence_enough(chain, make_dataset,
     )
     settings.SPAPI_RATE_FACTOR = 1.0
     direct.execute("DELETE FROM quota", {})  # what the tests before have used up would take minutes to come back
-    since = now - retries.PATIENCE
+    since = now - retries.UNANSWERED_TIMEOUT
     Request.objects.filter(dataset=chain.dataset).update(failing_since=since)
     calls = chain.amazon.calls("getMarketplaceParticipations")
     run.hurry()
@@ -450,7 +450,7 @@ def test_patience_is_half_an_hour_however_many_the_tries(chain, settings):
     assert not Request.objects.filter(dataset=chain.dataset, part_of__isnull=False).exists()
     assert chain.amazon.calls("getMarketplaceParticipations") == calls
 
-    Request.objects.filter(dataset=chain.dataset).update(failing_since=database_now() - retries.PATIENCE)
+    Request.objects.filter(dataset=chain.dataset).update(failing_since=database_now() - retries.UNANSWERED_TIMEOUT)
     run.hurry()
     run.turn()
 

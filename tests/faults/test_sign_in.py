@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from connector.accounts import connect
-from connector.accounts.clients import AccessToken
+from connector.accounts.clients import TokenSource
 from connector.accounts.models import Account, FirstLook
 from connector.database.clock import database_now
 from datasets.backfill import dispatch
@@ -180,7 +180,7 @@ def test_ten_workers_renew_an_access_token_once(account, amazon, without_token):
 
     def work():
         barrier.wait()
-        found.append(AccessToken(account.pk)())
+        found.append(TokenSource(account.pk)())
         connection.close()
 
     workers = [threading.Thread(target=work) for _ in range(10)]

@@ -125,7 +125,7 @@ def test_a_row_at_the_very_end_of_the_window_fails_nothing(file):
 
     assert run.state == "succeeded", run.message
     assert states(file) == {"empty"}
-    assert Request.objects.get(dataset=file.dataset).strays == sum(so["rows"] for so in file.truth().values())
+    assert Request.objects.get(dataset=file.dataset).out_of_window == sum(so["rows"] for so in file.truth().values())
 
 
 @pytest.mark.parametrize("fault", [{}, {"value": US_FORM}, {"value": None}])

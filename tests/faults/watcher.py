@@ -12,7 +12,7 @@ import time
 
 import psycopg
 
-MOST_TOLD = 20
+MAX_REPORTED = 20
 
 
 def digest(ids):
@@ -114,7 +114,7 @@ def main():
     told = {
         "looks": sum(look.looks for look in looks),
         "whole": sum(look.whole for look in looks),
-        "wrong": wrong[:MOST_TOLD],
+        "wrong": wrong[:MAX_REPORTED],
     }
     print(json.dumps(told), flush=True)
 

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from connector.accounts.models import Account, Application
-from datasets.backfill.facts import facts_of, states_of
+from datasets.backfill.dataset_status import states_of, statuses_of
 from datasets.models import Dataset, Day, Run
 from tests.pages import scenes
 
@@ -61,7 +61,7 @@ def test_the_state_on_the_list_is_the_one_on_the_datasets_own_page(alice, accoun
     if hole == "not in the ledger":
         dataset.days.order_by("day").first().delete()
 
-    assert states_of([dataset]) == {dataset.pk: facts_of([dataset])[dataset.pk].state}
+    assert states_of([dataset]) == {dataset.pk: statuses_of([dataset])[dataset.pk].state}
 
 
 def test_a_day_that_is_missing_makes_a_partly_done_dataset_and_one_before_its_range_does_not(client, alice, account):
@@ -77,7 +77,7 @@ def test_a_day_that_is_missing_makes_a_partly_done_dataset_and_one_before_its_ra
 def test_a_report_without_dates_is_up_to_date_with_its_newest_day_though_an_older_one_failed(alice, account):
     dataset = make(alice, account, "partial", "Marketplaces", report="marketplace_participations", states={3: "failed"})
 
-    assert states_of([dataset]) == {dataset.pk: "up_to_date"} == {dataset.pk: facts_of([dataset])[dataset.pk].state}
+    assert states_of([dataset]) == {dataset.pk: "up_to_date"} == {dataset.pk: statuses_of([dataset])[dataset.pk].state}
 
 
 def test_rows_say_how_far_they_are_on_every_page_of_the_list(client, alice, account):

@@ -57,7 +57,7 @@ def test_days_that_failed_come_first(page, run):
 
 def test_requests_that_are_not_listed_are_counted(page, run, monkeypatch):
     assert page.get(f"/runs/{run.pk}").context["requests_hidden"] == 0
-    monkeypatch.setattr("datasets.views.run.MOST_REQUESTS", 5)
+    monkeypatch.setattr("datasets.views.run.MAX_REQUESTS", 5)
 
     seen = text(page.get(f"/runs/{run.pk}"))
 

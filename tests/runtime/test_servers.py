@@ -17,7 +17,7 @@ import pytest
 from connector.runtime.embedded import binaries, children
 from connector.runtime.embedded.folder import Hold, socket_folder
 from connector.runtime.embedded.services import Services, left_to_us
-from connector.runtime.embedded.trouble import Held, Trouble
+from connector.runtime.embedded.start_errors import Held, StartError
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.slow]
 PROJECT = Path(__file__).resolve().parents[2]
@@ -201,7 +201,7 @@ def test_data_of_another_major_version_is_refused_naming_both(folder):
     services.stop()
     (folder / "postgres" / "PG_VERSION").write_text("12\n")
 
-    with pytest.raises(Trouble) as refused:
+    with pytest.raises(StartError) as refused:
         Services(folder, database=True, broker=False).start("a test")
 
     assert "PostgreSQL 12" in str(refused.value)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from connector.runtime.embedded import children
-from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.embedded.start_errors import StartError
 from connector.runtime.installation import supervisor
 from connector.runtime.installation.supervisor import Group, Program, check_port
 
@@ -83,7 +83,7 @@ def test_a_part_that_keeps_falling_is_started_ever_more_slowly(group, said):
 def test_a_part_that_cannot_start_is_named_with_the_end_of_its_log(group):
     group.launch(program(group, "web", "raise SystemExit('no such setting')", serves=lambda: False))
 
-    with pytest.raises(Trouble) as refused:
+    with pytest.raises(StartError) as refused:
         group.wait_until_serving("web")
 
     assert "web did not start" in str(refused.value)
@@ -95,7 +95,7 @@ def test_waiting_ends_when_another_part_falls(group):
     group.launch(program(group, "web", "import time; time.sleep(60)", serves=lambda: False))
     group.launch(program(group, "worker", "raise SystemExit(1)"))
 
-    with pytest.raises(Trouble, match="worker did not start"):
+    with pytest.raises(StartError, match="worker did not start"):
         group.wait_until_serving("web")
 
 
@@ -142,7 +142,7 @@ def test_a_busy_port_is_refused_with_the_next_one_as_advice():
         busy.listen()
         port = busy.getsockname()[1]
 
-        with pytest.raises(Trouble) as refused:
+        with pytest.raises(StartError) as refused:
             check_port(port)
 
     assert f"PORT: 127.0.0.1:{port}" in str(refused.value)

@@ -221,7 +221,7 @@ def test_an_accept_header_of_any_kind_can_be_read(text):
     assert 0.0 <= accepted.weight_of(text, "text/csv") <= 1.0
     for one in (text, *text.split(",")):
         try:
-            assert isinstance(formats.of(None, one), formats.Format)
+            assert isinstance(formats.of(None, one), formats.ODataFormat)
         except Problem as problem:
             assert problem.status == 406
 

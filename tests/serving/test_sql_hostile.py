@@ -413,10 +413,10 @@ SELECT pg_sleep(60)::text
 def test_the_role_alone_lets_nothing_out(box):
     import psycopg
 
-    from datasets.serving.sql.refusals import Refused
+    from datasets.serving.sql.statement_errors import StatementRefused
 
     for sql in ESCAPES:
-        with pytest.raises((psycopg.Error, Refused)):
+        with pytest.raises((psycopg.Error, StatementRefused)):
             print(sql, box(sql))
 
 

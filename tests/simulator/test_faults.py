@@ -11,7 +11,7 @@ from itertools import combinations
 
 import pytest
 
-from connector.simulator import faults, spoil
+from connector.simulator import document_corruption, faults
 from tests.simulator.caller import BY_ORDER_DATE, CA, DOCUMENTS, REPORTS, SELLER, US
 
 QUERY = {"createdAfter": "2026-08-10T00:00:00Z", "maxResultsPerPage": 10}
@@ -580,8 +580,8 @@ def test_other_line_ends(amazon, address, plain):
 def test_numbers_and_dates_that_are_none(amazon, address, plain):
     header = cells(plain[0])
     for kind, column, values in (
-        ("strange_numbers", "item-price", spoil.NUMBERS),
-        ("strange_dates", "last-updated-date", spoil.DATES),
+        ("strange_numbers", "item-price", document_corruption.NUMBERS),
+        ("strange_dates", "last-updated-date", document_corruption.DATES),
     ):
         amazon.control("faults", method="DELETE")
         got = {cells(line)[header.index(column)] for line in lines(spoiled(amazon, address, kind))[1:-1]}
@@ -649,5 +649,5 @@ def test_a_token_that_expires_for_good_takes_all_before_it_along(amazon):
 
 
 def test_every_kind_is_described():
-    described = set(re.findall(r"\w+", faults.__doc__ + spoil.__doc__))
+    described = set(re.findall(r"\w+", faults.__doc__ + document_corruption.__doc__))
     assert set(faults.KINDS) - described == set()

@@ -264,7 +264,7 @@ def test_participations_name_every_marketplace(seller):
 
 
 def test_a_vendor_is_forbidden_what_is_a_sellers(seller):
-    with pytest.raises(errors.Forbidden, match="getMarketplaceParticipations to this account"):
+    with pytest.raises(errors.AccessDenied, match="getMarketplaceParticipations to this account"):
         seller("vendor").call("getMarketplaceParticipations")
 
 
@@ -345,12 +345,12 @@ def test_a_token_that_expires_in_the_middle_is_renewed_once(amazon, seller, kind
 @pytest.mark.parametrize(
     ("kind", "error"),
     [
-        ("400", errors.Refused),
-        ("404", errors.Refused),
-        ("413", errors.Refused),
-        ("415", errors.Refused),
-        ("forbidden", errors.Refused),
-        ("redirect", errors.Refused),
+        ("400", errors.AmazonRefused),
+        ("404", errors.AmazonRefused),
+        ("413", errors.AmazonRefused),
+        ("415", errors.AmazonRefused),
+        ("forbidden", errors.AmazonRefused),
+        ("redirect", errors.AmazonRefused),
     ],
 )
 def test_what_stays_is_refused_wherever_it_comes(amazon, seller, kind, error):
@@ -374,7 +374,7 @@ def test_a_page_token_that_dies_says_so(amazon, seller):
 def test_a_chain_that_runs_in_circles_is_left(amazon, seller):
     fault(amazon, "repeat_token", "searchOrders")
 
-    with pytest.raises(errors.Refused, match="does not end"):
+    with pytest.raises(errors.AmazonRefused, match="does not end"):
         read_chain(seller(), CHAIN)
 
 

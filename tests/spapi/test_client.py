@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from connector.spapi.errors import AnswerTooLarge, Forbidden, PageTokenDied, Refused, Throttled, Unreachable
+from connector.spapi.errors import AccessDenied, AmazonRefused, AnswerTooLarge, PageTokenDied, Throttled, Unreachable
 from tests.spapi.wire import answer, cut_after, drip
 
 TOKEN = "a+b/c=d e,ü%2B"
@@ -161,7 +161,7 @@ def test_an_expired_token_is_replaced_once_and_the_call_repeated(wire, desk):
 def test_a_token_that_stays_refused_ends_after_two_calls(wire, desk):
     wire.says(amazon_error("403 Forbidden", "Unauthorized", None, "The access token you provided is revoked."))
 
-    with pytest.raises(Refused):
+    with pytest.raises(AmazonRefused):
         desk().call("searchOrders")
 
     assert len(wire.requests) == 2
@@ -171,7 +171,7 @@ def test_a_missing_role_is_refused_at_once_with_what_amazon_said(wire, desk):
     said = amazon_error("403 Forbidden", "Unauthorized", "Access to requested resource is denied.", "No role.")
     wire.says(said.replace(b"\r\n\r\n", b"\r\nx-amzn-RequestId: abc-2\r\n\r\n", 1))
 
-    with pytest.raises(Forbidden) as problem:
+    with pytest.raises(AccessDenied) as problem:
         desk().call("searchOrders")
 
     assert len(wire.requests) == 1
@@ -205,10 +205,10 @@ def test_amazons_own_trouble_is_no_alarm(wire, desk, status):
 def test_a_wrong_request_is_refused_whatever_its_code_says(wire, desk, status):
     wire.says(amazon_error(status, "InternalFailure", "the words of Amazon"))
 
-    with pytest.raises(Refused) as problem:
+    with pytest.raises(AmazonRefused) as problem:
         desk().call("searchOrders")
 
-    assert type(problem.value) is Refused
+    assert type(problem.value) is AmazonRefused
     assert "the words of Amazon" in problem.value.message
     assert len(wire.requests) == 1
 
@@ -232,7 +232,7 @@ def test_a_page_that_is_too_large_is_told_apart(wire, desk, status, words, token
 def test_amazons_words_bear_no_nul(wire, desk):
     wire.says(amazon_error("400 Bad", "Invalid\0Input", "a\0b"))
 
-    with pytest.raises(Refused) as problem:
+    with pytest.raises(AmazonRefused) as problem:
         desk().call("searchOrders")
 
     assert "\0" not in problem.value.message + problem.value.code
@@ -261,21 +261,21 @@ def test_a_400_on_a_page_token_says_that_the_token_died(wire, desk):
 def test_error_bodies_of_any_shape_are_borne(wire, desk, body):
     wire.says(answer(body, status="400 Bad Request"))
 
-    with pytest.raises(Refused):
+    with pytest.raises(AmazonRefused):
         desk().call("searchOrders")
 
 
 def test_errors_alone_in_a_200_are_a_refusal(wire, desk):
     wire.says(answer({"payload": None, "errors": [{"code": "InvalidInput", "message": "not you"}]}))
 
-    with pytest.raises(Refused, match="not you"):
+    with pytest.raises(AmazonRefused, match="not you"):
         desk().call("getMarketplaceParticipations")
 
 
 def test_a_redirect_is_not_followed(wire, desk):
     wire.says(answer(b"", status="302 Found", headers=[("Location", "http://169.254.169.254/latest")]))
 
-    with pytest.raises(Refused):
+    with pytest.raises(AmazonRefused):
         desk().call("searchOrders")
 
     assert len(wire.requests) == 1
@@ -313,7 +313,7 @@ def test_nul_and_half_surrogates_are_replaced_and_counted(wire, desk):
 def test_the_request_id_is_kept_for_the_log(wire, desk):
     wire.says(answer(b"", status="404 Not Found", headers=[("x-amzn-RequestId", "abc-1")]))
 
-    with pytest.raises(Refused) as problem:
+    with pytest.raises(AmazonRefused) as problem:
         desk().call("searchOrders")
 
     assert problem.value.request_id == "abc-1"
@@ -344,7 +344,7 @@ def test_a_broken_line_or_garbage_is_asked_again_later(wire, desk, said):
 
 
 def test_an_endless_answer_is_cut_off(wire, desk, monkeypatch):
-    monkeypatch.setattr("connector.spapi.client.MOST_ANSWER", 1 << 20)
+    monkeypatch.setattr("connector.spapi.client.MAX_ANSWER", 1 << 20)
     wire.says(answer(b"[" + b" " * (2 << 20) + b"]"))
 
     with pytest.raises(Unreachable):

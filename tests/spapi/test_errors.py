@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from connector.accounts import refusals as of_accounts
+from connector.accounts import error_texts as of_accounts
 from connector.spapi import errors
-from datasets.backfill import refusals as of_runs
+from datasets.backfill import error_texts as of_runs
 from tests.conftest import PROJECT
 
 ROOM = PROJECT / "connector" / "spapi"
@@ -67,13 +67,13 @@ def test_no_error_says_that_the_next_run_tries_again(kind):
 
 @pytest.mark.parametrize("words", [of_runs.words, of_accounts.words])
 def test_what_our_own_rooms_have_worded_stays_as_it_is(words):
-    problem = errors.Refused("A whole text of ours.")
+    problem = errors.AmazonRefused("A whole text of ours.")
 
     assert words(problem) == "A whole text of ours."
 
 
 def test_a_missing_role_is_worded_for_runs_and_for_accounts_with_its_likely_causes():
-    problem = errors.Forbidden(fact="Amazon refuses searchOrders to this account (403).", status=403)
+    problem = errors.AccessDenied(fact="Amazon refuses searchOrders to this account (403).", status=403)
 
     for words in (of_runs.words, of_accounts.words):
         for cause in ("role", "region", "vendor", "client secret"):
@@ -82,7 +82,7 @@ def test_a_missing_role_is_worded_for_runs_and_for_accounts_with_its_likely_caus
 
 
 def test_a_refusal_that_no_class_names_says_what_to_do_about_the_dataset_and_nothing_of_it_to_an_account():
-    problem = errors.Refused(fact="Amazon does not answer this request to getOrder (400).")
+    problem = errors.AmazonRefused(fact="Amazon does not answer this request to getOrder (400).")
 
     assert "Check the dataset's options" in of_runs.words(problem)
     assert of_accounts.words(problem) == problem.fact

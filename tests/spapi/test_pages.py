@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from connector.spapi import pages
-from connector.spapi.errors import Refused, Unreachable
+from connector.spapi.errors import AmazonRefused, Unreachable
 from tests.spapi.wire import answer
 
 QUERY = {"createdAfter": "2026-01-01T00:00:00Z", "maxResultsPerPage": 100}
@@ -62,7 +62,7 @@ def test_an_operation_without_pages_is_one_page(wire, desk):
 def test_the_same_token_twice_ends_the_chain(wire, desk, tokens):
     wire.says(*[page(number, token) for number, token in enumerate(tokens)])
 
-    with pytest.raises(Refused, match="same page token twice"):
+    with pytest.raises(AmazonRefused, match="same page token twice"):
         list(pages.pages(desk(), "searchOrders", QUERY))
 
     assert len(wire.requests) == len(tokens)
@@ -72,15 +72,15 @@ def test_the_same_token_is_noticed_across_workers(wire, desk):
     wire.says(page(1, "a"))
     _, cursor = next(pages.pages(desk(), "searchOrders", QUERY))
 
-    with pytest.raises(Refused):
+    with pytest.raises(AmazonRefused):
         next(pages.pages(desk(), "searchOrders", QUERY, cursor))
 
 
 def test_a_chain_without_end_is_left(wire, desk, monkeypatch):
-    monkeypatch.setattr(pages, "MOST_PAGES", 7)
+    monkeypatch.setattr(pages, "MAX_PAGES", 7)
     wire.says(*[page(number, f"t{number}") for number in range(20)])
 
-    with pytest.raises(Refused, match="more than 7 pages"):
+    with pytest.raises(AmazonRefused, match="more than 7 pages"):
         list(pages.pages(desk(), "searchOrders", QUERY))
 
     assert len(wire.requests) == 7
@@ -89,7 +89,7 @@ def test_a_chain_without_end_is_left(wire, desk, monkeypatch):
 def test_the_same_page_under_another_token_is_a_circle(wire, desk):
     wire.says(page(1, "a"), page(2, "b"), page(1, "c"))
 
-    with pytest.raises(Refused, match="same page twice"):
+    with pytest.raises(AmazonRefused, match="same page twice"):
         list(pages.pages(desk(), "searchOrders", QUERY))
 
 
@@ -102,14 +102,14 @@ def test_the_same_page_in_another_order_is_a_circle(wire, desk):
     )
     wire.says(first, second, page(3))
 
-    with pytest.raises(Refused, match="same page twice"):
+    with pytest.raises(AmazonRefused, match="same page twice"):
         list(pages.pages(desk(), "searchOrders", QUERY))
 
 
 def test_the_same_page_at_the_end_is_a_circle_too(wire, desk):
     wire.says(page(1, "a"), page(1))
 
-    with pytest.raises(Refused, match="same page twice"):
+    with pytest.raises(AmazonRefused, match="same page twice"):
         list(pages.pages(desk(), "searchOrders", QUERY))
 
 
@@ -167,7 +167,7 @@ def test_a_page_without_its_list_is_not_the_end(wire, desk, body, where):
 def test_a_token_that_is_no_text_is_refused(wire, desk, token):
     wire.says(answer({"orders": [], "pagination": {"nextToken": token}}))
 
-    with pytest.raises(Refused):
+    with pytest.raises(AmazonRefused):
         list(pages.pages(desk(), "searchOrders", QUERY))
 
 

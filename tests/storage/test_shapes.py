@@ -29,7 +29,7 @@ def columns_of(type, count):
 
 @pytest.mark.parametrize("type", TYPES)
 def test_a_table_of_all_columns_holds_the_widest_rows(type):
-    chance, columns = random.Random(1), columns_of(type, table.MOST_COLUMNS)
+    chance, columns = random.Random(1), columns_of(type, table.MAX_COLUMNS)
     row = [WIDE[type](chance) for _ in columns]
     with transaction.atomic(), cursor() as c:
         table.create(c, ID, 1, columns)
@@ -39,7 +39,7 @@ def test_a_table_of_all_columns_holds_the_widest_rows(type):
 
     assert landed.rows == 1
     with connection.cursor() as c:
-        c.execute(f"SELECT c0::text, c{table.MOST_COLUMNS - 1}::text FROM data.ds_{ID}")
+        c.execute(f"SELECT c0::text, c{table.MAX_COLUMNS - 1}::text FROM data.ds_{ID}")
         first, last = c.fetchone()
     if type in ("text", "bigint"):
         assert (first, last) == (str(row[0]), str(row[-1]))
@@ -49,7 +49,7 @@ def test_a_table_of_all_columns_holds_the_widest_rows(type):
 @pytest.mark.parametrize("letters", [1, 22, 23, 24, 40])
 def test_a_table_of_all_columns_holds_rows_that_keep_to_the_room(letters):
     """Text of 23 letters is the worst: too short for PostgreSQL to keep it elsewhere."""
-    columns = columns_of("text", table.MOST_COLUMNS)
+    columns = columns_of("text", table.MAX_COLUMNS)
     row = ["x" * letters if number < table.SURE_COLUMNS else None for number in range(len(columns))]
     with transaction.atomic(), cursor() as c:
         table.create(c, ID, 1, columns)
@@ -62,9 +62,9 @@ def test_a_table_of_all_columns_holds_rows_that_keep_to_the_room(letters):
 
 def test_a_table_that_is_full_takes_no_further_columns_and_keeps_its_own():
     with cursor() as c:
-        table.create(c, ID, 1, columns_of("text", table.MOST_COLUMNS + 50))
+        table.create(c, ID, 1, columns_of("text", table.MAX_COLUMNS + 50))
         table.grow(c, ID, 1, columns_of("text", 3) + [{"name": "later", "title": "later", "type": "text"}])
 
         names = [column["name"] for column in read.describe(c, ID, 1)]
 
-    assert names == [f"c{number}" for number in range(table.MOST_COLUMNS)]
+    assert names == [f"c{number}" for number in range(table.MAX_COLUMNS)]

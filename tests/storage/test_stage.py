@@ -45,10 +45,10 @@ def test_what_was_discarded_never_comes_between_what_is_staged_afterwards(tmp_pa
 
 def test_a_cell_beyond_all_measure_is_cut_and_counted(tmp_path):
     files = stage.DayFiles(tmp_path, ["a", "b"])
-    files.add(DAY, ["x" * (stage.MOST_CELL + 5), 1])
-    files.add(DAY, ["y" * stage.MOST_CELL, None])
+    files.add(DAY, ["x" * (stage.MAX_CELL + 5), 1])
+    files.add(DAY, ["y" * stage.MAX_CELL, None])
     staged = files.close()[DAY]
 
     lines = staged.path.read_text().splitlines()
-    assert [len(line.split("\t")[0]) for line in lines] == [stage.MOST_CELL, stage.MOST_CELL]
+    assert [len(line.split("\t")[0]) for line in lines] == [stage.MAX_CELL, stage.MAX_CELL]
     assert (files.cut, staged.rows) == (1, 2)

@@ -35,7 +35,7 @@ def workbook(*sheets, formulas=False):
 
 
 def refusal(content, name="skus.csv", **options):
-    with pytest.raises(isolated.Refused) as told:
+    with pytest.raises(isolated.JobRefused) as told:
         read(content, name, **options)
     return str(told.value)
 
@@ -220,7 +220,7 @@ def test_a_table_becomes_lines_as_amazon_writes_them():
 
     assert isolated.run("as_tsv", [packed], quote="double").content == (b'sku\ttitle\nA\t"12"" pan"\nB\t"two\nlines"\n')
     with pytest.raises(
-        isolated.Refused, match="Row 2 has a tab or a line break in title, which this report does not allow"
+        isolated.JobRefused, match="Row 2 has a tab or a line break in title, which this report does not allow"
     ):
         isolated.run("as_tsv", [packed], quote="null")
 
@@ -228,14 +228,14 @@ def test_a_table_becomes_lines_as_amazon_writes_them():
 def test_a_title_that_a_line_cannot_hold_is_refused_as_a_value_is():
     packed = read(b'sku,"two\nlines"\nA,1\n').content
 
-    with pytest.raises(isolated.Refused, match="The title 'two.nlines' contains a tab or a line break"):
+    with pytest.raises(isolated.JobRefused, match="The title 'two.nlines' contains a tab or a line break"):
         isolated.run("as_tsv", [packed], quote="null")
 
 
 def test_a_job_that_runs_into_a_limit_says_so(monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda *command, **more: subprocess.CompletedProcess(command, -9, b"", b""))
 
-    with pytest.raises(isolated.Refused, match="more time or memory than one job may use"):
+    with pytest.raises(isolated.JobRefused, match="more time or memory than one job may use"):
         isolated.run("read", [b"sku\nA\n"], name="skus.csv")
 
 
@@ -312,7 +312,7 @@ def test_every_value_comes_back_from_the_lines_that_a_report_would_have(rows, qu
 def test_tabs_and_line_breaks_in_one_row_are_refused():
     packed = read(workbook([["sku", "title"], ["A", "a\nb\tc"]]), "x.xlsx").content
 
-    with pytest.raises(isolated.Refused, match="Row 1 has tabs and line breaks in its values"):
+    with pytest.raises(isolated.JobRefused, match="Row 1 has tabs and line breaks in its values"):
         isolated.run("as_tsv", [packed], quote="double")
 
 
@@ -320,7 +320,7 @@ def test_tabs_and_line_breaks_in_one_row_are_refused():
 def test_a_title_with_a_line_break_is_refused_whatever_the_quotes(quote):
     packed = read(b'sku,"two\nlines"\nA,1\n').content
 
-    with pytest.raises(isolated.Refused, match="The title 'two.nlines' contains a tab or a line break"):
+    with pytest.raises(isolated.JobRefused, match="The title 'two.nlines' contains a tab or a line break"):
         isolated.run("as_tsv", [packed], quote=quote)
 
 

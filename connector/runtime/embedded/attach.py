@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from connector.runtime.embedded.services import Services, left_to_us
-from connector.runtime.embedded.trouble import Held, Trouble
+from connector.runtime.embedded.start_errors import Held, StartError
 
-PATIENCE = 60  # seconds that servers which are being started or stopped may take
+SERVERS_TIMEOUT = 60  # seconds that servers which are being started or stopped may take
 
 
 def prepare(default_data_dir: str | Path, *, whole: bool = False) -> Path:
@@ -47,7 +47,7 @@ def servers(data_dir: str | Path, command: str) -> Iterator[None]:
 
 def _take_part(ours: Services, command: str) -> bool:
     """True if we started them, False if we use another process's."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + SERVERS_TIMEOUT
     while True:
         try:
             ours.start(f"manage.py {command}")
@@ -60,5 +60,5 @@ def _take_part(ours: Services, command: str) -> bool:
             if time.monotonic() > deadline:
                 sys.exit(f"{held}\nIts database does not answer.")
             time.sleep(0.1)
-        except Trouble as trouble:
+        except StartError as trouble:
             sys.exit(str(trouble))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.runtime.embedded.identity import Identity
-from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.embedded.start_errors import StartError
 
 OLDEST_POSTGRES = 15
 COPIES = (Path("/var/cache"), Path("/var/tmp"), Path("/tmp"))  # in this order: the first is not swept by age
@@ -78,7 +78,7 @@ def find_postgres(major: int | None = None) -> Postgres:
             return server
         seen.append(f"PostgreSQL {server.major} in {server.bin}")
     if not seen:
-        raise Trouble(
+        raise StartError(
             f"No PostgreSQL was found. Install PostgreSQL {OLDEST_POSTGRES} or newer (its server programs), or set DATABASE_URL."
         )
     raise LookupError(", ".join(seen))
@@ -95,7 +95,7 @@ def find_valkey() -> Path:
     for name in ("valkey-server", "redis-server"):
         if installed := shutil.which(name):
             return Path(installed)
-    raise Trouble("No Valkey was found. Install Valkey or Redis, or set BROKER_URL.")
+    raise StartError("No Valkey was found. Install Valkey or Redis, or set BROKER_URL.")
 
 
 def within_reach(program: Path, root: Path, identity: Identity) -> Path:
@@ -118,7 +118,7 @@ def within_reach(program: Path, root: Path, identity: Identity) -> Path:
         except (OSError, subprocess.SubprocessError):
             continue  # a file system that runs no programs
         return candidate
-    raise Trouble(
+    raise StartError(
         f"{program} lies where uid {identity.uid} cannot go, and no folder was found to copy it to. "
         "Run as an ordinary user, or set DATABASE_URL and BROKER_URL."
     )
@@ -130,7 +130,7 @@ def _is_ours(copy: Path) -> bool:
     except FileNotFoundError:
         return False
     if found.st_uid != os.geteuid() or not copy.is_dir() or copy.is_symlink():
-        raise Trouble(f"{copy} was not made by us. Remove it and start again.")
+        raise StartError(f"{copy} was not made by us. Remove it and start again.")
     return True
 
 

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from connector.runtime.embedded.identity import current
-from connector.runtime.embedded.trouble import Held, Trouble
+from connector.runtime.embedded.start_errors import Held, StartError
 
-LONGEST_SOCKET = 107  # bytes of a path that the kernel takes
+MAX_SOCKET = 107  # bytes of a path that the kernel takes
 SOCKET_NAMES = ("/.s.PGSQL.5432.lock", "/valkey.sock")
 PLAIN = re.compile(r"[A-Za-z0-9/._-]+")  # PostgreSQL splits its list of socket folders at commas, URLs at more
 
@@ -23,7 +23,7 @@ def socket_folder(data_dir: str | Path) -> Path:
     """
     beside = Path(data_dir) / "sockets"
     longest = len(os.fsencode(beside)) + max(map(len, SOCKET_NAMES))
-    if longest <= LONGEST_SOCKET and PLAIN.fullmatch(str(beside)) and not current().dropped:
+    if longest <= MAX_SOCKET and PLAIN.fullmatch(str(beside)) and not current().dropped:
         return beside
     name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
     return Path("/tmp") / f"backhaul-{os.geteuid()}-{name}"
@@ -44,7 +44,7 @@ class Hold:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as problem:
-            raise Trouble(
+            raise StartError(
                 f"DATA_DIR: cannot write to {self.path.parent} ({problem.strerror}). "
                 "Start as the user it belongs to, or set DATA_DIR to a folder of yours."
             ) from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.embedded.start_errors import StartError
 
 NOBODY = 65534
 
@@ -63,7 +63,7 @@ class Identity:
         try:
             subprocess.run(["/bin/sh", "-c", ":"], check=True, **self.popen_arguments())
         except (OSError, subprocess.SubprocessError) as problem:
-            raise Trouble(
+            raise StartError(
                 f"PostgreSQL does not run as root, and this root may not become uid {self.uid} ({problem}). "
                 "Run as an ordinary user, or set DATABASE_URL and BROKER_URL to servers of your own."
             ) from None
@@ -83,6 +83,6 @@ def private_folder(path: Path, identity: Identity) -> None:
         identity.give(path)
     found = path.lstat()
     if not path.is_dir() or path.is_symlink() or found.st_uid not in (identity.uid, os.geteuid()):
-        raise Trouble(f"{path} belongs to somebody else. Remove it, or move DATA_DIR to a shorter path.")
+        raise StartError(f"{path} belongs to somebody else. Remove it, or move DATA_DIR to a shorter path.")
     identity.give(path)
     path.chmod(0o700)

@@ -15,7 +15,7 @@ from psycopg import sql
 from connector.runtime.embedded import binaries, children
 from connector.runtime.embedded.binaries import Postgres as Server
 from connector.runtime.embedded.identity import Identity, private_folder
-from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.embedded.start_errors import StartError
 
 NAME = "backhaul"  # of the database and of its owner
 RECOVERY = 300  # seconds that a start may take: after a crash the journal is read again
@@ -75,13 +75,13 @@ class Postgres:
         deadline = time.monotonic() + RECOVERY
         while True:
             if process.poll() is not None:
-                raise Trouble(f"PostgreSQL did not start. Its log is {self.log}:\n{children.last_lines(self.log)}")
+                raise StartError(f"PostgreSQL did not start. Its log is {self.log}:\n{children.last_lines(self.log)}")
             with contextlib.suppress(psycopg.OperationalError), self._connect("postgres") as connection:
                 if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone():
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(NAME)))
                 return
             if time.monotonic() > deadline:
-                raise Trouble(f"PostgreSQL does not answer after {RECOVERY} seconds. Its log is {self.log}.")
+                raise StartError(f"PostgreSQL does not answer after {RECOVERY} seconds. Its log is {self.log}.")
             time.sleep(0.03)
 
     def mend(self) -> bool:
@@ -103,7 +103,7 @@ class Postgres:
         with contextlib.suppress(FileNotFoundError):
             owner = self.folder.stat().st_uid
             if owner != self.identity.uid:
-                raise Trouble(
+                raise StartError(
                     f"{self.folder} belongs to user {owner}, and its PostgreSQL must run as that user; "
                     f"here it would run as {self.identity.uid}. Start as the user who started it first, or choose "
                     "another DATA_DIR."
@@ -117,7 +117,7 @@ class Postgres:
         try:
             return binaries.find_postgres(made_by)
         except LookupError as found:
-            raise Trouble(
+            raise StartError(
                 f"{self.folder} was made by PostgreSQL {made_by}, and another major version cannot read it; found: {found}. "
                 f"Install PostgreSQL {made_by}, or dump the data with it and restore it into a new folder, "
                 "or choose another DATA_DIR to start from scratch."
@@ -144,13 +144,13 @@ class Postgres:
                 **self.identity.popen_arguments(),
             )
         if done.returncode:
-            raise Trouble(f"PostgreSQL could not make its data folder {self.folder}:\n{done.stderr.strip()[-2000:]}")
+            raise StartError(f"PostgreSQL could not make its data folder {self.folder}:\n{done.stderr.strip()[-2000:]}")
         os.rename(aside, self.folder)
 
     def _end_leftovers(self) -> None:
         """A killed start may have left its server running, or only its lock file."""
         if not children.reclaim(lambda: children.working_in(self.folder), STOP):
-            raise Trouble(
+            raise StartError(
                 f"An earlier PostgreSQL still runs in {self.folder} and does not stop. Stop it, then start again."
             )
         for paper in (self.folder / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):

@@ -12,7 +12,7 @@ from connector.runtime.embedded import children
 from connector.runtime.embedded.folder import Hold, socket_folder
 from connector.runtime.embedded.identity import current
 from connector.runtime.embedded.postgres import Postgres
-from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.embedded.start_errors import StartError
 from connector.runtime.embedded.valkey import Valkey
 
 LOG_SIZE = 10_000_000
@@ -78,7 +78,7 @@ class Services:
     def _wait(self, server: Postgres | Valkey) -> None:
         try:
             server.wait_until_ready(self.processes[server.name])
-        except Trouble:
+        except StartError:
             children.stop(self.processes[server.name], server.stop_steps)
             if not server.mend():
                 raise

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from connector.runtime.embedded import binaries, children
 from connector.runtime.embedded.identity import Identity, private_folder
-from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.embedded.start_errors import StartError
 
 STOP = ((signal.SIGTERM, 10), (signal.SIGKILL, 5))
 
@@ -34,7 +34,7 @@ class Valkey:
     def launch(self) -> subprocess.Popen:
         """Starts the server and returns its process; it may still be reading its journal. Raises Trouble."""
         if not children.reclaim(lambda: children.working_in(self.folder), STOP):
-            raise Trouble(
+            raise StartError(
                 f"An earlier Valkey still runs in {self.folder} and does not stop. Stop it, then start again."
             )
         private_folder(self.folder, self.identity)
@@ -73,9 +73,9 @@ class Valkey:
         deadline = time.monotonic() + 60
         while not self.answers():
             if process.poll() is not None:
-                raise Trouble(f"Valkey did not start. Its log is {self.log}:\n{children.last_lines(self.log)}")
+                raise StartError(f"Valkey did not start. Its log is {self.log}:\n{children.last_lines(self.log)}")
             if time.monotonic() > deadline:
-                raise Trouble(f"Valkey does not answer after a minute. Its log is {self.log}.")
+                raise StartError(f"Valkey does not answer after a minute. Its log is {self.log}.")
             time.sleep(0.03)
 
     def answers(self) -> bool:

@@ -15,7 +15,7 @@ from kombu.utils.url import maybe_sanitize_url
 from connector.database.clock import database_now
 from connector.runtime import readiness
 from connector.runtime.embedded.services import Services, left_to_us
-from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.embedded.start_errors import StartError
 from connector.runtime.installation.supervisor import (
     Group,
     Program,
@@ -67,7 +67,7 @@ def run(
     except Stopped:
         _say("Stopping …")
         return 0
-    except Trouble as trouble:
+    except StartError as trouble:
         print(f"\n{trouble}", file=sys.stderr, flush=True)
         return 1
     finally:
@@ -165,9 +165,9 @@ def _simulator(group: Group, port: int, environment: dict[str, str]) -> Program:
 
 def _check_given_servers() -> None:
     if problem := readiness.database_problem():
-        raise Trouble(f"DATABASE_URL: {problem}" if settings.DATABASE_IS_GIVEN else problem)
+        raise StartError(f"DATABASE_URL: {problem}" if settings.DATABASE_IS_GIVEN else problem)
     if problem := readiness.broker_problem():
-        raise Trouble(f"BROKER_URL ({maybe_sanitize_url(settings.BROKER_URL)}): {problem}")
+        raise StartError(f"BROKER_URL ({maybe_sanitize_url(settings.BROKER_URL)}): {problem}")
 
 
 def _migrate() -> None:
@@ -178,7 +178,7 @@ def _migrate() -> None:
     try:
         call_command("migrate", interactive=False, verbosity=0)
     except (CommandError, DatabaseError) as problem:
-        raise Trouble(f"The database could not be brought up to date: {problem}") from problem
+        raise StartError(f"The database could not be brought up to date: {problem}") from problem
 
 
 def _collect_static() -> None:
@@ -194,5 +194,5 @@ def _collect_static() -> None:
     try:
         call_command("collectstatic", interactive=False, verbosity=0)
     except (CommandError, ValueError, OSError) as problem:
-        raise Trouble(f"The static files could not be collected into {settings.STATIC_ROOT}: {problem}") from problem
+        raise StartError(f"The static files could not be collected into {settings.STATIC_ROOT}: {problem}") from problem
     stamp.write_text(fingerprint.hexdigest())

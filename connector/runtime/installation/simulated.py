@@ -9,7 +9,7 @@ import socket
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.embedded.start_errors import StartError
 
 APPLICATION = {
     "LWA_CLIENT_ID": "amzn1.application-oa2-client.simulator",
@@ -48,7 +48,7 @@ def claim(data_dir: str | Path, port: int) -> None:
 def refuse_demo_folder(data_dir: str | Path) -> None:
     """For a start against the real Amazon: Trouble where the folder holds the demo."""
     if port_of(data_dir) is not None:
-        raise Trouble(
+        raise StartError(
             f"{data_dir} holds the demo and its simulated orders. Give your own data another folder "
             "(DATA_DIR=./live-data make run), or remove this one to use its place."
         )

@@ -17,12 +17,12 @@ from typing import NoReturn, Protocol
 
 from connector.runtime.embedded import children
 from connector.runtime.embedded.services import Services, log_file
-from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.embedded.start_errors import StartError
 
 PROJECT = Path(__file__).resolve().parents[3]
-PATIENCE = 90  # seconds that a part may take until it serves
+START_TIMEOUT = 90  # seconds that a part may take until it serves
 STEADY = 60  # seconds after which a part's earlier falls are forgotten
-LONGEST_PAUSE = 30
+MAX_PAUSE = 30
 STOP = ((signal.SIGTERM, 6), (signal.SIGKILL, 5))
 
 
@@ -110,16 +110,16 @@ class Group:
     def wait_until_serving(self, *names: str) -> None:
         """Until these parts serve; raises Trouble with the end of its log for one that ends instead."""
         waiting = [part for name in names if isinstance(part := self.parts[name], Program)]
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT
         while waiting:
             for name, process in self.processes.items():
                 if process.poll() is not None:
                     part = self.parts[name]
-                    raise Trouble(f"{name} did not start. Its log is {part.log}:\n{children.last_lines(part.log)}")
+                    raise StartError(f"{name} did not start. Its log is {part.log}:\n{children.last_lines(part.log)}")
             waiting = [part for part in waiting if not part.serves()]
             if waiting and time.monotonic() > deadline:
                 late = ", ".join(f"{part.name} (log: {part.log})" for part in waiting)
-                raise Trouble(f"Not ready after {PATIENCE} seconds: {late}.")
+                raise StartError(f"Not ready after {START_TIMEOUT} seconds: {late}.")
             time.sleep(0.05)
 
     def watch(self) -> NoReturn:
@@ -135,7 +135,7 @@ class Group:
         falls, again_at = self.falls.get(name, (0, None))
         if again_at is None:
             falls = 1 if now - self.started_at[name] > STEADY else falls + 1
-            pause = min(2 ** (falls - 2), LONGEST_PAUSE) if falls > 1 else 0
+            pause = min(2 ** (falls - 2), MAX_PAUSE) if falls > 1 else 0
             self.falls[name] = (falls, now + pause)
             self.say(
                 f"{name} ended ({_how(process.returncode)}); restarting it in {pause:g} s. Log: {self.parts[name].log}"
@@ -145,7 +145,7 @@ class Group:
             self.started_at[name] = now
             try:
                 self.processes[name] = self.parts[name].launch()
-            except (Trouble, OSError) as problem:
+            except (StartError, OSError) as problem:
                 self.say(f"{name} could not be started: {problem}")
 
     def stop(self) -> None:
@@ -204,7 +204,7 @@ def check_port(port: int, name: str = "PORT") -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as problem:
-            raise Trouble(
+            raise StartError(
                 f"{name}: 127.0.0.1:{port} cannot be used ({os.strerror(problem.errno or 0)}). "
                 f"Stop the program that listens there, or choose another: {name}={port + 1}"
             ) from None

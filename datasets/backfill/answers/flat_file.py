@@ -9,20 +9,20 @@ from connector.catalogue.number_date_format import PLAIN, made_plain
 from connector.catalogue.report import Document
 from connector.spapi import documents, errors
 from connector.spapi.charsets import Choice
-from datasets.backfill.answers import quick
+from datasets.backfill.answers import fast_flat_file
 from datasets.backfill.answers.raw import Raw, Split
-from datasets.backfill.answers.reading import Reading
+from datasets.backfill.answers.reading import RawReading
 
 
 def read(raw: Raw, content_type: str) -> Split:
     """The rows of the file `document`, which Amazon labels `content_type`. Raises errors.DocumentRefused."""
     try:
-        return _quickly(Reading(raw), content_type)
-    except quick.NotOrdinary:
-        return _thoroughly(Reading(raw), content_type)
+        return _fast(RawReading(raw), content_type)
+    except fast_flat_file.NotStandard:
+        return _thoroughly(RawReading(raw), content_type)
 
 
-def _thoroughly(reading: Reading, content_type: str) -> Split:
+def _thoroughly(reading: RawReading, content_type: str) -> Split:
     raw = reading.raw
     ragged: list[int] = []  # numbers of the lines
     replaced: list[int] = []
@@ -38,8 +38,8 @@ def _thoroughly(reading: Reading, content_type: str) -> Split:
         files = reading.day_files(header)
         try:
             names = raw.report.names_of(header)
-            if odd := reading.to_make_plain(names):
-                rows = (made_plain(row, odd) for row in rows)
+            if nonstandard := reading.to_make_plain(names):
+                rows = (made_plain(row, nonstandard) for row in rows)
             chosen = reading.of_chosen(rows, names)
             reading.split(map(reading.fitted, chosen) if reading.needs_extra else chosen, files.names, files)
         except BaseException:
@@ -65,41 +65,41 @@ def _thoroughly(reading: Reading, content_type: str) -> Split:
     return replace(found, note=" ".join(reading.notes))
 
 
-def _quickly(reading: Reading, content_type: str) -> Split:
+def _fast(reading: RawReading, content_type: str) -> Split:
     raw = reading.raw
     day_column = raw.report.day_column
-    if day_column is None or not quick.may_try(content_type):
-        raise quick.NotOrdinary
+    if day_column is None or not fast_flat_file.may_try(content_type):
+        raise fast_flat_file.NotStandard
     if reading.format() != PLAIN:
-        raise quick.NotOrdinary
+        raise fast_flat_file.NotStandard
     placing = reading.placing = reading.new_placing()
     opened = []
 
-    def header(titles: list[str]) -> quick.Places:
+    def header(titles: list[str]) -> fast_flat_file.Places:
         names = raw.report.names_of(titles)
         if len(set(titles)) < len(titles) or day_column not in names:
-            raise quick.NotOrdinary
-        if reading.foreign and raw.report.channel_column not in names:
-            raise quick.NotOrdinary
+            raise fast_flat_file.NotStandard
+        if reading.other_channels and raw.report.channel_column not in names:
+            raise fast_flat_file.NotStandard
         files = reading.day_files(titles)
         opened.append(files)
         if reading.needs_extra:
-            raise quick.NotOrdinary
+            raise fast_flat_file.NotStandard
         # Channels are foreign only to a report that has such a column.
-        channel = files.names.index(cast(str, raw.report.channel_column)) if reading.foreign else None
-        return quick.Places(files.names.index(day_column), channel, files)
+        channel = files.names.index(cast(str, raw.report.channel_column)) if reading.other_channels else None
+        return fast_flat_file.Places(files.names.index(day_column), channel, files)
 
     try:
-        others_came, reading.left_out = quick.split(
+        others_came, reading.left_out = fast_flat_file.split(
             documents.open_bytes(raw.folder / "document"),
             header,
             first=raw.first_day,
             last=raw.last_day,
             zone=raw.zone,
             wanted=reading.wanted,
-            elsewhere=placing.day,
+            out_of_range=placing.day,
             dates=placing.dates,
-            foreign=reading.foreign,
+            other_channels=reading.other_channels,
             **cast(Document, raw.report.source).reading(raw.options),
         )
         placing.others_came |= others_came

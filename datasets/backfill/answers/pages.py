@@ -9,7 +9,7 @@ import orjson
 
 from connector.catalogue.report import Pages, Report
 from datasets.backfill.answers.raw import Raw, Split
-from datasets.backfill.answers.reading import Reading
+from datasets.backfill.answers.reading import RawReading
 from datasets.storage import stage
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -18,10 +18,10 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 def read(raw: Raw, files: Sequence[Path], *, replaced: int = 0) -> Split:
     """The pages' rows. `files` are the pages in their order, as JSON; `replaced` counts the characters that were replaced as
     they came."""
-    reading, report = Reading(raw), raw.report
+    reading, report = RawReading(raw), raw.report
     newest = Newest([column.name for column in report.columns], report) if report.key_columns else None
     days = _staged(reading, files, newest.look if newest else None)
-    if newest and newest.twins:
+    if newest and newest.duplicate_keys:
         days.discard()
         reading.notes.clear()
         days = _staged(reading, files, newest.is_newest)
@@ -36,7 +36,7 @@ def read(raw: Raw, files: Sequence[Path], *, replaced: int = 0) -> Split:
 
 
 def _staged(
-    reading: Reading, files: Sequence[Path], is_wanted: Callable[[Sequence[Any]], bool] | None
+    reading: RawReading, files: Sequence[Path], is_wanted: Callable[[Sequence[Any]], bool] | None
 ) -> stage.DayFiles:
     names = [column.name for column in reading.report.columns]
     days = reading.files(names, reading.raw.types)
@@ -49,7 +49,7 @@ def _staged(
     return days
 
 
-def _rows(reading: Reading, files: Sequence[Path]) -> Iterator[tuple]:
+def _rows(reading: RawReading, files: Sequence[Path]) -> Iterator[tuple]:
     for file in files:
         yield from cast(Pages, reading.report.source).rows(orjson.loads(file.read_bytes()))
 
@@ -65,7 +65,7 @@ class Newest:
         self._places = [names.index(name) for name in report.key_columns]
         self._version = names.index(report.version_column) if report.version_column else None
         self._newest: dict[tuple[str, ...], tuple[datetime, str]] = {}
-        self.twins: set[tuple[str, ...]] = set()
+        self.duplicate_keys: set[tuple[str, ...]] = set()
         self._passed: set[str] = set()
         self.keyless = 0
 
@@ -78,7 +78,7 @@ class Newest:
         version = self._version_of(row)
         before = self._newest.get(key)
         if before is not None:
-            self.twins.add(key)
+            self.duplicate_keys.add(key)
         if before is None or version > before:
             self._newest[key] = version
         return True
@@ -86,7 +86,7 @@ class Newest:
     def is_newest(self, row: Sequence[Any]) -> bool:
         """The same rows for the second time: whether this is one that counts."""
         key = self._key(row)
-        if key not in self.twins:
+        if key not in self.duplicate_keys:
             return key is not None
         if self._version_of(row) < self._newest[key]:
             return False

@@ -13,7 +13,7 @@ from datasets.backfill.answers.raw import Raw
 from datasets.calendar import bounds, days
 from datasets.retries import LATER
 
-LONGEST_SHOWN = 60  # characters of a value in a sentence
+MAX_QUOTED = 60  # characters of a value in a sentence
 _A_SECOND = timedelta(seconds=1)
 
 
@@ -34,12 +34,12 @@ class Placing:
         self.is_of_file = is_of_file
         self.asked, self.wanted, self.column, self.dates = asked, wanted, column, dates
         self._find = day_finder(asked.first_day, asked.last_day, zone, dates=dates)
-        self.homeless = 0  # rows without a day that can be read
-        self.strays = 0  # rows of days outside of the request
+        self.undated = 0  # rows without a day that can be read
+        self.out_of_window = 0  # rows of days outside of the request
         self.on_edge = 0  # strays of the very instant at which the request ends, which Amazon includes
         self.others_came = False  # rows of the request's own days that are not wanted here, by now
-        self._first_homeless: str | None = None
-        self._first_stray: str | None = None
+        self._first_undated: str | None = None
+        self._first_out_of_window: str | None = None
 
     def day(self, said: object) -> date | None:
         """The wanted day of a row whose day column says this; None where there is none."""
@@ -47,17 +47,17 @@ class Placing:
         if day in self.wanted:
             return day
         if day is None:
-            self.homeless += 1
-            if self._first_homeless is None:
-                self._first_homeless = shown(said)
+            self.undated += 1
+            if self._first_undated is None:
+                self._first_undated = quoted(said)
         elif self.asked.first_day <= day <= self.asked.last_day:
             self.others_came = True
         else:
-            self.strays += 1
+            self.out_of_window += 1
             if self._is_edge(said):
                 self.on_edge += 1
-            elif self._first_stray is None:
-                self._first_stray = shown(said)
+            elif self._first_out_of_window is None:
+                self._first_out_of_window = quoted(said)
         return None
 
     def _is_edge(self, said: object) -> bool:
@@ -67,9 +67,9 @@ class Placing:
     def notes(self) -> list[str]:
         """Sentences for the days that have rows."""
         found = []
-        if self.strays:
-            first = f" (the first is of {self._first_stray})" if self._first_stray else ""
-            some = "1 row is" if self.strays == 1 else f"{self.strays:,} rows are"
+        if self.out_of_window:
+            first = f" (the first is of {self._first_out_of_window})" if self._first_out_of_window else ""
+            some = "1 row is" if self.out_of_window == 1 else f"{self.out_of_window:,} rows are"
             if self.is_of_file:
                 found.append(
                     f"{some} of days that are already loaded or that Amazon provides{first}, and were left out."
@@ -78,9 +78,9 @@ class Placing:
                 found.append(
                     f"{some} of days outside this request{first} and left out: those days are loaded by their own requests."
                 )
-        if self.homeless:
+        if self.undated:
             belong = (
-                "cannot be assigned to a day; it is" if self.homeless == 1 else "cannot be assigned to a day; they are"
+                "cannot be assigned to a day; it is" if self.undated == 1 else "cannot be assigned to a day; they are"
             )
             found.append(f"{self._unreadable()} and {belong} only in the raw file.")
         return found
@@ -91,27 +91,25 @@ class Placing:
         `set_aside` is how many rows could not be read as rows, and `has_rows` whether any row found its day.
         """
         reasons = []
-        if self.homeless:
+        if self.undated:
             reasons.append(f"{self._unreadable()}.")
         if set_aside:
             some = "1 row" if set_aside == 1 else f"{set_aside:,} rows"
             reasons.append(f"{some} of Amazon's answer could not be read and had to be set aside.")
         if reasons:
             return f"{' '.join(reasons)} Such a row may belong to this day, {_NOT_EMPTY}"
-        if self.strays > self.on_edge and not has_rows and not self.others_came:
-            all_rows = "The only row" if self.strays == 1 else f"All {self.strays:,} rows"
-            verb = "is" if self.strays == 1 else "are"
+        if self.out_of_window > self.on_edge and not has_rows and not self.others_came:
+            all_rows = "The only row" if self.out_of_window == 1 else f"All {self.out_of_window:,} rows"
+            verb = "is" if self.out_of_window == 1 else "are"
             return (
                 f"{all_rows} of Amazon's answer {verb} of other days than {self._days_asked()}, which Amazon was asked for; the "
-                f"first is of {self._first_stray}. So Amazon has not said that this day has no rows, {_NOT_EMPTY}"
+                f"first is of {self._first_out_of_window}. So Amazon has not said that this day has no rows, {_NOT_EMPTY}"
             )
         return ""
 
     def _unreadable(self) -> str:
-        some = (
-            "1 row of Amazon's answer has" if self.homeless == 1 else f"{self.homeless:,} rows of Amazon's answer have"
-        )
-        return f"{some} no readable {self.column} (the first is {self._first_homeless})"
+        some = "1 row of Amazon's answer has" if self.undated == 1 else f"{self.undated:,} rows of Amazon's answer have"
+        return f"{some} no readable {self.column} (the first is {self._first_undated})"
 
     def _days_asked(self) -> str:
         first, last = self.asked.first_day, self.asked.last_day
@@ -124,12 +122,12 @@ _NOT_EMPTY = (
 )
 
 
-def shown(said: object) -> str:
+def quoted(said: object) -> str:
     """A value of Amazon's in a sentence: short, in quotes, or in words where there is none."""
     if said is None or said == "":
         return "empty"
     text = str(said)
-    text = text[:LONGEST_SHOWN] + ("…" if len(text) > LONGEST_SHOWN else "")
+    text = text[:MAX_QUOTED] + ("…" if len(text) > MAX_QUOTED else "")
     return "'" + "".join(sign if sign.isprintable() else "\ufffd" for sign in text) + "'"
 
 

@@ -57,7 +57,7 @@ class Split:
 
     `names` are the columns of each row, `null` is how the files write a value that is missing. `note` is told of each day.
     `unfit` are the columns that have to become text before the days can land. `doubt` says why a day without rows cannot be
-    called empty; it is empty where nothing speaks against it. `strays` counts rows from outside of the days that were asked for.
+    called empty; it is empty where nothing speaks against it. `out_of_window` counts rows from outside of the days that were asked for.
     `charset` is what a document was read as; None for pages.
     """
 
@@ -67,5 +67,5 @@ class Split:
     note: str = ""
     unfit: frozenset[str] = frozenset()
     doubt: str = ""
-    strays: int = 0
+    out_of_window: int = 0
     charset: Choice | None = None

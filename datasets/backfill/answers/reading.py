@@ -15,13 +15,13 @@ from connector.catalogue.report import Document
 from connector.spapi import errors, marketplaces
 from connector.spapi.charsets import Choice
 from datasets.backfill.answers import notes
-from datasets.backfill.answers.placing import Placing, shown
+from datasets.backfill.answers.placing import Placing, quoted
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.storage import stage
 from datasets.storage.table import ROW_ROOM, SURE_COLUMNS, WIDEST_CELL
 
 
-class Reading:
+class RawReading:
     """One pass over one raw answer."""
 
     def __init__(self, raw: Raw) -> None:
@@ -30,7 +30,7 @@ class Reading:
         self.charset: Choice | None = None
         self.placing: Placing | None = None
         self.set_aside = 0  # rows that could not be read as rows
-        self.foreign = self._foreign()
+        self.other_channels = self._other_channels()
         self.kept: list[int] = []  # places of the file's columns in the table
         self.spare: list[tuple[int, str]] = []  # (place, title) of those without room in it
         # (place in the row, title) of the values that go beside the table where a row is too wide for it
@@ -38,7 +38,7 @@ class Reading:
         self.beside = 0
         self.left_out = 0  # rows of sales channels that nobody chose
 
-    def _foreign(self) -> frozenset[str]:
+    def _other_channels(self) -> frozenset[str]:
         """Sales channels that nobody chose: Amazon answers for the whole region, whatever marketplaces it is asked for.
 
         Without a choice everything is kept, and a channel that is no marketplace's is kept always.
@@ -52,13 +52,13 @@ class Reading:
         )
 
     def of_chosen(self, rows: Iterable[list[str]], names: list[str]) -> Iterable[list[str]]:
-        if not self.foreign or self.report.channel_column not in names:
+        if not self.other_channels or self.report.channel_column not in names:
             return rows
         place = names.index(self.report.channel_column)
         return (row for row in rows if not self._is_foreign(row[place]))
 
     def _is_foreign(self, channel: str) -> bool:
-        is_foreign = channel.strip().lower() in self.foreign
+        is_foreign = channel.strip().lower() in self.other_channels
         self.left_out += is_foreign
         return is_foreign
 
@@ -122,7 +122,7 @@ class Reading:
                 if width:
                     extra[title], row[place], over = row[place], "", over - width
                     self.beside += 1
-        extra = {title: value[: stage.MOST_CELL] for title, value in extra.items()}
+        extra = {title: value[: stage.MAX_CELL] for title, value in extra.items()}
         return [*row, orjson.dumps(extra).decode() if extra else ""]
 
     def split(self, rows: Iterable[Sequence[Any]], names: list[str], files: stage.DayFiles) -> None:
@@ -149,7 +149,7 @@ class Reading:
     def has_placeable(self) -> bool:
         """Whether rows came that are whole, whatever day they belong to."""
         return self.placing is not None and bool(
-            self.placing.strays or self.placing.homeless or self.placing.others_came
+            self.placing.out_of_window or self.placing.undated or self.placing.others_came
         )
 
     def files(self, names: Sequence[str], types: Mapping[str, str], **more: Any) -> stage.DayFiles:
@@ -165,7 +165,7 @@ class Reading:
             )
         if files.cut:
             self.notes.append(
-                f"{files.cut} values of more than {stage.MOST_CELL:,} characters were truncated; the raw file has "
+                f"{files.cut} values of more than {stage.MAX_CELL:,} characters were truncated; the raw file has "
                 "them in full."
             )
         if self.left_out:
@@ -182,7 +182,7 @@ class Reading:
             note=" ".join(self.notes),
             unfit=frozenset(files.unfit),
             doubt=placing.doubt(self.set_aside, bool(staged)),
-            strays=placing.strays,
+            out_of_window=placing.out_of_window,
             charset=self.charset,
         )
 
@@ -206,7 +206,7 @@ def _instead(titles: list[str]) -> str:
     """What a file without the column that gives rows to their days has in the place of its header, in a sentence."""
     if not titles:
         return "It is empty, without even a header."
-    said = f"Its first line reads {shown(' '.join(titles))}"
+    said = f"Its first line reads {quoted(' '.join(titles))}"
     mark = max(_SEPARATORS, key=titles[0].count)
     if len(titles) == 1 and titles[0].count(mark) > 1:
         return f"{said}: it seems to be separated by {_SEPARATORS[mark]}, and not by tabs."

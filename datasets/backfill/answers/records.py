@@ -6,17 +6,17 @@ from typing import Any, TextIO, cast
 
 import orjson
 
-from connector.catalogue.nested import Rows
+from connector.catalogue.nested import RecordFlattener
 from connector.catalogue.number_date_format import made_plain
 from connector.catalogue.report import Document
 from connector.catalogue.streams import READERS, Broken, declared_charset, json_head
 from connector.spapi import documents, errors
 from connector.spapi.specification import Asked, difference
 from datasets.backfill.answers.raw import Raw, Split
-from datasets.backfill.answers.reading import Reading
+from datasets.backfill.answers.reading import RawReading
 from datasets.retries import LATER
 from datasets.storage import stage
-from datasets.storage.table import MOST_COLUMNS
+from datasets.storage.table import MAX_COLUMNS
 
 _TOO_DEEP = "Amazon's document is nested too deeply, so nothing was loaded from it."
 
@@ -28,7 +28,7 @@ def read(raw: Raw, content_type: str, asked: Asked) -> Split:
     each is a column for the whole document; what a table has no room for goes to its column _extra. Raises
     errors.DocumentRefused.
     """
-    reading = Reading(raw)
+    reading = RawReading(raw)
     titles = [column.source for column in reading.report.columns]
     unknown, files = _pass(reading, titles, content_type, asked)
     if unknown:
@@ -39,11 +39,11 @@ def read(raw: Raw, content_type: str, asked: Asked) -> Split:
 
 
 def _pass(
-    reading: Reading, titles: list[str], content_type: str, asked: Asked
+    reading: RawReading, titles: list[str], content_type: str, asked: Asked
 ) -> tuple[Collection[str], stage.DayFiles]:
     source = cast(Document, reading.report.source)
     path, country = reading.folder / "document", reading.raw.country
-    rows = Rows(source.shape, titles, MOST_COLUMNS + 1)
+    rows = RecordFlattener(source.shape, titles, MAX_COLUMNS + 1)
     replaced = []
     with documents.open_text(path, _content_type(path, source, content_type, country), country) as text:
         try:
@@ -73,19 +73,19 @@ def _pass(
 
 
 def _values(
-    reading: Reading,
+    reading: RawReading,
     records: Iterable[tuple[Any, Mapping[str, str]]],
-    rows: Rows,
-    odd: list[tuple[int, Callable[[str], str]]],
+    rows: RecordFlattener,
+    nonstandard: list[tuple[int, Callable[[str], str]]],
 ) -> Iterator[list[str]]:
     for record, head in records:
         for values, others in rows(record, head):
-            if odd:
-                values = made_plain(values, odd)
+            if nonstandard:
+                values = made_plain(values, nonstandard)
             yield reading.fitted(values, others) if reading.needs_extra else values
 
 
-def _refuse_another_answer(reading: Reading, text: TextIO, asked: Asked) -> None:
+def _refuse_another_answer(reading: RawReading, text: TextIO, asked: Asked) -> None:
     """A document that repeats what it was asked for must repeat our question, whether it has rows or none."""
     proof = reading.report.source.shape.proof
     said = json_head(text, (proof,)).get(proof) if proof else ""

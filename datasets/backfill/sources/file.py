@@ -27,7 +27,7 @@ class OwnFile(BuiltReport):
     phases = (Phase("ready", "To be read"), Phase("collected", "Saving"), Phase("done", "Saved"))
 
     def ask(self, asking: Asking, request: Request) -> None:
-        request.got_on(state=Request.State.READY)
+        request.advance(state=Request.State.READY)
 
     def collect(self, asking: Asking, request: Request) -> None:
         folder = asking.folder(request)
@@ -36,8 +36,8 @@ class OwnFile(BuiltReport):
         try:
             path.write_bytes(self._document(request))
         except CannotLoad as problem:
-            raise errors.Refused(str(problem)) from None
-        request.got_on(
+            raise errors.AmazonRefused(str(problem)) from None
+        request.advance(
             state=Request.State.COLLECTED, spool=str(path), cursor=Building(content_type=CONTENT_TYPE).stored()
         )
 
@@ -49,7 +49,7 @@ class OwnFile(BuiltReport):
         arguments = self.declared.reading(request.dataset.options)
         try:
             return isolated.run("as_tsv", [bytes(upload.content)], **arguments).content
-        except isolated.Refused as problem:
+        except isolated.JobRefused as problem:
             raise CannotLoad(f"{upload.name}: {problem}") from None
 
     def read(self, asking: Asking, request: Request, raw: Raw) -> Split:
@@ -57,7 +57,7 @@ class OwnFile(BuiltReport):
             split = super().read(asking, request, replace(raw, is_of_file=True))
         except errors.DocumentRefused as problem:  # it stays as it is, however often it is read
             fix = "Nothing was loaded from it. Correct the file and load it again."
-            raise errors.Refused(problem.message if problem.is_worded else f"{problem.fact} {fix}") from None
+            raise errors.AmazonRefused(problem.message if problem.is_worded else f"{problem.fact} {fix}") from None
         name = UploadedFile.objects.filter(pk=request.document_id).values_list("name", flat=True).first()
         from_where = f"From the uploaded file {name}." if name else "From an uploaded file."
         return replace(split, note=f"{from_where} {split.note}".strip())

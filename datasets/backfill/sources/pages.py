@@ -24,7 +24,7 @@ from datasets.backfill.sources.progress import Progress
 from datasets.backfill.sources.source import Estimate, Phase, Quota, Source
 from datasets.models import Day, LeaseLost, Request
 
-MOST_PASSED_ON = 20  # times that a page chain is left to the machine that has its pages
+MAX_PASSED_ON = 20  # times that a page chain is left to the machine that has its pages
 ONE_ANSWER_SECONDS = 5
 GUESSED_ROWS_PER_DAY = 50  # for an account of which nothing is known yet
 
@@ -103,7 +103,7 @@ class PageChain(Source):
 
     def intend(self, request: Request, **asked: Any) -> None:
         """There is nothing that an answer could be looked for by: the chain is under way from here on."""
-        request.got_on(state=Request.State.ASKED, cursor=self.progress(request).lasting.stored(), **asked)
+        request.advance(state=Request.State.ASKED, cursor=self.progress(request).lasting.stored(), **asked)
 
     def ask(self, asking: Asking, request: Request) -> None:
         """The first page is asked for as all others are."""
@@ -127,7 +127,7 @@ class PageChain(Source):
             size = int(wish[pager.size]) // 2
             if not size:
                 raise
-            request.got_on(
+            request.advance(
                 state=Request.State.PLANNED,
                 cursor=Chain(page_size=size).stored(),
                 message=f"Amazon's pages were too large; requested again with {size} entries per page.",
@@ -145,9 +145,9 @@ class PageChain(Source):
             now = replace(progress.lasting, pages=done, replaced=sum(replaced), chain=follows)
             if follows is None:
                 collected = {"state": Request.State.COLLECTED, "spool": str(folder)}
-                request.got_on(cursor=now.stored(), answered_at=Now(), **collected)
+                request.advance(cursor=now.stored(), answered_at=Now(), **collected)
             else:
-                request.got_on(cursor=now.stored(), answered_at=Now(), in_hand=True)
+                request.advance(cursor=now.stored(), answered_at=Now(), in_hand=True)
             aside.replace(whole)
 
     def has_raw(self, asking: Asking, request: Request) -> bool:
@@ -164,7 +164,7 @@ class PageChain(Source):
     @staticmethod
     def _leave_to_another_machine(request: Request, progress: Chain) -> None:
         """The pages read so far are not here: whoever has them goes on. Where nobody comes who has, they are read again."""
-        if progress.passed_on >= MOST_PASSED_ON:
+        if progress.passed_on >= MAX_PASSED_ON:
             request.start_over(
                 None,
                 cause=Request.Cause.ELSEWHERE,

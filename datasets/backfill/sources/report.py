@@ -25,16 +25,16 @@ from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.plan import Window
 from datasets.backfill.sources.progress import Progress
 from datasets.backfill.sources.source import Estimate, Phase, Quota, Source
-from datasets.backfill.sources.waits import FIRST_POLL, LONGEST_POLL, scaled
+from datasets.backfill.sources.waits import FIRST_POLL, MAX_POLL, scaled
 from datasets.models import Day, Request
 from datasets.raw_files import raw_folder
 from datasets.retries import LATER
 
 BUILDING_SECONDS = 60  # what Amazon usually needs to build a report, from asking to the document
-REPORT_PATIENCE = timedelta(hours=72)  # Amazon has been seen to take days; a second request would not be quicker
-MOST_BYTES = 20 << 30
-MOST_READINGS = 3  # of the document with Amazon's reason why a report failed
-MOST_LOST = 3  # times that a report is asked for of which Amazon then knows nothing
+REPORT_TIMEOUT = timedelta(hours=72)  # Amazon has been seen to take days; a second request would not be quicker
+MAX_BYTES = 20 << 30
+MAX_READINGS = 3  # of the document with Amazon's reason why a report failed
+MAX_LOST = 3  # times that a report is asked for of which Amazon then knows nothing
 CLOCK_SKEW = timedelta(minutes=5)  # beyond what is known of the difference
 ON_ITS_WAY = 5.0  # seconds after which a report that was asked for is certainly on Amazon's list
 TOO_SOON = timedelta(hours=1)  # within which Amazon may cancel a report because of an earlier one like it
@@ -127,7 +127,7 @@ class BuiltReport(Source):
         if request.asked_at is None:
             return False
         if found := self._orphan(asking, request):
-            request.got_on(state=Request.State.ASKED, amazon_id=found, cursor=Building().stored(), answered_at=Now())
+            request.advance(state=Request.State.ASKED, amazon_id=found, cursor=Building().stored(), answered_at=Now())
             return True
         if not self.progress(request).sought:  # what was sent in that last moment may not have arrived yet
             request.keep(cursor=Building(sought=True).stored())
@@ -137,10 +137,10 @@ class BuiltReport(Source):
     def ask(self, asking: Asking, request: Request) -> None:
         try:
             amazon_id = reports.create(asking.client, **self.wish(asking, request))
-        except (errors.Throttled, errors.Refused):
+        except (errors.Throttled, errors.AmazonRefused):
             request.unintend()  # Amazon said no: there is nothing to look for
             raise
-        request.got_on(
+        request.advance(
             state=Request.State.ASKED,
             amazon_id=amazon_id,
             cursor=Building().stored(),
@@ -178,8 +178,8 @@ class BuiltReport(Source):
         except errors.NotReady as problem:
             self._wait(request, problem)
         except errors.AnotherReport as problem:
-            raise errors.Refused(f"{problem.message} Nothing was loaded; its days are {LATER}.") from None
-        except errors.Refused as problem:
+            raise errors.AmazonRefused(f"{problem.message} Nothing was loaded; its days are {LATER}.") from None
+        except errors.AmazonRefused as problem:
             if problem.status != 404:
                 raise
             self._lost(request, problem)
@@ -191,7 +191,7 @@ class BuiltReport(Source):
         except errors.NothingThere:
             self.nothing(request, "Amazon's report for this day has no rows.")
         else:
-            request.got_on(state=Request.State.READY, document_id=document_id, answered_at=Now())
+            request.advance(state=Request.State.READY, document_id=document_id, answered_at=Now())
 
     def _poll(self, asking: Asking, request: Request) -> str:
         """The report's document. Whatever Amazon says about the report counts as an answer, even that there is none."""
@@ -204,21 +204,21 @@ class BuiltReport(Source):
             raise
 
     def _wait(self, request: Request, problem: errors.SpapiError) -> NoReturn:
-        if database_now() - _asked_at(request) > REPORT_PATIENCE:
-            raise errors.Refused(
+        if database_now() - _asked_at(request) > REPORT_TIMEOUT:
+            raise errors.AmazonRefused(
                 "Amazon has not finished this report within 72 hours. The next attempt requests a new one."
             ) from None
         polls = self.progress(request).polls
         request.answered(cursor=Building(polls=polls + 1).stored(), answered_at=Now())
-        wait = min(LONGEST_POLL, FIRST_POLL * 1.3**polls)
+        wait = min(MAX_POLL, FIRST_POLL * 1.3**polls)
         raise errors.NotReady(
             "Amazon is building the report.", wait=max(0.5, scaled(wait).total_seconds())
         ) from problem
 
     def _lost(self, request: Request, problem: errors.SpapiError) -> None:
-        if request.failures_of(Request.Cause.LOST) + 1 >= MOST_LOST:
-            raise errors.Refused(
-                f"Amazon accepted the request {MOST_LOST} times but did not know the report afterwards. The next "
+        if request.failures_of(Request.Cause.LOST) + 1 >= MAX_LOST:
+            raise errors.AmazonRefused(
+                f"Amazon accepted the request {MAX_LOST} times but did not know the report afterwards. The next "
                 "attempt requests a new one.",
                 status=problem.status,
             ) from None
@@ -238,13 +238,13 @@ class BuiltReport(Source):
         since = clocks.amazons(_asked_at(request), asking.account.region) - max(self.report.cooldown, TOO_SOON)
         try:
             others = self._same(asking, request, since)
-        except errors.Refused:
+        except errors.AmazonRefused:
             others = []  # where Amazon does not tell, its first word holds
         others = [other for other in others if other.report_id != request.amazon_id]
         alive = [other.report_id for other in others if other.status not in ("CANCELLED", "FATAL")]
         # getReports does not say with which options one was made
         if alive and not self.wish(asking, request).get("options"):
-            request.got_on(amazon_id=alive[0], cursor=Building().stored(), message="Amazon has this report already.")
+            request.advance(amazon_id=alive[0], cursor=Building().stored(), message="Amazon has this report already.")
         elif alive or any(other.status == "FATAL" for other in others):
             raise problem
         else:
@@ -254,8 +254,8 @@ class BuiltReport(Source):
         """Ready → collected: the document lies on this machine."""
         folder = asking.folder(request)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = reports.fetch_document(asking.client, request.document_id, folder / "document", MOST_BYTES)
-        request.got_on(
+        found = reports.fetch_document(asking.client, request.document_id, folder / "document", MAX_BYTES)
+        request.advance(
             state=Request.State.COLLECTED,
             spool=str(found.path),
             cursor=Building(content_type=found.content_type or "").stored(),
@@ -277,10 +277,10 @@ class BuiltReport(Source):
             with documents.open_text(found.path, found.content_type, asking.account.home.country) as text:
                 said = text.read(2000)
         except errors.ComeBackLater as later:
-            if isinstance(later, errors.Throttled) or request.attempts < MOST_READINGS:
+            if isinstance(later, errors.Throttled) or request.attempts < MAX_READINGS:
                 raise
             return ""
-        except (errors.Refused, OSError):
+        except (errors.AmazonRefused, OSError):
             return ""
         finally:
             path.unlink(missing_ok=True)
@@ -291,7 +291,7 @@ class BuiltReport(Source):
     def has_raw(self, asking: Asking, request: Request) -> bool:
         if (asking.folder(request) / "document").exists():
             return True
-        request.got_on(state=Request.State.READY, spool="")
+        request.advance(state=Request.State.READY, spool="")
         return False
 
     def read(self, asking: Asking, request: Request, raw: Raw) -> Split:

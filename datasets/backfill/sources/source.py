@@ -133,7 +133,7 @@ class Source(ABC):
     @staticmethod
     def nothing(request: Request, note: str) -> None:
         """Amazon has said that there is nothing: the request's days are empty by its word, which `note` tells."""
-        request.got_on(state=Request.State.COLLECTED, cursor=Progress(nothing=note).stored(), answered_at=Now())
+        request.advance(state=Request.State.COLLECTED, cursor=Progress(nothing=note).stored(), answered_at=Now())
 
     # Which of several marketplaces Amazon refuses
 

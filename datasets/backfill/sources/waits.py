@@ -6,8 +6,8 @@ from typing import overload
 
 from django.conf import settings
 
-FIRST_POLL, LONGEST_POLL = timedelta(seconds=10), timedelta(seconds=60)
-LONGEST_BACKOFF = 300.0  # seconds
+FIRST_POLL, MAX_POLL = timedelta(seconds=10), timedelta(seconds=60)
+MAX_BACKOFF = 300.0  # seconds
 
 
 @overload
@@ -22,5 +22,5 @@ def scaled(wait: timedelta | float) -> timedelta | float:
 
 def backoff(attempts: int) -> float:
     """Seconds until the next try after so many failures in a row: doubling, with jitter, five minutes at most."""
-    longest = min(LONGEST_BACKOFF, 2.0 ** min(attempts, 10))
+    longest = min(MAX_BACKOFF, 2.0 ** min(attempts, 10))
     return max(0.5, random.uniform(longest / 2, longest) / min(settings.SPAPI_RATE_FACTOR, 20))

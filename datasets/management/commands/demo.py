@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from connector.accounts import connect, loginlinks
 from connector.accounts.models import Account, User
-from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.embedded.start_errors import StartError
 from connector.runtime.installation import running, simulated
 from datasets.backfill import tasks
 from datasets.definition import checks, save
@@ -101,7 +101,7 @@ def _person() -> User:
     user = User.objects.filter(username=NAME).first()
     if user is None:
         if User.objects.exists():
-            raise Trouble(
+            raise StartError(
                 "This database belongs to an installation with people of its own, and the demo would put simulated orders "
                 "into it. Give the demo a folder of its own (DATA_DIR=./demo-data make demo, with DATABASE_URL unset)."
             )
@@ -116,7 +116,7 @@ def _make(user: User, payload: Mapping[str, Any]) -> Dataset:
     try:
         definition = checks.check(read_payload(user, payload), now=now)
     except InvalidDefinition as invalid:
-        raise Trouble(f"The demo dataset {payload['name']!r} was refused: {invalid}") from None
+        raise StartError(f"The demo dataset {payload['name']!r} was refused: {invalid}") from None
     return save.define(user, definition, now=now).dataset
 
 

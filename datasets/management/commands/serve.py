@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from connector.accounts import loginlinks
-from connector.runtime.embedded.trouble import Trouble
+from connector.runtime.embedded.start_errors import StartError
 from connector.runtime.installation import running, simulated
 
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def handle(self, **options: object) -> None:
         try:
             simulated.refuse_demo_folder(settings.DATA_DIR)
-        except Trouble as trouble:
+        except StartError as trouble:
             sys.exit(str(trouble))
         sys.exit(running.run("make run", welcome=welcome))
 

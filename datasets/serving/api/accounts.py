@@ -11,7 +11,7 @@ from pydantic import Field
 from connector.accounts import connect
 from connector.accounts.models import Account
 from datasets.access.lookup import as_uuid
-from datasets.problems import BadParameters, NotFound, shown
+from datasets.problems import BadParameters, NotFound, printable
 from datasets.serving.api.core import Called, Instant, Needs, Strict, utc
 
 router = Router(tags=["accounts"])
@@ -93,7 +93,7 @@ def read_account(request: Called, account_id: str) -> dict[str, object]:
     key = as_uuid(account_id)
     account = found.filter(pk=key).first() if key else found.filter(name__iexact=account_id).first()
     if account is None:
-        raise NotFound(f"You have no account '{shown(account_id)}'.")
+        raise NotFound(f"You have no account '{printable(account_id)}'.")
     return account_json(account)
 
 

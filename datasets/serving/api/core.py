@@ -14,7 +14,7 @@ from pydantic import ConfigDict
 from datasets.access import tokens
 from datasets.backfill.runs import AlreadyRunning
 from datasets.definition.definition import InvalidDefinition
-from datasets.problems import BadParameters, BadRequest, Conflict, Problem, WrongContentType, nearest, shown
+from datasets.problems import BadParameters, BadRequest, Conflict, Problem, WrongContentType, nearest, printable
 from datasets.rows import query
 from datasets.serving.api.openapi import described
 from datasets.serving.http import accepted
@@ -61,7 +61,7 @@ class Needs:
 
     def _check_parameters(self, given: list[str]) -> None:
         wrong = [
-            (name, f"There is no parameter '{shown(name)}'.{nearest(name, self.parameters)}")
+            (name, f"There is no parameter '{printable(name)}'.{nearest(name, self.parameters)}")
             for name in given
             if name not in self.parameters
         ]
@@ -91,7 +91,7 @@ class StrictParser(Parser):
     def parse_body(self, request: HttpRequest) -> Any:
         kind = request.content_type or ""
         if kind not in ("application/json", "text/json") and not kind.endswith("+json"):
-            raise WrongContentType(f"Send JSON with Content-Type: application/json, not '{shown(kind)}'.")
+            raise WrongContentType(f"Send JSON with Content-Type: application/json, not '{printable(kind)}'.")
         return read_json(request.body)
 
 
@@ -180,8 +180,8 @@ def _invalid(request: HttpRequest, exception: ValidationError) -> HttpResponse:
         path = [str(part) for part in error["loc"][2:]] or ["body"]
         param = ".".join(path)
         if error["type"] == "extra_forbidden":
-            detail = f"There is no field '{shown(param)}'."
+            detail = f"There is no field '{printable(param)}'."
         else:
-            detail = f"{shown(param)} {SAYINGS.get(error['type'], 'is not right: ' + shown(error['msg'], 200))}"
+            detail = f"{printable(param)} {SAYINGS.get(error['type'], 'is not right: ' + printable(error['msg'], 200))}"
         errors.append((param, detail))
     return response_of(BadParameters(errors), request)

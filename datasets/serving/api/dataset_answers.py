@@ -8,7 +8,7 @@ from django.urls import reverse
 from ninja import Schema
 from pydantic import Field
 
-from datasets.backfill.facts import Facts
+from datasets.backfill.dataset_status import DatasetStatus
 from datasets.definition.definition import Definition
 from datasets.definition.payload import payload_of
 from datasets.formats.index import FORMATS
@@ -59,7 +59,7 @@ class DatasetAnswer(Schema):
     links: dict[str, str]
 
 
-def dataset_json(seen: Snapshot, facts: Facts, request: HttpRequest) -> dict[str, object]:
+def dataset_json(seen: Snapshot, facts: DatasetStatus, request: HttpRequest) -> dict[str, object]:
     """`seen` is the dataset's Snapshot for who asks, `facts` what its days and runs say."""
     dataset, last_run = seen.dataset, seen.policy.cut(facts.last_run)
     definition = payload_of(Definition.of(dataset))

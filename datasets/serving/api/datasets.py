@@ -11,12 +11,12 @@ from pydantic import Field
 
 from datasets.access.lookup import as_uuid, find_dataset
 from datasets.access.policies import look
-from datasets.backfill import facts, lifecycle, tasks
+from datasets.backfill import dataset_status, lifecycle, tasks
 from datasets.definition import checks, save
 from datasets.definition.definition import Definition, Proposal
 from datasets.definition.payload import read_payload
 from datasets.models import Dataset, Run
-from datasets.problems import BadParameters, NotFound, nearest, shown
+from datasets.problems import BadParameters, NotFound, nearest, printable
 from datasets.serving.api import pages
 from datasets.serving.api.core import Called, Needs, Strict
 from datasets.serving.api.dataset_answers import TABLE_TYPES, DatasetAnswer, Schedule, TableSchema, dataset_json
@@ -89,19 +89,19 @@ def list_datasets(
     if state is None:
         chosen = list(found[: most + 1])
     else:
-        if state not in facts.STATES:
+        if state not in dataset_status.STATES:
             raise BadParameters(
                 [
                     (
                         "state",
-                        f"There is no state '{shown(state)}'.{nearest(state, facts.STATES)} There are: {', '.join(facts.STATES)}.",
+                        f"There is no state '{printable(state)}'.{nearest(state, dataset_status.STATES)} There are: {', '.join(dataset_status.STATES)}.",
                     )
                 ]
             )
         every = list(found)
-        states = facts.states_of(every)
+        states = dataset_status.states_of(every)
         chosen = [dataset for dataset in every if states[dataset.pk] == state][: most + 1]
-    known = facts.facts_of(chosen)
+    known = dataset_status.statuses_of(chosen)
     piece = pages.piece(chosen, most, request, response, key=lambda dataset: dataset.pk)
     now = timezone.now()
     return [dataset_json(look(request.auth, dataset, now=now), known[dataset.pk], request) for dataset in piece]
@@ -141,7 +141,7 @@ def change_dataset(request: Called, slug: str, body: DatasetChange) -> dict[str,
     try:
         changed = save.change(dataset, checks.check(proposal, dataset=dataset, now=now), now=now)
     except Dataset.DoesNotExist:
-        raise NotFound(f"There is no dataset '{shown(slug)}' that you may see.") from None
+        raise NotFound(f"There is no dataset '{printable(slug)}' that you may see.") from None
     return _shown(request, changed)
 
 
@@ -205,4 +205,4 @@ def read_schema(request: Called, slug: str) -> dict[str, object]:
 
 def _shown(request: Called, dataset: Dataset) -> dict[str, object]:
     dataset.refresh_from_db()
-    return dataset_json(look(request.auth, dataset, now=timezone.now()), facts.facts(dataset), request)
+    return dataset_json(look(request.auth, dataset, now=timezone.now()), dataset_status.status_of(dataset), request)

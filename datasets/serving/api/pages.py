@@ -9,7 +9,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from ninja import Query
 
-from datasets.problems import BadParameters, shown
+from datasets.problems import BadParameters, printable
 from datasets.serving.http.response_format import absolute
 
 Item = TypeVar("Item")
@@ -23,7 +23,9 @@ def limit_of(text: str | None, default: int, most: int) -> int:
     if text is None:
         return default
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-        raise BadParameters([("_limit", f"_limit: a whole number from 1 to {most} is needed, not '{shown(text)}'.")])
+        raise BadParameters(
+            [("_limit", f"_limit: a whole number from 1 to {most} is needed, not '{printable(text)}'.")]
+        )
     return int(text)
 
 

@@ -12,9 +12,9 @@ from pydantic import Field
 from datasets import calendar
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
-from datasets.backfill import facts, runs, tasks
+from datasets.backfill import dataset_status, runs, tasks
 from datasets.models import Change, Dataset, Day, Run
-from datasets.problems import BadParameters, Conflict, NotFound, nearest, shown
+from datasets.problems import BadParameters, Conflict, NotFound, nearest, printable
 from datasets.rows.policy import Policy
 from datasets.serving.api import pages
 from datasets.serving.api.core import Called, Instant, Needs, Strict, utc
@@ -166,7 +166,7 @@ def cancel_run(request: Called, response: HttpResponse, slug: str, run_id: str) 
 def reload_days(request: Called, response: HttpResponse, slug: str, body: Reload) -> Status:
     """Fetches these days again and replaces each of them whole; until then their rows stay as they are."""
     dataset = find_dataset(request.auth, slug)
-    first, last = _days(body, facts.zone(dataset))
+    first, last = _days(body, dataset_status.zone(dataset))
     known = Day.objects.filter(dataset=dataset, generation=dataset.generation, day__range=(first, last))
     if not known.exists():
         raise BadParameters([("from", f"No day from {first} to {last} belongs to this dataset.")])
@@ -186,7 +186,7 @@ def list_days(
     dataset = find_dataset(request.auth, slug)
     last_run = dataset.runs.order_by("-pk").first()
     found = Day.objects.filter(dataset=dataset, generation=last_run.generation if last_run else dataset.generation)
-    zone = facts.zone(dataset)
+    zone = dataset_status.zone(dataset)
     if state is not None:
         found = found.filter(state__in=_states(state))
     if first is not None:
@@ -220,7 +220,7 @@ def _states(text: str) -> list[str]:
                 [
                     (
                         "state",
-                        f"There is no state '{shown(state)}'.{nearest(state, Day.State.values)}"
+                        f"There is no state '{printable(state)}'.{nearest(state, Day.State.values)}"
                         f" There are: {', '.join(Day.State.values)}.",
                     )
                 ]
@@ -239,7 +239,7 @@ def _day(param: str, word: str, zone: str) -> date:
     try:
         return calendar.resolve(word, calendar.today(timezone.now(), zone))
     except ValueError as problem:
-        raise BadParameters([(param, shown(problem, 200))]) from None
+        raise BadParameters([(param, printable(problem, 200))]) from None
 
 
 def _find_run(request: Called, slug: str, run_id: str) -> tuple[Dataset, Run]:
@@ -248,7 +248,7 @@ def _find_run(request: Called, slug: str, run_id: str) -> tuple[Dataset, Run]:
     if run_id.isascii() and run_id.isdigit() and len(run_id) < 19:
         found = dataset.runs.select_related("started_by").filter(pk=int(run_id)).first()
     if found is None:
-        raise NotFound(f"{dataset.slug} has no run '{shown(run_id)}'.")
+        raise NotFound(f"{dataset.slug} has no run '{printable(run_id)}'.")
     return dataset, found
 
 

@@ -14,7 +14,7 @@ from datasets.access.lookup import find_dataset
 from datasets.access.policies import look
 from datasets.access.tokens import Caller
 from datasets.models import AccessToken, Dataset
-from datasets.problems import BadParameters, Forbidden, NotFound, shown
+from datasets.problems import BadParameters, Forbidden, NotFound, printable
 from datasets.rows import controls, query
 from datasets.serving.api.core import Called, Instant, Needs, Strict, utc
 from datasets.serving.http.response_format import absolute
@@ -136,7 +136,7 @@ def revoke_token(request: Called, token_id: str) -> Status:
     """From now on the token opens nothing."""
     found = request.auth.tokens().filter(token_id=token_id).first() if token_id.isalnum() else None
     if found is None:
-        raise NotFound(f"You have no token '{shown(token_id)}'.")
+        raise NotFound(f"You have no token '{printable(token_id)}'.")
     own = request.auth.token
     if own and own.limited and not found.limited:
         raise Forbidden("This token is limited to certain datasets. Use one without that limit.")

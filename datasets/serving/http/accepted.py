@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from django.http import HttpRequest
 
-from datasets.problems import NotAcceptable, shown
+from datasets.problems import NotAcceptable, printable
 
 MAX_RANGES = 30  # of one header that are looked at
 PIECES = {
@@ -88,7 +88,7 @@ def check(request: HttpRequest, kind: str) -> None:
     kind = kind.partition(";")[0]
     if not weight_of(header, kind):
         raise NotAcceptable(
-            f"This address gives {kind}, which Accept: {shown(header)} excludes. Omit the header, or add */*."
+            f"This address gives {kind}, which Accept: {printable(header)} excludes. Omit the header, or add */*."
         )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from datasets.problems import BadRequest, shown
+from datasets.problems import BadRequest, printable
 
 MAX_DEPTH = 50  # nested brackets
 MAX_WHOLE = 2**63
@@ -17,7 +17,7 @@ def read_json(body: bytes) -> Any:
         orjson.loads(body)  # refuses what json lets through: NaN, lone surrogates, thousands of brackets
         found = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as problem:
-        raise BadRequest(f"The body is not JSON: {shown(problem, 200)}") from None
+        raise BadRequest(f"The body is not JSON: {printable(problem, 200)}") from None
     _check(found, 0)
     return found
 
@@ -26,7 +26,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadRequest(f"The body names '{shown(twice)}' twice.")
+        raise BadRequest(f"The body names '{printable(twice)}' twice.")
     return dict(pairs)
 
 

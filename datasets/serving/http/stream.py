@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from psycopg import Connection
 
 from datasets.formats.copy_to_stdout import PAUSE_MS, Batches, CopyOut, ReaderLeft
-from datasets.formats.format import Format, Layout, PackedFile, PackedFormat, Source, TextFormat
+from datasets.formats.format import Format, Layout, PackedFile, PackedFormat, RowSource, TextFormat
 from datasets.rows.pool import pool
 from datasets.serving.http.encodings import Coding
 
@@ -32,7 +32,7 @@ class Stream:
 
     def __init__(self, file: Format, layout: Layout, encoding: type[Coding], request: HttpRequest) -> None:
         self.file, self.layout = file, layout
-        self.source: Source | None = None
+        self.source: RowSource | None = None
         self._encoder, self._request = encoding(), request
         self._rows: Batches | None = None
         self._packed: PackedFile | None = None
@@ -40,7 +40,7 @@ class Stream:
         self._give_back: Callable[[], None] | None = None
         self._chunks = self._make()
 
-    def _run(self, connection: Connection, source: Source) -> None:
+    def _run(self, connection: Connection, source: RowSource) -> None:
         """The source's rows are on their way; what cannot be begun raises, while an error can still be sent."""
         self.source = source
         file = self.file

@@ -6,7 +6,7 @@ Whole numbers and decimals become text already in the database where the format 
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from datasets.serving.odata.formats import Format
+from datasets.serving.odata.formats import ODataFormat
 from datasets.serving.odata.metadata import NAMESPACE, ROW_ID, edm_type
 
 DERIVED = ("Edm.String", "Edm.Boolean")  # types that a reader sees from the JSON itself
@@ -17,7 +17,7 @@ class Number(str):
 
 
 def writer(
-    format: Format, slug: str, names: Sequence[str], types: Mapping[str, str]
+    format: ODataFormat, slug: str, names: Sequence[str], types: Mapping[str, str]
 ) -> Callable[[tuple[int, str]], str]:
     """What makes the JSON of one (_id, the other columns' JSON). `types` are {name: type} of the columns beside the key."""
     if format.metadata == "full":
@@ -36,7 +36,7 @@ def address(slug: str, number: object) -> str:
 
 
 def _full(
-    format: Format, slug: str, names: Sequence[str], types: Mapping[str, str]
+    format: ODataFormat, slug: str, names: Sequence[str], types: Mapping[str, str]
 ) -> Callable[[tuple[int, str]], str]:
     kinds = {name: edm_type(types[name]) for name in names if name != ROW_ID} | {ROW_ID: "Edm.Int64"}
     said = {name: f'"{name}@odata.type":"#{kind[4:]}",' for name, kind in kinds.items() if kind not in DERIVED}

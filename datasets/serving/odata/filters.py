@@ -14,7 +14,7 @@ from odata_query import ast
 from odata_query.exceptions import ArgumentCountException, ODataException, UnknownFunctionException
 from odata_query.grammar import ODataLexer, ODataParser
 
-from datasets.problems import BadParameters, nearest, shown
+from datasets.problems import BadParameters, nearest, printable
 from datasets.rows.filters import MAX_LISTED, Filter
 from datasets.rows.query import MAX_FILTERS
 from datasets.serving.odata.errors import NotOffered
@@ -46,13 +46,13 @@ def parse(text: str, types: Mapping[str, tuple[str, str]], build: Callable[[str,
         tree = _tree(text)
     except UnknownFunctionException as problem:
         raise NotOffered(
-            f"$filter: the function '{shown(problem.function_name)}' is not offered. There are: {', '.join(FUNCTIONS)}."
+            f"$filter: the function '{printable(problem.function_name)}' is not offered. There are: {', '.join(FUNCTIONS)}."
         ) from None
     except ArgumentCountException as problem:
-        raise _wrong(f"{shown(problem)}") from None
+        raise _wrong(f"{printable(problem)}") from None
     except (ODataException, NotImplementedError, AttributeError, TypeError, ValueError):
         raise _wrong(
-            f"'{shown(text)}' cannot be read. Write for example: quantity gt 1 and _day ge 2026-10-01."
+            f"'{printable(text)}' cannot be read. Write for example: quantity gt 1 and _day ge 2026-10-01."
         ) from None
     return _Builder(types, build).read(tree)
 
@@ -189,7 +189,7 @@ class _Builder:
         function = node.func.full_name()
         if function not in FUNCTIONS:
             raise NotOffered(
-                f"$filter: the function '{shown(function)}' is not offered. There are: {', '.join(FUNCTIONS)}."
+                f"$filter: the function '{printable(function)}' is not offered. There are: {', '.join(FUNCTIONS)}."
             )
         left, right = node.args
         name, column, kind = self.column(left)
@@ -208,7 +208,7 @@ class _Builder:
         name = node.full_name()
         if name not in self.types:
             raise BadParameters(
-                [("$filter", f"$filter: there is no column '{shown(name)}'.{nearest(name, self.types)}")],
+                [("$filter", f"$filter: there is no column '{printable(name)}'.{nearest(name, self.types)}")],
                 code="unknown_column",
             )
         return name, *self.types[name]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from datasets.problems import BadParameters, NotAcceptable, shown
+from datasets.problems import BadParameters, NotAcceptable, printable
 from datasets.serving.http import accepted
 from datasets.serving.odata.errors import NotOffered
 
@@ -31,7 +31,7 @@ PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 
 @dataclass(frozen=True)
-class Format:
+class ODataFormat:
     """How an answer is written, as the client asks for it."""
 
     metadata: str = "minimal"
@@ -64,28 +64,30 @@ class Unknown(Exception):
         self.name, self.value = name, value
 
 
-def of(text: str | None, accept: str) -> Format:
+def of(text: str | None, accept: str) -> ODataFormat:
     """The Format of a `$format` (None where there is none) and an Accept header. Raises NotOffered, BadParameters, NotAcceptable."""
     if text is None:
         return _accepted(accept)
     kind, _, settings = text.strip().partition(";")
     if kind.strip().lower() not in ("json", JSON):
-        raise NotOffered(f"$format: '{shown(text)}' is not offered. There is: json.")
+        raise NotOffered(f"$format: '{printable(text)}' is not offered. There is: json.")
     pairs = [piece.strip().partition("=") for piece in settings.split(";") if piece.strip()]
     try:
         return _format((name.strip(), value.strip().strip('"')) for name, _, value in pairs)
     except Unknown as unknown:
         if unknown.value is None or unknown.name == "charset":
-            raise NotOffered(f"$format: {shown(unknown.name)} is not offered here. There are: {_known()}.") from None
+            raise NotOffered(
+                f"$format: {printable(unknown.name)} is not offered here. There are: {_known()}."
+            ) from None
         words = ", ".join(PARAMETERS[unknown.name][1])
         raise BadParameters(
-            [("$format", f"$format: {unknown.name} is one of {words}, not '{shown(unknown.value)}'.")]
+            [("$format", f"$format: {unknown.name} is one of {words}, not '{printable(unknown.value)}'.")]
         ) from None
 
 
-def _accepted(accept: str) -> Format:
+def _accepted(accept: str) -> ODataFormat:
     """The Format that Accept wants most; of equal ones the first. A range without JSON, or with parameters of others, offers none."""
-    offered: dict[Format, float] = {}
+    offered: dict[ODataFormat, float] = {}
     for one in accepted.ranges(accept) or accepted.ranges("*/*"):
         if one.weight and accepted.Range(one.kind, (), 1.0).fits(JSON):
             try:
@@ -95,12 +97,12 @@ def _accepted(accept: str) -> Format:
             offered.setdefault(found, _weight(accept, found))
     if not offered or max(offered.values()) == 0.0:
         raise NotAcceptable(
-            f"Accept: {shown(accept)} excludes what is available: {JSON} with {_known()}. Omit the header, or add */*."
+            f"Accept: {printable(accept)} excludes what is available: {JSON} with {_known()}. Omit the header, or add */*."
         )
     return max(offered, key=lambda each: offered[each])
 
 
-def _weight(accept: str, found: Format) -> float:
+def _weight(accept: str, found: ODataFormat) -> float:
     """By the closest range that means it; ranges with parameters of others mean nothing here."""
     fitting = []
     for one in accepted.ranges(accept):
@@ -113,7 +115,7 @@ def _weight(accept: str, found: Format) -> float:
     return max(fitting, key=lambda one: one.closeness).weight if fitting else 1.0
 
 
-def _format(pairs: Iterable[tuple[str, str]], like: Format = Format()) -> Format:
+def _format(pairs: Iterable[tuple[str, str]], like: ODataFormat = ODataFormat()) -> ODataFormat:
     """The Format of (name, value) pairs, for the rest like another one; raises Unknown."""
     found = like
     for name, value in pairs:

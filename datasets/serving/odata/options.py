@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from datasets.formats.format import Layout
-from datasets.problems import BadParameters, nearest, shown
+from datasets.problems import BadParameters, nearest, printable
 from datasets.rows import query
 from datasets.rows.filters import Filter
 from datasets.serving.odata import filters
@@ -33,9 +33,9 @@ def read(pairs: Iterable[tuple[str, str]], known: Sequence[str] = OPTIONS) -> di
         name = canonical(given)
         if name not in known:
             if name.startswith(("$", "@")):
-                raise NotOffered(f"The option {shown(name)} is not offered here. There are: {', '.join(known)}.")
+                raise NotOffered(f"The option {printable(name)} is not offered here. There are: {', '.join(known)}.")
             raise _wrong(
-                name, f"There is no parameter '{shown(name)}'.{nearest('$' + name, known)}", "unknown_parameter"
+                name, f"There is no parameter '{printable(name)}'.{nearest('$' + name, known)}", "unknown_parameter"
             )
         if name in found:
             raise _wrong(name, f"{name} is given more than once.")
@@ -122,7 +122,9 @@ def _sort(text: str | None, types: Mapping[str, tuple[str, str]]) -> tuple[query
             raise NotOffered("$orderby: only columns are supported, not expressions.")
         _check_name("$orderby", words[0], types)
         if len(words) > 2 or (len(words) == 2 and words[1].lower() not in ("asc", "desc")):
-            raise _wrong("$orderby", f"$orderby: '{shown(part.strip())}' is neither 'column asc' nor 'column desc'.")
+            raise _wrong(
+                "$orderby", f"$orderby: '{printable(part.strip())}' is neither 'column asc' nor 'column desc'."
+            )
         column = types[words[0]][0]
         found.setdefault(column, query.Sort(column, len(words) == 2 and words[1].lower() == "desc"))
     return tuple(found.values())
@@ -130,14 +132,16 @@ def _sort(text: str | None, types: Mapping[str, tuple[str, str]]) -> tuple[query
 
 def _check_name(option: str, name: str, types: Collection[str]) -> None:
     if name not in types:
-        raise _wrong(option, f"{option}: there is no column '{shown(name)}'.{nearest(name, types)}", "unknown_column")
+        raise _wrong(
+            option, f"{option}: there is no column '{printable(name)}'.{nearest(name, types)}", "unknown_column"
+        )
 
 
 def _whole(option: str, text: str | None) -> int | None:
     if text is None:
         return None
     if not re.fullmatch(r"[0-9]{1,15}", text.strip(), re.ASCII):
-        raise _wrong(option, f"{option}: a whole number from 0 to {MOST - 1} is needed, not '{shown(text)}'.")
+        raise _wrong(option, f"{option}: a whole number from 0 to {MOST - 1} is needed, not '{printable(text)}'.")
     return int(text)
 
 
@@ -145,9 +149,9 @@ def _flag(option: str, text: str | None) -> bool:
     if text is None:
         return False
     if text.strip().lower() not in ("true", "false"):
-        raise _wrong(option, f"{option}: '{shown(text)}' is not true or false.")
+        raise _wrong(option, f"{option}: '{printable(text)}' is not true or false.")
     return text.strip().lower() == "true"
 
 
 def _wrong(option: str, sentence: str, code: str | None = None) -> BadParameters:
-    return BadParameters([(shown(option), sentence)], code=code)
+    return BadParameters([(printable(option), sentence)], code=code)

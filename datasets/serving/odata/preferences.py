@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from datasets.problems import BadRequest, shown
+from datasets.problems import BadRequest, printable
 from datasets.serving.odata.errors import NotOffered, PreconditionFailed
 
 PREFERENCE = re.compile(r'\s*([\w.!#$%&\'*+^`|~-]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^",;]*))?[^,]*(?:,|$)', re.ASCII)
@@ -54,7 +54,7 @@ def check(request: HttpRequest) -> None:
     for name in ("OData-Isolation", "Isolation"):
         wished = request.headers.get(name)
         if wished is not None and wished.strip().lower() != "snapshot":  # which every walk through pages has
-            raise PreconditionFailed(f"{name}: '{shown(wished)}' is not offered. There is: snapshot.")
+            raise PreconditionFailed(f"{name}: '{printable(wished)}' is not offered. There is: snapshot.")
 
 
 def _check_version(name: str, request: HttpRequest, is_ours: Callable[[tuple[int, int]], bool]) -> None:
@@ -63,6 +63,6 @@ def _check_version(name: str, request: HttpRequest, is_ours: Callable[[tuple[int
         return
     found = VERSION.fullmatch(text)
     if not found:
-        raise BadRequest(f"{name}: '{shown(text)}' is no version. Write 4.0.")
+        raise BadRequest(f"{name}: '{printable(text)}' is no version. Write 4.0.")
     if not is_ours((int(found[1]), int(found[2] or 0))):
-        raise NotOffered(f"{name}: OData {shown(text)} is not offered. There is: 4.0.")
+        raise NotOffered(f"{name}: OData {printable(text)} is not offered. There is: 4.0.")

@@ -19,7 +19,7 @@ from datasets.access.lookup import SLUG, find_dataset
 from datasets.access.policies import policy_of
 from datasets.access.tokens import Caller
 from datasets.models import Dataset
-from datasets.problems import BadParameters, BadRequest, NotFound, VersionGone, shown
+from datasets.problems import BadParameters, BadRequest, NotFound, VersionGone, printable
 from datasets.rows import cursors, query, snapshot
 from datasets.rows.page import Page
 from datasets.rows.policy import Policy
@@ -52,7 +52,7 @@ def describe(request: HttpRequest) -> HttpResponse:
     caller = tokens.caller(request, "data:read")
     for name, value in _pairs(request):
         if options.canonical(name) != "$format" or value.lower() not in ("xml", "application/xml"):
-            raise NotOffered(f"$metadata takes no {shown(name)}={shown(value)}; it is always XML.")
+            raise NotOffered(f"$metadata takes no {printable(name)}={printable(value)}; it is always XML.")
     known = caller.datasets().only("slug", "columns", "report", "options", "owner").order_by("slug")
     now = timezone.now()
     seen = (snapshot.glance(dataset, policy_of(caller, dataset), now=now) for dataset in known)
@@ -87,7 +87,7 @@ def entity(request: HttpRequest, name: str, key: str) -> HttpResponse:
     found = KEY.fullmatch(key)
     if not found:
         raise NotOffered(
-            f"A row is read by its number, and '{shown(key)}' is not a number. Write {name}(1) or {name}(_row_id=1)."
+            f"A row is read by its number, and '{printable(key)}' is not a number. Write {name}(1) or {name}(_row_id=1)."
         )
     slug, number = dataset.slug, found[1]
     wanted = options.read(_pairs(request), ("$select", "$format"))
@@ -107,7 +107,7 @@ def count(request: HttpRequest, name: str) -> HttpResponse:
     caller, dataset = _dataset(request, name)
     wanted = options.read(_pairs(request), ("$filter",))
     accepted.check(request, "text/plain")
-    page = _page(request, caller, dataset, wanted | {"$count": "true", "$top": "0"}, formats.Format())
+    page = _page(request, caller, dataset, wanted | {"$count": "true", "$top": "0"}, formats.ODataFormat())
     return answer(str(_counted(page)), "text/plain;charset=utf-8")
 
 
@@ -116,7 +116,7 @@ def elsewhere(request: HttpRequest, rest: str) -> NoReturn:
     """Whatever else OData knows: properties, $batch, functions."""
     tokens.caller(request, "data:read")
     raise NotOffered(
-        f"'{shown(rest)}' is not offered here. There are the service document, $metadata, datasets and their rows by `_row_id`."
+        f"'{printable(rest)}' is not offered here. There are the service document, $metadata, datasets and their rows by `_row_id`."
     )
 
 
@@ -125,9 +125,9 @@ def _dataset(request: HttpRequest, name: str) -> tuple[Caller, Dataset]:
     if not SLUG.fullmatch(name):
         if name.startswith("$") or "(" in name:
             raise NotOffered(
-                f"'{shown(name)}' is not offered here. There are $metadata, datasets and their rows by `_row_id`."
+                f"'{printable(name)}' is not offered here. There are $metadata, datasets and their rows by `_row_id`."
             )
-        raise NotFound(f"There is no dataset '{shown(name)}' that you may see.")
+        raise NotFound(f"There is no dataset '{printable(name)}' that you may see.")
     return caller, find_dataset(caller, name)
 
 
@@ -167,11 +167,11 @@ class ODataPage(Page):
         return found
 
 
-def _format(request: HttpRequest, wanted: Mapping[str, str]) -> formats.Format:
+def _format(request: HttpRequest, wanted: Mapping[str, str]) -> formats.ODataFormat:
     return formats.of(wanted.get("$format"), request.headers.get("Accept", ""))
 
 
-def _writer(page: ODataPage, format: formats.Format) -> Callable[[tuple[int, str]], str]:
+def _writer(page: ODataPage, format: formats.ODataFormat) -> Callable[[tuple[int, str]], str]:
     return writing.writer(format, page.snapshot.slug, page.names, page.snapshot.types)
 
 
@@ -185,7 +185,7 @@ def _page(
     caller: Caller,
     dataset: Dataset,
     wanted: Mapping[str, str],
-    format: formats.Format,
+    format: formats.ODataFormat,
     size: preferences.PageSize | None = None,
 ) -> ODataPage:
     position = None

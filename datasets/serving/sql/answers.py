@@ -22,7 +22,7 @@ from datasets.access.lookup import find_dataset
 from datasets.access.policies import look
 from datasets.access.tokens import Caller
 from datasets.formats.copy_to_stdout import CopyOut, ReaderLeft
-from datasets.formats.format import Format, Layout, PackedFile, Source
+from datasets.formats.format import Format, Layout, PackedFile, RowSource
 from datasets.formats.index import FORMATS
 from datasets.formats.text import JsonLines
 from datasets.models import Dataset
@@ -34,7 +34,7 @@ from datasets.problems import (
     TooLarge,
     WrongContentType,
     nearest,
-    shown,
+    printable,
 )
 from datasets.rows import controls as shaping
 from datasets.rows import query, row_request
@@ -45,7 +45,7 @@ from datasets.serving.http.bodies import read_json
 from datasets.serving.http.problems import endpoint
 from datasets.serving.http.stream import Stream
 from datasets.serving.http.validators import check_match, is_known, tagged, with_validators, without_body
-from datasets.serving.sql import refusals, sandbox, saved
+from datasets.serving.sql import sandbox, saved, statement_errors
 from datasets.serving.sql.limits import Limits
 
 SHAPE = ("_limit", "_header", "_bom", "_safe", "_dl", "_decimals")
@@ -55,10 +55,10 @@ MAX_BODY = 1_000_000
 
 
 @dataclass(frozen=True)
-class Table(JsonLines):
+class TypedJson(JsonLines):
     """JSON for programs that ask: the columns with their types, then the rows."""
 
-    def start(self, source: Source, layout: Layout) -> bytes:
+    def start(self, source: RowSource, layout: Layout) -> bytes:
         columns = [{"name": name, "type": kind} for name, kind in source.types.items()]
         return f'{{"columns": {json.dumps(columns)}, "rows": [\n'.encode()
 
@@ -69,7 +69,7 @@ class Table(JsonLines):
         return b"\n]}\n"
 
 
-ANSWERS = {"json": Table("json", "JSON", "application/json")} | {
+ANSWERS = {"json": TypedJson("json", "JSON", "application/json")} | {
     name: file for name, file in FORMATS.items() if name != "json"
 }
 MEDIA_TYPES = {name: file.media_type for name, file in ANSWERS.items()}
@@ -100,7 +100,7 @@ def saved_query(request: HttpRequest, slug: str, suffix: str) -> HttpResponseBas
     file = FORMATS.get(suffix)
     if file is None:
         raise NotFound(
-            f"There is no export.{shown(suffix)}.{nearest(suffix, FORMATS)} There are: {', '.join(FORMATS)}."
+            f"There is no export.{printable(suffix)}.{nearest(suffix, FORMATS)} There are: {', '.join(FORMATS)}."
         )
     accepted.check(request, file.media_type)
     return answer(request, caller, kept.sql, file, pairs, dataset=kept.dataset, slug=kept.slug, controls=SHAPE)
@@ -176,7 +176,7 @@ class Answering(Stream):
     def open(
         self,
         caller: Caller,
-        tables: Sequence[sandbox.Table],
+        tables: Sequence[sandbox.NamedDataset],
         known: Sequence[str],
         text: str,
         *,
@@ -190,7 +190,7 @@ class Answering(Stream):
         try:
             self._ask(sandbox.Sandbox(self._connection, caller, tables, known, limits, now), text, has_table)
         except psycopg.Error as error:
-            raise refusals.of_error(error, limits) from None
+            raise statement_errors.of_error(error, limits) from None
 
     def _ask(self, box: sandbox.Sandbox, text: str, has_table: bool) -> None:
         box.open()
@@ -270,7 +270,7 @@ def _sent(request: HttpRequest) -> list[tuple[str, str]]:
     if kind in ("application/sql", "text/plain"):
         charset = (request.content_params or {}).get("charset", "utf-8")
         if charset.lower() not in ("utf-8", "utf8", "us-ascii"):
-            raise WrongContentType(f"Send the statement in UTF-8, not in {shown(charset)}.")
+            raise WrongContentType(f"Send the statement in UTF-8, not in {printable(charset)}.")
         try:
             return [("sql", request.body.decode("utf-8-sig"))]
         except UnicodeDecodeError:
@@ -280,7 +280,7 @@ def _sent(request: HttpRequest) -> list[tuple[str, str]]:
         return [(name, value) for name, value in given if name != "csrfmiddlewaretoken"]
     if kind != "application/json":
         raise WrongContentType(
-            f'Send {{"sql": "…"}} as application/json, or the statement as application/sql, not {shown(kind)}.'
+            f'Send {{"sql": "…"}} as application/json, or the statement as application/sql, not {printable(kind)}.'
         )
     found = read_json(request.body)
     if not isinstance(found, dict) or set(found) != {"sql"} or not isinstance(found["sql"], str):
@@ -297,7 +297,7 @@ def _file(request: HttpRequest, pairs: Sequence[tuple[str, str]], suffix: str | 
         if suffix:
             accepted.check(request, MEDIA_TYPES[suffix])
         return ANSWERS[wished]
-    sentence = f"There is no format '{shown(wished)}'.{nearest(wished, ANSWERS)} There are: {', '.join(ANSWERS)}."
+    sentence = f"There is no format '{printable(wished)}'.{nearest(wished, ANSWERS)} There are: {', '.join(ANSWERS)}."
     raise NotFound(sentence) if suffix else BadParameters([("_format", sentence)])
 
 
@@ -306,7 +306,7 @@ def _accepted(request: HttpRequest) -> Format:
     wished = accepted.best(header, MEDIA_TYPES)
     if wished is None:
         raise NotAcceptable(
-            f"Accept: {shown(header)} excludes every available format: {', '.join(MEDIA_TYPES.values())}. Add */*."
+            f"Accept: {printable(header)} excludes every available format: {', '.join(MEDIA_TYPES.values())}. Add */*."
         )
     return ANSWERS[wished]
 
@@ -314,7 +314,7 @@ def _accepted(request: HttpRequest) -> Format:
 def _shape(pairs: Sequence[tuple[str, str]], controls: Sequence[str], defaults: Sequence[tuple[str, str]]) -> Query:
     """How the answer is to be written: as the parameters say, else as the reader's link does (`defaults`)."""
     wrong = [
-        (shown(name), f"There is no parameter '{shown(name)}'.{nearest(name, controls)}")
+        (printable(name), f"There is no parameter '{printable(name)}'.{nearest(name, controls)}")
         for name, _ in pairs
         if name not in controls
     ]
@@ -333,7 +333,7 @@ class _Seen:
 
 def _etag(
     text: str,
-    tables: Sequence[sandbox.Table],
+    tables: Sequence[sandbox.NamedDataset],
     caller: Caller,
     asked: Query,
     file: Format,

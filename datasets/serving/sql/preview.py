@@ -7,10 +7,10 @@ import psycopg
 from psycopg import sql
 
 from datasets.access.tokens import Caller
-from datasets.formats.cells import shown
+from datasets.formats.cells import cell
 from datasets.models import Dataset
 from datasets.rows.pool import pool
-from datasets.serving.sql import refusals, sandbox
+from datasets.serving.sql import sandbox, statement_errors
 from datasets.serving.sql.limits import Limits
 
 
@@ -35,10 +35,10 @@ def preview(caller: Caller, text: str, dataset: Dataset | None, now: datetime, m
             columns = box.take(text, has_table=dataset is not None)
             box.check(text)
             types = box.shape(columns, packed=True, limit=most + 1)
-            cells = sql.SQL(", ").join(sql.SQL("({})::text").format(shown(name, kind)) for name, kind in types.items())
+            cells = sql.SQL(", ").join(sql.SQL("({})::text").format(cell(name, kind)) for name, kind in types.items())
             rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(cells, sandbox.ANSWER)).fetchall()
         except psycopg.Error as error:
-            raise refusals.of_error(error, limits) from None
+            raise statement_errors.of_error(error, limits) from None
         finally:
             connection.rollback()
     return Preview(tuple(types.items()), tuple(rows[:most]), len(rows) <= most)

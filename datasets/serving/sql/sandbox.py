@@ -23,11 +23,11 @@ from psycopg import errors, pq, sql
 from datasets.access.export_slots import take_everywhere
 from datasets.access.policies import policy_of
 from datasets.access.tokens import Caller
-from datasets.formats.format import Source
+from datasets.formats.format import RowSource
 from datasets.models import Dataset
 from datasets.problems import Unavailable
 from datasets.rows import snapshot
-from datasets.serving.sql import allowed, reader, refusals, sql_text
+from datasets.serving.sql import allowed, reader, sql_text, statement_errors
 from datasets.serving.sql.limits import Limits
 
 MEMORY = "32MB"  # of one sort or hash; what is more goes to temporary files
@@ -51,7 +51,7 @@ PLAIN_TEXT = ("text", "varchar", "bpchar", "bytea", "uuid", "time", "timetz", "i
 
 
 @dataclass(frozen=True)
-class Table:
+class NamedDataset:
     """A dataset under the name by which the statement knows it."""
 
     name: str
@@ -61,13 +61,15 @@ class Table:
 ANSWER = sql.SQL("pg_temp._answer()")
 
 
-def source_of(types: Mapping[str, str], *, name: str = "", changed_at: datetime | None = None) -> Source:
+def source_of(types: Mapping[str, str], *, name: str = "", changed_at: datetime | None = None) -> RowSource:
     """The answer's rows, for a format to write; `types` as Sandbox.shape gave them."""
     columns = sql.SQL(", ").join(map(sql.Identifier, types))
-    return Source(dict(types), sql.SQL("SELECT {} FROM {}").format(columns, ANSWER), name=name, changed_at=changed_at)
+    return RowSource(
+        dict(types), sql.SQL("SELECT {} FROM {}").format(columns, ANSWER), name=name, changed_at=changed_at
+    )
 
 
-def named(caller: Caller, text: str, dataset: Dataset | None = None) -> tuple[list[Table], list[str]]:
+def named(caller: Caller, text: str, dataset: Dataset | None = None) -> tuple[list[NamedDataset], list[str]]:
     """The Tables of the caller's that the text may mean, and the names of all that there are.
 
     Words are compared without parsing: a superfluous view does no harm, and PostgreSQL reports a missing one.
@@ -76,11 +78,13 @@ def named(caller: Caller, text: str, dataset: Dataset | None = None) -> tuple[li
     known = list(caller.datasets().order_by().values_list("slug", flat=True))
     wanted = [slug for slug in known if slug in said]
     if len(wanted) > MAX_DATASETS:
-        raise refusals.Refused(f"A statement may name {MAX_DATASETS} datasets, and this one names {len(wanted)}.")
+        raise statement_errors.StatementRefused(
+            f"A statement may name {MAX_DATASETS} datasets, and this one names {len(wanted)}."
+        )
     found = caller.datasets().filter(slug__in=wanted).select_related("account").order_by("pk")
-    tables = [Table(each.slug, each) for each in found]
+    tables = [NamedDataset(each.slug, each) for each in found]
     if dataset is not None:
-        tables = [table for table in tables if table.name != "table"] + [Table("table", dataset)]
+        tables = [table for table in tables if table.name != "table"] + [NamedDataset("table", dataset)]
         known.append("table")
     return tables, known
 
@@ -88,17 +92,21 @@ def named(caller: Caller, text: str, dataset: Dataset | None = None) -> tuple[li
 def check_text(text: str) -> None:
     """Raises Refused where the text cannot be a statement, whatever it says."""
     if not text.strip():
-        raise refusals.Refused("A statement is needed.", hint="For example: SELECT * FROM my_dataset LIMIT 10")
+        raise statement_errors.StatementRefused(
+            "A statement is needed.", hint="For example: SELECT * FROM my_dataset LIMIT 10"
+        )
     if len(text) > MAX_TEXT:
-        raise refusals.Refused(
+        raise statement_errors.StatementRefused(
             f"The statement has {len(text):,} characters, and {MAX_TEXT:,} are taken.", status=413, code="too_large"
         )
     if "\x00" in text:
-        raise refusals.Refused("The statement contains a NUL character.", position=text.index("\x00") + 1)
+        raise statement_errors.StatementRefused(
+            "The statement contains a NUL character.", position=text.index("\x00") + 1
+        )
     try:
         text.encode()
     except UnicodeEncodeError as problem:
-        raise refusals.Refused("The statement is not Unicode.", position=problem.start + 1) from None
+        raise statement_errors.StatementRefused("The statement is not Unicode.", position=problem.start + 1) from None
 
 
 class Sandbox:
@@ -108,7 +116,7 @@ class Sandbox:
         self,
         connection: psycopg.Connection,
         caller: Caller,
-        tables: Sequence[Table],
+        tables: Sequence[NamedDataset],
         known: Sequence[str],
         limits: Limits,
         now: datetime,
@@ -139,7 +147,7 @@ class Sandbox:
         """The statement becomes the view _query, or Refused is raised. Its columns: [(name, PostgreSQL's type)]."""
         readable, added = sql_text.readable(text, has_table=has_table)
         if sql_text.is_endless(readable):
-            raise refusals.Refused("The statement contains an operator that is too long.")
+            raise statement_errors.StatementRefused("The statement contains an operator that is too long.")
         shift = 0
         try:
             names = sql.SQL(", ").join(map(sql.Identifier, _unlike(_names(self.connection, readable))))
@@ -147,7 +155,9 @@ class Sandbox:
             shift = len(front)
             _alone(self.connection, front + readable)
         except psycopg.Error as error:
-            raise refusals.of_error(error, self.limits, readable, shift=shift, added=added, known=self.known) from None
+            raise statement_errors.of_error(
+                error, self.limits, readable, shift=shift, added=added, known=self.known
+            ) from None
         columns = self.connection.execute(
             """
             SELECT a.attname::text, CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname::text ELSE '' END
@@ -158,7 +168,7 @@ class Sandbox:
             """
         ).fetchall()
         if not columns:
-            raise refusals.Refused("View options are not allowed in a query.")
+            raise statement_errors.StatementRefused("View options are not allowed in a query.")
         return columns
 
     def check(self, text: str) -> None:
@@ -170,8 +180,8 @@ class Sandbox:
         kind, name = found
         position = sql_text.place_of(text, name)
         if kind == "table":
-            raise refusals.unknown_table(name, self.known, position)
-        raise refusals.not_offered(kind, f"{name}()" if kind == "function" else name, position)
+            raise statement_errors.unknown_table(name, self.known, position)
+        raise statement_errors.not_offered(kind, f"{name}()" if kind == "function" else name, position)
 
     def shape(self, columns: Iterable[tuple[str, str]], *, packed: bool, limit: int | None = None) -> dict[str, str]:
         """_answer() gives the rows in types that files know; answers {column: that type}."""
@@ -199,7 +209,7 @@ class Sandbox:
                 columns=sql.SQL(", ").join(expression for _, _, expression in shaped),
                 limit=sql.Literal(most if is_cut else most + 1),
                 most=sql.Literal(most),
-                code=sql.Literal(refusals.TOO_MANY_ROWS),
+                code=sql.Literal(statement_errors.TOO_MANY_ROWS),
             )
         )
         return {name: kind for name, kind, _ in shaped}
@@ -234,7 +244,7 @@ class Sandbox:
         is_same = True
         for dataset in [table.dataset for table in self.tables]:
             if dataset.pk not in found:
-                raise refusals.unknown_table(dataset.slug, [])
+                raise statement_errors.unknown_table(dataset.slug, [])
             generation, dataset.version, dataset.rows, dataset.columns, dataset.changed_at = found[dataset.pk]
             has_table = dataset.pk in self._there
             is_same = is_same and generation == dataset.generation and (has_table or not dataset.rows)
@@ -250,7 +260,7 @@ class Sandbox:
         self.connection.execute("SET LOCAL search_path TO pg_catalog, pg_temp")
         return is_same
 
-    def _show(self, table: Table) -> None:
+    def _show(self, table: NamedDataset) -> None:
         """A view of what the caller may see of the dataset, and the reader with it. Where the policy hides rows or changes values,
         it does before anything of the statement's is computed: else an error could tell what it hides."""
         dataset = table.dataset
@@ -271,7 +281,7 @@ class Sandbox:
         self.connection.execute(statement)
 
 
-def states(tables: Iterable[Table]) -> tuple[tuple, ...]:
+def states(tables: Iterable[NamedDataset]) -> tuple[tuple, ...]:
     """What the answer depends on besides the statement."""
     return tuple(
         (t.name, t.dataset.pk, t.dataset.generation, t.dataset.version, [c["name"] for c in t.dataset.columns])
@@ -279,7 +289,7 @@ def states(tables: Iterable[Table]) -> tuple[tuple, ...]:
     )
 
 
-def changed_at(tables: Iterable[Table]) -> datetime | None:
+def changed_at(tables: Iterable[NamedDataset]) -> datetime | None:
     """When rows of any of these have last changed; None where none has any."""
     return max((t.dataset.changed_at for t in tables if t.dataset.changed_at), default=None)
 
@@ -312,7 +322,7 @@ def _names(connection: psycopg.Connection, text: str) -> list[str]:
             raise errors.error_from_result(result, encoding="utf-8")
     found = [(result.fname(place) or b"").decode() for place in range(result.nfields)]
     if not found:
-        raise refusals.Refused(
+        raise statement_errors.StatementRefused(
             "Only statements that read are allowed, and this one gives no columns.",
             hint="Write one SELECT with at least one column.",
         )

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from datasets.access.tokens import Caller
 from datasets.models import Dataset, SavedQuery
-from datasets.problems import BadParameters, Conflict, NotFound, shown
+from datasets.problems import BadParameters, Conflict, NotFound, printable
 from datasets.rows.pool import pool
-from datasets.serving.sql import refusals, sandbox
+from datasets.serving.sql import sandbox, statement_errors
 from datasets.serving.sql.limits import Limits
 
 MAX_QUERIES = 500  # of one person
@@ -31,7 +31,7 @@ def find(caller: Caller, slug: str) -> SavedQuery:
     """The query of this slug; NotFound where the caller may see none."""
     found = all_of(caller).filter(slug=slug).first() if re.fullmatch(r"[a-z][a-z0-9_]{0,49}", slug) else None
     if found is None:
-        raise NotFound(f"There is no query '{shown(slug)}' that you may see.")
+        raise NotFound(f"There is no query '{printable(slug)}' that you may see.")
     return found
 
 
@@ -71,7 +71,7 @@ def check(caller: Caller, text: str, dataset: Dataset | None) -> None:
             box.take(text, has_table=dataset is not None)
             box.check(text)
         except psycopg.Error as error:
-            raise refusals.of_error(error, limits) from None
+            raise statement_errors.of_error(error, limits) from None
         finally:
             connection.rollback()
 

@@ -7,7 +7,7 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection
 
-from datasets.backfill import abreast
+from datasets.backfill import parallel_landing
 from tests.checker import Checker
 from tests.days import day_before
 
@@ -18,7 +18,7 @@ BY_ORDER_DATE = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GEN
 
 
 def test_two_are_under_way_at_once_and_get_in_newest_first():
-    side_by_side = threading.Barrier(abreast.LANES, timeout=20)
+    side_by_side = threading.Barrier(parallel_landing.LANES, timeout=20)
     landed = []
 
     def land_one(day, turn):
@@ -26,7 +26,7 @@ def test_two_are_under_way_at_once_and_get_in_newest_first():
         turn()
         landed.append(day)
 
-    abreast.land(DAYS, land_one)
+    parallel_landing.land(DAYS, land_one)
 
     assert landed == DAYS
 
@@ -41,14 +41,14 @@ def test_what_goes_wrong_holds_back_every_older_day(bad):
         turn()
         landed.append(day)
 
-    abreast.land(DAYS, land_one)
+    parallel_landing.land(DAYS, land_one)
 
     assert landed == DAYS[: len(landed)] and len(landed) <= bad
 
 
 def test_a_task_whose_time_is_over_lands_nothing_more_one_by_one():
     """The signal meets the worker's own thread; it was taken for a day's error, and the worker was killed two minutes later."""
-    side_by_side = threading.Barrier(abreast.LANES, timeout=20)
+    side_by_side = threading.Barrier(parallel_landing.LANES, timeout=20)
     landed = []
 
     def land_one(day, turn):
@@ -59,7 +59,7 @@ def test_a_task_whose_time_is_over_lands_nothing_more_one_by_one():
         landed.append(day)
 
     with pytest.raises(SoftTimeLimitExceeded):
-        abreast.land(DAYS, land_one)
+        parallel_landing.land(DAYS, land_one)
 
     assert landed in ([], DAYS[:1])
 
@@ -67,7 +67,7 @@ def test_a_task_whose_time_is_over_lands_nothing_more_one_by_one():
 @pytest.fixture
 def thirty_days(make_dataset, monkeypatch):
     """A dataset of thirty days, which are landed side by side however small they are."""
-    monkeypatch.setattr(abreast, "WORTH_IT", 1)
+    monkeypatch.setattr(parallel_landing, "WORTH_IT", 1)
     return make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-30", end="yesterday")
 
 

@@ -40,7 +40,7 @@ OPEN = [str(state) for state in Run.OPEN]
 
 
 @dataclass(frozen=True)
-class Facts:
+class DatasetStatus:
     days_total: int
     days_done: int
     days_failed: int
@@ -57,19 +57,19 @@ class Facts:
         return self.days_total - self.days_done
 
 
-def facts(dataset: Dataset, now: datetime | None = None) -> Facts:
+def status_of(dataset: Dataset, now: datetime | None = None) -> DatasetStatus:
     """The facts of one dataset."""
-    return facts_of([dataset], now)[dataset.pk]
+    return statuses_of([dataset], now)[dataset.pk]
 
 
-def facts_of(datasets: Iterable[Dataset], now: datetime | None = None) -> dict[int, Facts]:
+def statuses_of(datasets: Iterable[Dataset], now: datetime | None = None) -> dict[int, DatasetStatus]:
     """{dataset.pk: Facts} of many datasets, in two queries however many they are. Give them with their account selected."""
     datasets = list(datasets)
     now = now or timezone.now()
     runs = _last_runs(datasets)
     counted = _count(datasets, runs, now)
     return {
-        dataset.pk: Facts(
+        dataset.pk: DatasetStatus(
             **counted[dataset.pk],
             state=_state(dataset, runs.get(dataset.pk), counted[dataset.pk]),
             last_run=runs.get(dataset.pk),

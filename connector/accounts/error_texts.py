@@ -18,7 +18,7 @@ MEANING = {
     errors.Unreachable: "Nothing was changed; try again later.",
     errors.Doubted: "This may be temporary: Amazon is asked again in a minute before anything is paused.",
     errors.ConsentLost: RE_AUTHORISE,
-    errors.Forbidden: f"One of these is the cause: {CAUSES_OF_FORBIDDEN}",
+    errors.AccessDenied: f"One of these is the cause: {CAUSES_OF_FORBIDDEN}",
     errors.SignInRefused: "Nothing was changed. Check the application's settings in Amazon's developer console.",
     errors.Redirected: "Check the addresses configured for this installation.",
 }

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from datasets.backfill.facts import complete_through, facts, facts_of, states_of
+from datasets.backfill.dataset_status import complete_through, states_of, status_of, statuses_of
 from datasets.models import Day, Run
 from tests.serving import shop
 
@@ -38,13 +38,13 @@ def run(dataset, state, **fields):
 
 
 def through(dataset):
-    found = facts(dataset, NOW).complete_through
+    found = status_of(dataset, NOW).complete_through
     assert complete_through(dataset, NOW) == found  # a page of rows asks for this alone
     return (TODAY - found).days if found else None
 
 
 def test_a_new_dataset_is_complete_through_nothing(dataset):
-    found = facts(dataset, NOW)
+    found = status_of(dataset, NOW)
 
     assert (found.days_total, found.days_done, found.days_failed) == (10, 0, 0)
     assert (found.newest, found.oldest, found.complete_through, found.state) == (None, None, None, "new")
@@ -65,7 +65,7 @@ def test_a_hole_holds_it_back_until_it_is_filled(dataset):
     hole = day(dataset, 3, "failed", attempts=3)
 
     assert through(dataset) == 4
-    assert facts(dataset, NOW).days_failed == 1
+    assert status_of(dataset, NOW).days_failed == 1
     Day.objects.filter(pk=hole.pk).update(state="empty")
     assert through(dataset) == 1
 
@@ -75,14 +75,14 @@ def test_an_empty_day_is_in_like_any_other(dataset):
     day(dataset, 1, "empty")
 
     assert through(dataset) == 1
-    assert facts(dataset, NOW).days_done == 2
+    assert status_of(dataset, NOW).days_done == 2
 
 
 def test_a_day_that_was_not_over_when_it_was_read_is_in_but_not_complete(dataset):
     day(dataset, 1)
     day(dataset, 0, read_until=NOW)
 
-    found = facts(dataset, NOW)
+    found = status_of(dataset, NOW)
     assert found.newest == TODAY
     assert found.complete_through == TODAY - timedelta(days=1)
 
@@ -91,7 +91,7 @@ def test_a_day_that_is_read_again_stays_in_and_counts_as_failed_only_when_that_f
     day(dataset, 1, again=True)
     day(dataset, 2, again=True, attempts=2)
 
-    found = facts(dataset, NOW)
+    found = status_of(dataset, NOW)
     assert (found.days_done, found.days_failed) == (2, 1)
 
 
@@ -101,7 +101,7 @@ def test_a_gap_that_the_range_has_left_behind_does_not_hold_it_back(dataset):
         day(dataset, back)
 
     assert through(dataset) == 1
-    assert facts(dataset, NOW).oldest == TODAY - timedelta(days=40)  # its rows are still there
+    assert status_of(dataset, NOW).oldest == TODAY - timedelta(days=40)  # its rows are still there
 
 
 def test_days_of_files_outside_of_the_range_are_counted_apart(dataset):
@@ -113,7 +113,7 @@ def test_days_of_files_outside_of_the_range_are_counted_apart(dataset):
     day(dataset, 43, "failed", from_file=True)
     day(dataset, 50)
 
-    found = facts(dataset, NOW)
+    found = status_of(dataset, NOW)
     assert (found.days_total, found.days_done, found.days_failed) == (10, 10, 0)
     assert found.days_from_files == 3
     assert (found.oldest, found.newest) == (TODAY - timedelta(days=50), TODAY)
@@ -128,7 +128,7 @@ def test_a_replace_counts_what_it_builds_and_promises_what_readers_see(dataset):
     day(dataset, 1, generation=2)
     run(dataset, "running", generation=2)
 
-    found = facts(dataset, NOW)
+    found = status_of(dataset, NOW)
     assert (found.days_done, found.state) == (1, "loading")
     assert found.complete_through == TODAY - timedelta(days=2)
 
@@ -142,20 +142,20 @@ def test_the_state_follows_the_last_run(dataset):
         ("waiting", "loading"),
     ):
         run(dataset, state)
-        assert facts(dataset, NOW).state == said
+        assert status_of(dataset, NOW).state == said
     Run.objects.filter(state="waiting").delete()
     dataset.paused = True
-    assert facts(dataset, NOW).state == "paused"
+    assert status_of(dataset, NOW).state == "paused"
 
 
 def test_a_report_without_dates_holds_one_day(alice):
     dataset = shop.make_dataset(
         alice, shop.make_account(alice), "places", report="marketplace_participations", start="", end="", mode="replace"
     )
-    assert (facts(dataset, NOW).days_total, facts(dataset, NOW).days_done) == (1, 0)
+    assert (status_of(dataset, NOW).days_total, status_of(dataset, NOW).days_done) == (1, 0)
     day(dataset, 3)
 
-    found = facts(dataset, NOW)
+    found = status_of(dataset, NOW)
     assert (found.days_total, found.days_done, found.complete_through) == (1, 1, TODAY - timedelta(days=3))
     assert complete_through(dataset, NOW) == found.complete_through
 
@@ -169,12 +169,12 @@ def test_of_a_report_without_dates_only_the_newest_day_can_lack_a_marketplace(al
     for back in (3, 2):
         day(dataset, back, lacking=["MX"])
 
-    assert facts(dataset, NOW).days_lacking == 1
-    assert (facts(dataset, NOW).state, states_of([dataset], NOW)[dataset.pk]) == ("partial", "partial")
+    assert status_of(dataset, NOW).days_lacking == 1
+    assert (status_of(dataset, NOW).state, states_of([dataset], NOW)[dataset.pk]) == ("partial", "partial")
 
     day(dataset, 1)
-    assert facts(dataset, NOW).days_lacking == 0
-    assert (facts(dataset, NOW).state, states_of([dataset], NOW)[dataset.pk]) == ("up_to_date", "up_to_date")
+    assert status_of(dataset, NOW).days_lacking == 0
+    assert (status_of(dataset, NOW).state, states_of([dataset], NOW)[dataset.pk]) == ("up_to_date", "up_to_date")
 
 
 def test_a_report_that_the_catalogue_has_dropped_can_still_be_told_of(dataset):
@@ -185,7 +185,7 @@ def test_a_report_that_the_catalogue_has_dropped_can_still_be_told_of(dataset):
         day(dataset, back, lacking=["MX"] if back == 2 else [])
     day(dataset, 3, "failed", attempts=1)
 
-    found = facts(dataset, NOW)
+    found = status_of(dataset, NOW)
     assert (found.newest, found.oldest) == (TODAY - timedelta(days=1), TODAY - timedelta(days=4))
     assert (found.days_total, found.days_done, found.days_failed, found.days_lacking) == (4, 3, 1, 1)
     assert (found.state, states_of([dataset], NOW)[dataset.pk]) == ("partial", "partial")
@@ -197,7 +197,7 @@ def test_dates_that_mean_nothing_any_more_leave_what_is_there(dataset):
     day(dataset, 1)
     day(dataset, 3)
 
-    found = facts(dataset, NOW)
+    found = status_of(dataset, NOW)
     assert (found.days_total, found.days_done) == (2, 2)
     assert through(dataset) == 3
 
@@ -210,6 +210,6 @@ def test_many_datasets_take_two_queries(alice, django_assert_num_queries):
         run(dataset, "succeeded")
 
     with django_assert_num_queries(2):
-        found = facts_of(made, NOW)
+        found = statuses_of(made, NOW)
     assert {one.state for one in found.values()} == {"up_to_date"}
     assert complete_through(made[0], NOW) == TODAY - timedelta(days=1)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.catalogue import readers
-from datasets.backfill.answers import placing, quick
+from datasets.backfill.answers import fast_flat_file, placing
 from datasets.storage import stage
 
 FIRST, LAST, ZONE = date(2026, 10, 30), date(2026, 11, 2), "America/Los_Angeles"
@@ -52,9 +52,9 @@ def quickly(text, quote, folder, piece=7):
     files = stage.DayFiles(folder / "quick", NAMES, null="")
     find = placing.day_finder(FIRST, LAST, ZONE)
     raw = text.encode()
-    quick.split(
-        [raw[at : at + piece] for at in range(0, len(raw), piece)], lambda titles: quick.Places(1, 2, files), quote=quote,
-        first=FIRST, last=LAST, zone=ZONE, wanted=WANTED, elsewhere=lambda moment: day if (day := find(moment)) in WANTED else None,
+    fast_flat_file.split(
+        [raw[at : at + piece] for at in range(0, len(raw), piece)], lambda titles: fast_flat_file.Places(1, 2, files), quote=quote,
+        first=FIRST, last=LAST, zone=ZONE, wanted=WANTED, out_of_range=lambda moment: day if (day := find(moment)) in WANTED else None,
     )  # fmt: skip
     return kept(files)
 
@@ -65,7 +65,7 @@ def test_both_ways_give_the_same_rows(text, quote):
     with tempfile.TemporaryDirectory() as folder:
         try:
             found = quickly(text, quote, Path(folder))
-        except quick.NotOrdinary:
+        except fast_flat_file.NotStandard:
             return
         assert found == thoroughly(text, quote, Path(folder))
 
@@ -85,8 +85,8 @@ def test_that_lines_of_days_came_which_are_not_wanted_is_told(moment, came, tmp_
     raw = f"id\tpurchase-date\ttitle\na\t{moment}\tx\n".encode()
     files = stage.DayFiles(tmp_path, NAMES, null="")
 
-    told, _ = quick.split([raw], lambda titles: quick.Places(1, None, files), quote="double", first=FIRST, last=LAST,
-                          zone=ZONE, wanted=WANTED, elsewhere=lambda _: None)  # fmt: skip
+    told, _ = fast_flat_file.split([raw], lambda titles: fast_flat_file.Places(1, None, files), quote="double", first=FIRST, last=LAST,
+                          zone=ZONE, wanted=WANTED, out_of_range=lambda _: None)  # fmt: skip
     files.discard()
 
     assert told is came
@@ -96,7 +96,7 @@ def test_that_lines_of_days_came_which_are_not_wanted_is_told(moment, came, tmp_
 def test_a_day_that_does_not_fit_its_column_is_left_to_the_thorough_reader(moment, tmp_path):
     raw = f"id\tpurchase-date\ttitle\na\t{moment}\tx\n".encode()
 
-    with pytest.raises(quick.NotOrdinary):
+    with pytest.raises(fast_flat_file.NotStandard):
         quickly(raw.decode(), "double", tmp_path)
 
 
@@ -105,8 +105,8 @@ def test_a_column_of_dates_goes_by_the_date_that_is_written(tmp_path):
     files = stage.DayFiles(tmp_path, NAMES, null="")
     find = placing.day_finder(FIRST, LAST, ZONE, dates=True)
 
-    quick.split([raw], lambda titles: quick.Places(1, None, files), quote="double", first=FIRST, last=LAST,
-                zone=ZONE, wanted=WANTED, elsewhere=find, dates=True)  # fmt: skip
+    fast_flat_file.split([raw], lambda titles: fast_flat_file.Places(1, None, files), quote="double", first=FIRST, last=LAST,
+                zone=ZONE, wanted=WANTED, out_of_range=find, dates=True)  # fmt: skip
 
     assert {day: staged.rows for day, staged in files.close().items()} == {date(2026, 11, 1): 1, FIRST: 1}
 
@@ -123,16 +123,16 @@ def test_a_column_of_dates_goes_by_the_date_that_is_written(tmp_path):
 def test_what_is_not_ordinary_is_left_to_the_thorough_reader(raw, tmp_path):
     files = stage.DayFiles(tmp_path, NAMES, null="")
 
-    with pytest.raises(quick.NotOrdinary):
-        quick.split(
+    with pytest.raises(fast_flat_file.NotStandard):
+        fast_flat_file.split(
             [raw],
-            lambda titles: quick.Places(1, 2, files),
+            lambda titles: fast_flat_file.Places(1, 2, files),
             quote="double",
             first=FIRST,
             last=LAST,
             zone=ZONE,
             wanted=WANTED,
-            elsewhere=lambda _: None,
+            out_of_range=lambda _: None,
         )
 
 
@@ -146,4 +146,4 @@ def test_what_is_not_ordinary_is_left_to_the_thorough_reader(raw, tmp_path):
     ],
 )
 def test_a_label_of_another_charset_is_believed(label, may):
-    assert quick.may_try(label) is may
+    assert fast_flat_file.may_try(label) is may

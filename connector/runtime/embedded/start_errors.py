@@ -1,9 +1,9 @@
 """Errors when a part cannot be started."""
 
 
-class Trouble(Exception):
+class StartError(Exception):
     """Something cannot start; the message says what is wrong and how to fix it."""
 
 
-class Held(Trouble):
+class Held(StartError):
     """Another Backhaul process already runs on this folder."""

@@ -2,7 +2,7 @@
 
 The result is that of `connector.catalogue.readers.flat_file` and `storage.stage.DayFiles`, to the byte; a test
 holds the two together. What is not ordinary (another charset than UTF-8, a value that runs over lines, a ragged
-line) raises NotOrdinary, and the file is read by the full parser.
+line) raises NotStandard, and the file is read by the full parser.
 """
 
 import queue
@@ -25,7 +25,7 @@ def may_try(content_type: str) -> bool:
     return label_of(content_type).lower().replace("_", "-") in ("", "utf-8", "utf8")
 
 
-class NotOrdinary(Exception):
+class NotStandard(Exception):
     """The file needs the full parser."""
 
 
@@ -47,49 +47,49 @@ def split(
     last: date,
     zone: str,
     wanted: Collection[date],
-    elsewhere: Callable[[str], date | None],
+    out_of_range: Callable[[str], date | None],
     dates: bool = False,
-    foreign: frozenset[str] = frozenset(),
+    other_channels: frozenset[str] = frozenset(),
 ) -> tuple[bool, int]:
     """Puts each line of the document into its day's file; answers whether the file has lines of days that are not
     wanted, and how many lines are of a foreign channel.
 
-    `pieces` are the document's bytes. `header(titles)` is told the titles and answers Places. Lines of a `foreign` channel are
+    `pieces` are the document's bytes. `header(titles)` is told the titles and answers Places. Lines of a `other_channels` channel are
     passed over.
-    `elsewhere(text)` decides about a moment that is not plainly within the days; with `dates` about each, since the column
+    `out_of_range(text)` decides about a moment that is not plainly within the days; with `dates` about each, since the column
     counts dates.
     """
     mark = MARKS[quote]
     known = {} if dates else {hour.encode(): day in wanted and day for hour, day in hours(first, last, zone).items()}
     fits, others_came, passed_over = FITS["date" if dates else "timestamptz"], False, 0
-    others = frozenset(channel.encode() for channel in foreign)
+    others = frozenset(channel.encode() for channel in other_channels)
     tabs = None
     for block in _blocks(pieces):
         try:
             block.decode()
         except UnicodeDecodeError:
-            raise NotOrdinary from None
+            raise NotStandard from None
         if b"\0" in block:
-            raise NotOrdinary
+            raise NotStandard
         lines = block.split(b"\n")
         lines.pop()  # what follows the last line feed: nothing
         if tabs is None:
             titles = lines.pop(0).removeprefix(b"\xef\xbb\xbf").removesuffix(b"\r").decode().split("\t")
             if "\r" in "".join(titles) or (mark and mark.decode() in "".join(titles)) or not all(titles):
-                raise NotOrdinary
+                raise NotStandard
             tabs = len(titles) - 1
             places = header([title.strip() for title in titles])
             place, channel, files = places.day, places.channel, places.files
             add, moments = files.add_line, [other for other in files.moments if other != place]
             cuts = max([place, *moments]) + 1
-        odd = b"\\" in block or b"\r" in block or (mark is not None and mark in block)
+        nonstandard = b"\\" in block or b"\r" in block or (mark is not None and mark in block)
         for line in lines:
-            if odd:
+            if nonstandard:
                 line = _ordinary(line, mark, tabs)
             if line.count(b"\t") != tabs:
                 if not line:
                     continue
-                raise NotOrdinary
+                raise NotStandard
             if others and channel is not None and line.split(b"\t", channel + 1)[channel].strip().lower() in others:
                 passed_over += 1
                 continue
@@ -97,7 +97,7 @@ def split(
             moment, day = cells[place], None
             for other in moments:
                 if cells[other] and not cells[other][:1].isdigit():
-                    raise NotOrdinary  # PostgreSQL would take 'now' and 'epoch' for moments
+                    raise NotStandard  # PostgreSQL would take 'now' and 'epoch' for moments
             if moment.endswith((b"+00:00", b"Z")) and len(moment) >= 20:
                 day = known.get(moment[:13])
             if day is None:
@@ -105,14 +105,14 @@ def split(
                 if not said and not line.strip():
                     continue  # no value at all
                 if said and not fits(said):
-                    raise NotOrdinary  # its column becomes text, which the full parser detects in advance
-                day = elsewhere(said)
+                    raise NotStandard  # its column becomes text, which the full parser detects in advance
+                day = out_of_range(said)
             if day:
                 add(day, line)
             elif day is False:
                 others_came = True
     if tabs is None:
-        raise NotOrdinary
+        raise NotStandard
     return others_came, passed_over
 
 
@@ -120,7 +120,7 @@ def _ordinary(line: bytes, mark: bytes | None, tabs: int) -> bytes:
     """The line in COPY format: quotes removed, backslashes doubled, no carriage return."""
     line = line.removesuffix(b"\r")
     if b"\r" in line:
-        raise NotOrdinary
+        raise NotStandard
     if mark is not None and (line.startswith(mark) or b"\t" + mark in line):
         quote = mark.decode()
         cells = line.decode().split("\t")
@@ -129,7 +129,7 @@ def _ordinary(line: bytes, mark: bytes | None, tabs: int) -> bytes:
         else:
             cells, is_open = readers.split(line.decode(), quote)
             if is_open or len(cells) != tabs + 1:
-                raise NotOrdinary
+                raise NotStandard
         return "\t".join(map(stage.escaped, cells)).encode()
     return line.replace(b"\\", b"\\\\") if b"\\" in line else line
 
@@ -181,11 +181,11 @@ def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
         end = piece.rfind(b"\n")
         if end < 0:
             rest += piece
-            if len(rest) > stage.MOST_CELL:
-                raise NotOrdinary
+            if len(rest) > stage.MAX_CELL:
+                raise NotStandard
             continue
-        if len(rest) + piece.find(b"\n") > stage.MOST_CELL:
-            raise NotOrdinary
+        if len(rest) + piece.find(b"\n") > stage.MAX_CELL:
+            raise NotStandard
         yield rest + piece[: end + 1]
         rest = piece[end + 1 :]
     if rest:

@@ -3,7 +3,7 @@
 All messages for runs are here; connector.spapi reports what happened and knows nothing about datasets.
 """
 
-from connector.accounts import refusals
+from connector.accounts import error_texts
 from connector.spapi import errors
 from datasets import retries
 
@@ -15,12 +15,12 @@ MEANING = {
         "waits, and nothing is lost."
     ),
     errors.NotReady: "It is looked up again automatically.",
-    errors.ConsentLost: refusals.RE_AUTHORISE,
+    errors.ConsentLost: error_texts.RE_AUTHORISE,
     errors.SecretRejected: (
         "Loaded rows are kept. Enter the current secret, and all accounts of the application continue automatically."
     ),
-    errors.Forbidden: (
-        f"Nothing was loaded, and nothing will be until one of these is fixed: {refusals.CAUSES_OF_FORBIDDEN}"
+    errors.AccessDenied: (
+        f"Nothing was loaded, and nothing will be until one of these is fixed: {error_texts.CAUSES_OF_FORBIDDEN}"
     ),
     errors.SignInRefused: (
         "Nothing was loaded; earlier rows are kept. Check the application's settings in Amazon's developer console, "
@@ -39,10 +39,10 @@ MEANING = {
         "Nothing was loaded from it. If that host should be used, add it to SPAPI_DOCUMENT_HOSTS."
     ),
     errors.DocumentRefused: f"These days were not loaded; they are {retries.LATER}.",
-    errors.Refused: "These days were not loaded; the others continue. Check the dataset's options.",
+    errors.AmazonRefused: "These days were not loaded; the others continue. Check the dataset's options.",
 }
 
 
 def words(problem: errors.SpapiError) -> str:
     """The error in sentences for the person who reads a run or a day; unchanged if our own code has worded it."""
-    return refusals.words(problem, MEANING)
+    return error_texts.words(problem, MEANING)

@@ -7,8 +7,8 @@ from connector.accounts import applications
 from connector.accounts.models import Account, Application, User
 from connector.spapi import marketplaces as amazon
 
-MOST_NAME = 200
-MOST_SECRET = 4096  # Amazon's tokens have at most 2048
+MAX_NAME = 200
+MAX_SECRET = 4096  # Amazon's tokens have at most 2048
 PARTNER_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLIENT_ID = re.compile(r"[\x21-\x7e]{1,255}")
 SECRET = re.compile(r"[\x21-\x7e]+")
@@ -19,8 +19,8 @@ def read_name(user: User, given: object, problems: dict[str, str], but: Account 
     name = given.strip() if isinstance(given, str) else ""
     if not name:
         problems["name"] = "Enter a name for the account, for example the seller's name and region."
-    elif len(name) > MOST_NAME or not name.isprintable():
-        problems["name"] = f"A name has at most {MOST_NAME} characters, all of them printable."
+    elif len(name) > MAX_NAME or not name.isprintable():
+        problems["name"] = f"A name has at most {MAX_NAME} characters, all of them printable."
     elif Account.objects.of(user).named(name).exclude(pk=but.pk if but else None).exists():
         problems["name"] = f"You already have an account named {name}. Choose another name."
     return name
@@ -79,7 +79,7 @@ def read_secret(given: object, field: str, words: str, problems: dict[str, str])
     secret = given.strip() if isinstance(given, str) else ""
     if not secret:
         problems[field] = f"Paste the {words}."
-    elif len(secret) > MOST_SECRET or not SECRET.fullmatch(secret):
+    elif len(secret) > MAX_SECRET or not SECRET.fullmatch(secret):
         problems[field] = f"This is not a {words}: it contains spaces or line breaks, or is too long. Copy it again."
     return secret
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import psycopg
 from psycopg import errors
 
-from datasets.problems import Problem, Unavailable, nearest, shown
+from datasets.problems import Problem, Unavailable, nearest, printable
 from datasets.serving.sql import sql_text
 from datasets.serving.sql.limits import Limits
 
@@ -28,7 +28,7 @@ HINTS = {
 }
 
 
-class Refused(Problem):
+class StatementRefused(Problem):
     """The statement is wrong. `position` is the 1-based character where PostgreSQL found the error, if known."""
 
     status, code, title = 400, "bad_sql", "The statement cannot be run"
@@ -48,10 +48,10 @@ class Refused(Problem):
         self.more = {name: value for name, value in (("position", position), ("hint", hint)) if value}
 
 
-def unknown_table(name: str, known: Iterable[str], position: int | None = None) -> Refused:
+def unknown_table(name: str, known: Iterable[str], position: int | None = None) -> StatementRefused:
     """The Refused for a table that is none of `known`."""
-    name = shown(name)
-    return Refused(
+    name = printable(name)
+    return StatementRefused(
         f"There is no table '{name}' that you may see.{nearest(name.lower(), known)}",
         position=position,
         hint="Tables are named by the slugs of your datasets.",
@@ -60,10 +60,10 @@ def unknown_table(name: str, known: Iterable[str], position: int | None = None) 
     )
 
 
-def not_offered(kind: str, name: str, position: int | None = None) -> Refused:
+def not_offered(kind: str, name: str, position: int | None = None) -> StatementRefused:
     """The Refused for what may not be used; `kind` is function, operator or type."""
-    return Refused(
-        f"The {kind} {shown(name)} is not offered here.",
+    return StatementRefused(
+        f"The {kind} {printable(name)} is not offered here.",
         position=position,
         hint="Available are functions that depend only on the rows and the current time: numbers, text, dates, JSON, "
         "aggregates, windows.",
@@ -71,9 +71,9 @@ def not_offered(kind: str, name: str, position: int | None = None) -> Refused:
     )
 
 
-def too_many_rows(most: int) -> Refused:
+def too_many_rows(most: int) -> StatementRefused:
     """The Refused for an answer of more than `most` rows."""
-    return Refused(
+    return StatementRefused(
         f"The answer has more than {most:,} rows, the maximum for a query. Add LIMIT or WHERE, or aggregate;"
         " for a whole dataset use its export, which has no limit.",
         code="too_many_rows",
@@ -92,7 +92,7 @@ def of_error(
     """The Problem that says PostgreSQL's error. `shift` characters of ours stand in front of the text."""
     state = error.sqlstate or ""
     if state == "57014":
-        return Refused(
+        return StatementRefused(
             f"The statement took longer than {limits.seconds} seconds and was stopped.",
             hint="Use fewer days with WHERE _day >= …, or aggregate in steps.",
             status=504,
@@ -104,7 +104,7 @@ def of_error(
         log.warning("a query broke off: %s", type(error).__name__)
         return Unavailable()
     if state[:2] in ("53", "54") or "alloc" in (error.diag.message_primary or ""):
-        return Refused(
+        return StatementRefused(
             "The statement needs more memory, disk or nesting than one query may use.",
             hint="Use fewer rows, or split the query.",
             code="query_too_large",
@@ -116,11 +116,11 @@ def of_error(
         name = sql_text.name_at(text, at) if position else ""
         if name or isinstance(error, errors.UndefinedTable):
             return unknown_table(name, known, position)
-        return Refused("The statement names something that you may not see.", status=404, code="unknown_table")
+        return StatementRefused("The statement names something that you may not see.", status=404, code="unknown_table")
     if state[:2] == "XX":
         log.warning("PostgreSQL failed at a query: %s", type(error).__name__)
     own = OURS.sub("the query", error.diag.message_hint or "") if state == "42703" else ""  # which column is near
-    return Refused(_said(error), position=position, hint=shown(own, 300) or HINTS.get(state, ""))
+    return StatementRefused(_said(error), position=position, hint=printable(own, 300) or HINTS.get(state, ""))
 
 
 def _said(error: psycopg.Error) -> str:
@@ -128,5 +128,5 @@ def _said(error: psycopg.Error) -> str:
     first = OURS.sub("the query", error.diag.message_primary or "it failed")
     first = first.replace("insert multiple commands into a prepared statement", "take more than one statement")
     first = re.sub(r"\bviews? must not contain", "a query must not contain", first)
-    first = shown(re.sub(r"\bview must have", "a query must have", first), 300)
+    first = printable(re.sub(r"\bview must have", "a query must have", first), 300)
     return f"PostgreSQL: {first}."

@@ -10,11 +10,11 @@ import re
 from connector.accounts import clocks
 from connector.database.clock import database_now
 from connector.spapi import errors
-from datasets.backfill import refusals, tracing
+from datasets.backfill import error_texts, tracing
 from datasets.backfill.sources.asking import Asking
 from datasets.models import Request
 
-MOST_BY_THE_CLOCK = 2  # times that one request is sent again because of the clocks
+MAX_CLOCK_RETRIES = 2  # times that one request is sent again because of the clocks
 
 _OF_TIME = re.compile(
     r"future|current (?:date|time)|prior to|before the time|minutes? (?:before|ago)|createdBefore|lastUpdatedBefore|dataEndTime",
@@ -22,14 +22,14 @@ _OF_TIME = re.compile(
 )
 
 
-def is_asked_anew(asking: Asking, request: Request, problem: errors.Refused) -> bool:
+def is_sent_again(asking: Asking, request: Request, problem: errors.AmazonRefused) -> bool:
     """Whether the request was put back to be asked once more, in another way than it was refused."""
     return _by_amazons_clock(asking, request, problem) or tracing.begin(asking, request, problem)
 
 
-def words(asking: Asking, request: Request, problem: errors.Refused) -> str:
+def words(asking: Asking, request: Request, problem: errors.AmazonRefused) -> str:
     """The refusal in sentences for run and days, with what is known of its cause."""
-    said, ahead = refusals.words(problem), clocks.ahead_of(asking.account.region)
+    said, ahead = error_texts.words(problem), clocks.ahead_of(asking.account.region)
     if countries := tracing.concerned(asking, request, problem):
         said += f" Amazon was asked for {countries}."
     if abs(ahead) > clocks.WORTH_TELLING and _OF_TIME.search(problem.words_of_amazon):
@@ -40,12 +40,12 @@ def words(asking: Asking, request: Request, problem: errors.Refused) -> str:
     return said
 
 
-def _by_amazons_clock(asking: Asking, request: Request, problem: errors.Refused) -> bool:
+def _by_amazons_clock(asking: Asking, request: Request, problem: errors.AmazonRefused) -> bool:
     """A window that ended later than Amazon's clock allows, as its own answer has just shown, is asked for up to there."""
     if (
         problem.status != 400
         or request.until_at is None
-        or request.failures_of(Request.Cause.CLOCK) >= MOST_BY_THE_CLOCK
+        or request.failures_of(Request.Cause.CLOCK) >= MAX_CLOCK_RETRIES
     ):
         return False
     if request.until_at <= asking.newest(database_now()):

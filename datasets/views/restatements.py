@@ -32,7 +32,7 @@ class Sum:
 
 
 @dataclass(frozen=True)
-class Restated:
+class Restatement:
     """One time that a day came back different."""
 
     seen_at: datetime
@@ -41,13 +41,13 @@ class Restated:
     sums: list[Sum]
 
 
-def told(changes: QuerySet[Change], seen: Snapshot) -> list[Restated]:
+def told(changes: QuerySet[Change], seen: Snapshot) -> list[Restatement]:
     """The changes of one day, newest first, as far as the dataset's Snapshot lets them be told."""
     titles = {column["name"]: column["title"] for column in seen.columns}
     return [_told(change, titles, seen.policy) for change in changes.order_by("-pk")[:SHOWN]]
 
 
-def _told(change: Change, titles: Mapping[str, str], policy: Policy) -> Restated:
+def _told(change: Change, titles: Mapping[str, str], policy: Policy) -> Restatement:
     sums = [
         Sum(titles.get(name) or name, _number(before), _number(after))
         for name, before, after in policy.differences(change)
@@ -55,7 +55,7 @@ def _told(change: Change, titles: Mapping[str, str], policy: Policy) -> Restated
     words = "The number of rows is not shown because you may see only some of them."
     if not policy.hides_rows:
         words = _words(change.rows_before, change.rows_after, sums)
-    return Restated(change.seen_at, change.run_id, words, sums)
+    return Restatement(change.seen_at, change.run_id, words, sums)
 
 
 def _words(before: int, after: int, sums: Sequence[Sum]) -> str:

@@ -36,7 +36,7 @@ class Placing:
         self._find = day_finder(asked.first_day, asked.last_day, zone, dates=dates)
         self.undated = 0  # rows without a day that can be read
         self.out_of_window = 0  # rows of days outside of the request
-        self.on_edge = 0  # strays of the very instant at which the request ends, which Amazon includes
+        self.on_edge = 0  # out-of-window rows of the very instant at which the request ends, which Amazon includes
         self.others_came = False  # rows of the request's own days that are not wanted here, by now
         self._first_undated: str | None = None
         self._first_out_of_window: str | None = None

@@ -35,7 +35,7 @@ _OF_SOMETHING_ELSE = re.compile(
     r"fulfillmentStatuses|includedData|maxResultsPerPage|\bdates?\b",
     re.IGNORECASE,
 )
-_KINDS = {kind.__name__: kind for kind in (errors.AmazonRefused, errors.AccessDenied)}
+_KINDS = {"Refused": errors.AmazonRefused, "Forbidden": errors.AccessDenied}  # under these names in the ledger
 
 
 # Which marketplaces

@@ -152,7 +152,7 @@ def test_a_slow_amazon_does_not_hold_the_account_from_datasets_and_pages(account
 
 
 def test_whoever_waits_too_long_for_another_comes_back_later(account, monkeypatch):
-    monkeypatch.setattr(clients, "LOCK_PATIENCE", 1)
+    monkeypatch.setattr(clients, "LOCK_TIMEOUT", 1)
     stale(account)
     with transaction.atomic():
         Account.objects.select_for_update().get()

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 
 from connector.accounts.buckets import Buckets, Limit, Place, Taken
 
-pytestmark = pytest.mark.django_db  # for the database to be there; the quota comes by connections of its own
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.slow,
+]  # for the database to be there; the quota comes by connections of its own
 
 SLACK = 0.25  # at most
 

@@ -15,7 +15,7 @@ from datasets.models import Dataset, Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.slow]
 
 BY_ORDER_DATE = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}
 REPORTS = {"create_and_download_report": BY_ORDER_DATE, "order_details": {}}

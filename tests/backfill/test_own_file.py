@@ -23,7 +23,7 @@ from datasets.uploads import keeping, loading
 from tests.backfill.conftest import finish
 from tests.days import day_before
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 FLAT_FILE = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}
 NOW = timezone.now

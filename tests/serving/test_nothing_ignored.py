@@ -127,6 +127,7 @@ PARAMETERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("operation", "name"), PARAMETERS)
 def test_a_parameter_changes_the_answer_or_is_refused(ask, world, operation, name):
     read = set()
@@ -223,6 +224,7 @@ def test_what_is_posted_in_other_forms_is_read_whole_or_refused(client, world, o
 # Accept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
 def test_who_takes_nothing_of_what_an_address_gives_is_told(ask, world, operation):
     if operation.name in ("domo_token", "domo_token_posted", "odata_metadata"):

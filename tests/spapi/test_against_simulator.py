@@ -23,7 +23,10 @@ from connector.spapi.operations import OPERATIONS, Further
 from connector.spapi.transport import Transport
 from tests.accounts.test_buckets import connection
 
-pytestmark = pytest.mark.django_db  # for the database to be there; the quota comes by connections of its own
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.slow,
+]  # for the database to be there; the quota comes by connections of its own
 
 CLIENT, SECRET = "amzn1.application-oa2-client.simulator", "simulator-secret"
 NOON = datetime(2026, 8, 15, 12, tzinfo=UTC)
@@ -445,7 +448,6 @@ def test_the_reason_of_a_failed_report_can_be_fetched(amazon, seller, tmp_path):
         assert "not available yet" in text.read()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["truncated_gzip", "corrupt_gzip", "trailing_garbage", "bomb"])
 def test_a_broken_document_is_refused_and_gives_no_row(amazon, seller, tmp_path, kind):
     fault(amazon, kind, "downloadDocument")

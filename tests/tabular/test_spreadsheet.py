@@ -12,6 +12,8 @@ import pytest
 from connector.catalogue import readers
 from datasets.tabular import isolated
 
+pytestmark = pytest.mark.slow  # each file is read in a process of its own
+
 
 def read(content, name="skus.csv", **options):
     return isolated.run("read", [content], name=name, **options)

@@ -275,11 +275,12 @@ def test_a_tick_whose_line_to_the_database_breaks_leaves_the_rest_to_the_next_on
 ):
     """It ended with Django's InternalError, and a traceback in the log."""
     monkeypatch.setattr(lease, "LEASE_SECONDS", 0.2)
-    dataset = scheduled(next_run_at=database_now())
+    now = database_now()
+    dataset = scheduled(next_run_at=now)
     if is_running:
         Run.objects.create(
             dataset=scheduled("other", next_run_at=None), generation=1, trigger=Run.Trigger.MANUAL, state=Run.State.RUNNING,
-            queued_at=NOW, deadline=NOW + timedelta(days=1), lease_until=NOW,
+            queued_at=now, deadline=now + timedelta(days=1), lease_until=now,
         )  # fmt: skip
     connection.close()  # of a fresh line nothing has been asked yet
 

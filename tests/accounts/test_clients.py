@@ -24,7 +24,7 @@ from connector.spapi.errors import (
 from connector.spapi.operations import OPERATIONS, Further
 from tests.accounts.conftest import CLIENT_SECRET, SELLER_TOKEN, calls, minutes_later, paste
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 def stale(account):

@@ -19,7 +19,7 @@ from datasets.models import Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import ZONE, day_before
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.slow]
 
 BEHIND = -150
 

@@ -35,7 +35,7 @@ def end_of(asking: Asking, unasked: int) -> End:
             sentences.append(
                 f"Amazon did not answer, so {unasked} of them were not requested; the next run requests them."
             )
-        if run.dataset.mode == "replace":
+        if run.dataset.mode == Dataset.Mode.REPLACE:
             sentences.append("Readers still see the old rows, because a replace never shows an incomplete range.")
         sentences += [day.message for day in lacking if day.message][:1]
         sentences += [without] if without else []

@@ -45,11 +45,9 @@ def _ask(asking: Asking, source: Source, request: Request) -> None:
 
 def _intend(asking: Asking, source: Source, request: Request) -> bool:
     """Writes down that Amazon is about to be asked, unless another dataset's answer serves: then False."""
-    as_now = sharing.question(asking, request.lacking)
-    if any(
-        getattr(request, name) != now for name, now in as_now.items()
-    ):  # since it was planned the account has changed
-        request.keep(**as_now)
+    question = sharing.question(asking, request.lacking)
+    if any(getattr(request, name) != asked for name, asked in question.items()):
+        request.keep(**question)  # the account has changed since it was planned
     with transaction.atomic():
         sharing.one_asks(request.source)
         now = database_now()

@@ -17,7 +17,7 @@ def place():
     """A Placing that has been told these moments."""
 
     def place(*moments, until=UNTIL, dates=False):
-        request = SimpleNamespace(first_day=FIRST, last_day=LAST, until_at=until)
+        request = SimpleNamespace(first_day=FIRST, last_day=LAST, until_at=until, is_of_file=False)
         placing = Placing(request, {FIRST, LAST}, "America/Los_Angeles", "purchase_date", dates=dates)
         for moment in moments:
             placing.day(moment)

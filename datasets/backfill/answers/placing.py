@@ -20,18 +20,8 @@ _A_SECOND = timedelta(seconds=1)
 class Placing:
     """To which wanted day a moment belongs; what belongs to none is counted, with the first of its kind."""
 
-    def __init__(
-        self,
-        asked: Raw,
-        wanted: Collection[date],
-        zone: str,
-        column: str,
-        *,
-        dates: bool = False,
-        is_of_file: bool = False,
-    ) -> None:
+    def __init__(self, asked: Raw, wanted: Collection[date], zone: str, column: str, *, dates: bool = False) -> None:
         """`asked` has the `first_day`, the `last_day` and the `until_at` that Amazon was asked for, or that are taken from a file."""
-        self.is_of_file = is_of_file
         self.asked, self.wanted, self.column, self.dates = asked, wanted, column, dates
         self._find = day_finder(asked.first_day, asked.last_day, zone, dates=dates)
         self.undated = 0  # rows without a day that can be read
@@ -70,7 +60,7 @@ class Placing:
         if self.out_of_window:
             first = f" (the first is of {self._first_out_of_window})" if self._first_out_of_window else ""
             some = "1 row is" if self.out_of_window == 1 else f"{self.out_of_window:,} rows are"
-            if self.is_of_file:
+            if self.asked.is_of_file:
                 found.append(
                     f"{some} of days that are already loaded or that Amazon provides{first}, and were left out."
                 )

@@ -21,7 +21,7 @@ class Raw:
     `wanted` ones are to be had. Days are counted in `zone`. `options` are the dataset's answers, `country` is that of the
     account's home marketplace. Files that are being written bear the `mark`, so that a worker which lost the run writes into
     nobody's. `take_columns` makes the table take columns and answers the type of each one that it has then; `types` are
-    those that the declared columns have got by it. `called` is what the answer is called within a sentence.
+    those that the declared columns have got by it.
     """
 
     report: Report

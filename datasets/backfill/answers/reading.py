@@ -142,9 +142,7 @@ class RawReading:
     def new_placing(self) -> Placing:
         name = self.report.day_column or ""
         types = {column.name: column.type for column in self.report.columns}
-        return Placing(
-            self.raw, self.wanted, self.raw.zone, name, dates=types.get(name) == "date", is_of_file=self.raw.is_of_file
-        )
+        return Placing(self.raw, self.wanted, self.raw.zone, name, dates=types.get(name) == "date")
 
     def has_placeable(self) -> bool:
         """Whether rows came that are whole, whatever day they belong to."""

@@ -53,11 +53,12 @@ class OwnFile(BuiltReport):
             raise CannotLoad(f"{upload.name}: {problem}") from None
 
     def read(self, asking: Asking, request: Request, raw: Raw) -> Split:
+        raw = replace(raw, is_of_file=True)
         try:
-            split = super().read(asking, request, replace(raw, is_of_file=True))
+            split = super().read(asking, request, raw)
         except errors.DocumentRefused as problem:  # it stays as it is, however often it is read
-            fix = "Nothing was loaded from it. Correct the file and load it again."
-            raise errors.AmazonRefused(problem.message if problem.is_worded else f"{problem.fact} {fix}") from None
+            said = problem.message if problem.is_worded else f"{problem.fact} Nothing was loaded from it. {raw.again}"
+            raise errors.AmazonRefused(said) from None
         name = UploadedFile.objects.filter(pk=request.document_id).values_list("name", flat=True).first()
         from_where = f"From the uploaded file {name}." if name else "From an uploaded file."
         return replace(split, note=f"{from_where} {split.note}".strip())

@@ -124,19 +124,22 @@ def collected(dataset, answer, first=FIRST, last=LAST):
 
     from datasets.calendar import bounds
     from datasets.models import Day, Request, Run
-    from datasets.raw_files import raw_folder
 
     now = timezone.now()
     is_report = answer.is_file()
-    cursor = {"content_type": "text/plain; charset=UTF-8"} if is_report else {"pages": len(list(answer.iterdir()))}
+    progress = {"content_type": "text/plain; charset=UTF-8"} if is_report else {"pages": len(list(answer.iterdir()))}
     zone = dataset.account.zone
-    request = Request(
-        dataset=dataset, generation=dataset.building_generation() if dataset.mode != "replace" else 2, first_day=first,
-        last_day=last, kind="report" if is_report else "pages", state="collected", from_at=bounds(first, zone)[0],
-        until_at=bounds(last, zone)[1], asked_at=now, cursor=cursor,
+    asked = {
+        "from_at": bounds(first, zone)[0],
+        "until_at": bounds(last, zone)[1],
+        "asked_at": now,
+        "progress": progress,
+    }
+    request = Request.plan(
+        dataset, dataset.building_generation() if dataset.mode != "replace" else 2, first, last,
+        kind="report" if is_report else "pages", asked=asked, state="collected",
     )  # fmt: skip
-    request.save()
-    folder = raw_folder(dataset.pk, request.pk)
+    folder = request.answer.folder
     if is_report:
         folder.mkdir(parents=True)
         shutil.copy(answer, folder / "document")

@@ -1,4 +1,8 @@
-"""Where Amazon's raw answers lie on this machine: DATA_DIR/raw, a folder for each dataset, in it one for each request."""
+"""Where Amazon's raw answers lie on this machine: DATA_DIR/raw/answers, a folder for each.
+
+Before answers could be of several datasets there was a folder for each dataset, in it one for each request; answers of that time stay
+where they are.
+"""
 
 from pathlib import Path
 
@@ -10,7 +14,6 @@ def raw_root() -> Path:
     return Path(settings.DATA_DIR) / "raw"
 
 
-def raw_folder(dataset_id: int, request_id: int | str | None = None) -> Path:
-    """Where the raw answers of a dataset, or of one of its requests, lie on this machine."""
-    folder = raw_root() / str(dataset_id)
-    return folder / str(request_id) if request_id else folder
+def raw_folder(place: str) -> Path:
+    """The folder of one answer; `place` is what its row calls it, like answers/12."""
+    return raw_root() / place

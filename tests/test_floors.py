@@ -268,7 +268,7 @@ def test_what_the_ledger_knows_of_rows_is_told_through_a_policy():
 
 
 SOURCES = ("Pages", "Document", "PageChain", "BuiltReport", "OwnFile")
-A_KIND = re.compile(r"(^|\.)(source|request)\.kind$")
+A_KIND = re.compile(r"(^|\.)(source|request|answer)\.kind$")
 
 
 def asks_for_the_kind(node):
@@ -299,9 +299,9 @@ def test_only_the_sources_ask_for_the_kind_of_a_source():
     "line",
     [
         "report.source.is_report",
-        "request.kind == 'file'",
+        "request.answer.kind == 'file'",
         "'pages' != self.report.source.kind",
-        "WORDS[request.kind]",
+        "WORDS[answer.kind]",
         "isinstance(report.source, Document)",
     ],
 )

@@ -35,7 +35,7 @@ def _ask(asking: Asking, source: Source, request: Request) -> None:
     if tracing.is_under_way(request):
         tracing.go_on(asking, request)
         return
-    if request.lacking and request.asked_at is None:
+    if request.answer.lacking and request.answer.asked_at is None:
         tracing.look_again(asking, request)
     if source.resume(asking, request):
         return
@@ -45,13 +45,13 @@ def _ask(asking: Asking, source: Source, request: Request) -> None:
 
 def _intend(asking: Asking, source: Source, request: Request) -> bool:
     """Writes down that Amazon is about to be asked, unless another dataset's answer serves: then False."""
-    question = sharing.question(asking, request.lacking)
-    if any(getattr(request, name) != asked for name, asked in question.items()):
-        request.keep(**question)  # the account has changed since it was planned
+    question = sharing.question(asking, request.answer.lacking)
+    if question != request.answer.question:
+        request.keep(told=question)  # the account has changed since it was planned
     with transaction.atomic():
-        sharing.one_asks(request.source)
+        sharing.one_asks(request.answer.source)
         now = database_now()
-        if request.asked_at is None and _share(asking, request, now):
+        if request.answer.asked_at is None and _share(asking, request, now):
             return False
         from_at, until_at = asking.window(request, now)
         source.intend(request, asked_at=now, from_at=from_at, until_at=until_at)
@@ -60,9 +60,9 @@ def _intend(asking: Asking, source: Source, request: Request) -> bool:
 
 def _share(asking: Asking, request: Request, now: datetime) -> bool:
     """Uses another dataset's answer to the same question, where there is one. What is reloaded is sent again."""
-    if asking.run.trigger == Run.Trigger.RELOAD or not request.source:
+    if asking.run.trigger == Run.Trigger.RELOAD or not request.answer.source:
         return False
-    other = sharing.find(request, zone=asking.zone_of(request), now=now, settling_days=asking.report.settling_days)
+    other = sharing.find(request, asking.report, zone=asking.zone_of(request), now=now)
     if other is None:
         return False
     if other.state in sharing.UNDER_WAY:
@@ -70,8 +70,5 @@ def _share(asking: Asking, request: Request, now: datetime) -> bool:
             f"{other.dataset.name} is already requesting the same days from Amazon; both will use the answer.",
             wait=max(1.0, scaled(FIRST_POLL).total_seconds()),
         )
-    try:
-        sharing.adopt(request, other)
-    except FileNotFoundError:  # dropped this exact moment
-        return False
+    request.share(other.answer)
     return True

@@ -2,19 +2,23 @@
 
 import re
 import shutil
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import psycopg
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from connector.accounts import housekeeping as accounts
-from datasets.backfill import land
-from datasets.models import Allowance, Dataset, Day, Request
+from datasets.backfill import land, sharing
+from datasets.backfill.answers import parsed
+from datasets.models import Allowance, Answer, Dataset, Day, Request
 from datasets.raw_files import raw_root
 from datasets.storage import read, table
 
 KEEP_GENERATION = timedelta(hours=1)  # a reader that started before the switch may still page through the old one
 KEEP_RAW = timedelta(days=30)
+KEEP_PARSED = sharing.FRESH  # for datasets that share an answer of this age
 
 
 def clean(now: datetime) -> None:
@@ -66,17 +70,23 @@ def drop_orphan_tables() -> None:
 
 
 def drop_old_raw(now: datetime) -> None:
-    """Raw answers older than their retention, and those of datasets that are gone."""
+    """Answers that no request has any more, raw answers older than their retention, and what was made of those that are not."""
     root = raw_root()
-    if not root.is_dir():
-        return
-    folders = list(root.iterdir())  # before the datasets, for the same reason
-    known = {str(pk) for pk in Dataset.objects.values_list("pk", flat=True)}
-    running = {str(pk) for pk in Request.objects.filter(state__in=Request.OPEN).values_list("pk", flat=True)}
-    for dataset in folders:
-        if dataset.name not in known:
-            shutil.rmtree(dataset, ignore_errors=True)
-            continue
-        for request in dataset.iterdir():
-            if request.name not in running and request.stat().st_mtime < (now - KEEP_RAW).timestamp():
-                shutil.rmtree(request, ignore_errors=True)
+    # Before the answers, for the same reason.
+    folders = [folder for parent in root.iterdir() for folder in parent.iterdir()] if root.is_dir() else []
+    Answer.objects.filter(requests=None).delete()
+    in_use = Request.objects.filter(answer=OuterRef("pk"), state__in=Request.OPEN)
+    known = {answer.folder: answer for answer in Answer.objects.annotate(is_in_use=Exists(in_use)).iterator()}
+    for folder in folders:
+        answer = known.get(folder)
+        if answer is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif not answer.is_in_use:
+            written_at = folder.stat().st_mtime
+            if written_at < (now - KEEP_RAW).timestamp():
+                shutil.rmtree(folder, ignore_errors=True)
+            elif written_at < (now - KEEP_PARSED).timestamp() and parsed.is_kept(folder):
+                sharing.drop_parsed(answer)
+    for parent in {folder.parent for folder in folders}:
+        with suppress(OSError):
+            parent.rmdir()  # once it is empty

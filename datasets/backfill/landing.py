@@ -1,7 +1,7 @@
 """Collected → done: reads a raw answer once and lands each of its days, newest first."""
 
-import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 
@@ -9,15 +9,17 @@ from connector.catalogue.report import Report
 from connector.database.clock import database_now
 from connector.spapi import errors
 from datasets import calendar
-from datasets.backfill import error_texts, land, parallel_landing, tracing
+from datasets.backfill import error_texts, land, parallel_landing, sharing, tracing
+from datasets.backfill.answers import parsed
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.source import Source
 from datasets.backfill.sources.waits import backoff
-from datasets.models import Dataset, Day, LeaseLost, Request
+from datasets.models import Dataset, Day, LeaseLost, Request, Run
 from datasets.storage import modes
 
 MAX_READINGS = 3  # of one request's answer, before it is given up
+BEING_READ_WAIT = 1.0  # seconds, while another worker reads the same answer
 
 
 def land_request(asking: Asking, source: Source, request: Request) -> None:
@@ -30,7 +32,7 @@ def land_request(asking: Asking, source: Source, request: Request) -> None:
         split, note = Split(), nothing
     else:
         try:
-            split = source.read(asking, request, raw)
+            split = _split(asking, source, request, raw)
         except errors.DocumentRefused as problem:
             _read_again(request, problem)
             return
@@ -41,30 +43,46 @@ def land_request(asking: Asking, source: Source, request: Request) -> None:
         if split.doubt:
             _fail_days_without_rows(asking, request, split)
     _land_days(asking, request, split, f"{note} {tracing.note(asking, request)}".strip())
-    for folder in raw.folder.glob("days-*"):
-        shutil.rmtree(folder, ignore_errors=True)
     request.advance(state=Request.State.DONE, message=request.message)
+    if nothing is None:
+        sharing.is_done_with(request)
 
 
 def _raw(asking: Asking, request: Request) -> Raw:
     """What there is to read. The table has the declared columns from here on."""
-    dataset, report = asking.run.dataset, asking.report
+    dataset, report, answer = asking.run.dataset, asking.report, request.answer
     key = report.key_columns if dataset.mode == Dataset.Mode.MERGE else ()
     take_columns = partial(land.prepare, dataset, asking.run.generation, key=key)
-    return Raw(
+    raw = Raw(
         report=report,
         options=asking.options,
         country=asking.account.home.country,
         zone=asking.zone_of(request),
-        first_day=request.first_day,
-        last_day=request.last_day,
-        until_at=request.until_at,
-        wanted=frozenset(request.days.values_list("day", flat=True)),
-        folder=asking.folder(request),
+        first_day=answer.first_day,
+        last_day=answer.last_day,
+        until_at=answer.until_at,
+        folder=answer.folder,
         mark=asking.mark,
         take_columns=take_columns,
-        types=take_columns([{"name": c.name, "title": c.title or c.name, "type": c.type} for c in report.columns]),
     )
+    return replace(raw, types=raw.take_columns(raw.declared))
+
+
+def _split(asking: Asking, source: Source, request: Request, raw: Raw) -> Split:
+    """The answer, read; or what was made of it for another dataset that reads it in the same way. A replay reads it anew."""
+    days = frozenset(request.days.values_list("day", flat=True))
+    try:
+        with parsed.alone(raw.folder):
+            if asking.run.trigger != Run.Trigger.REPLAY and (found := parsed.find(raw, days)):
+                return found
+            taken = parsed.Taken(raw)
+            split = source.read(asking, request, taken.raw)
+            parsed.keep(raw, taken, split)
+            return split
+    except parsed.BeingRead:
+        raise errors.NotReady(
+            "Amazon's answer is being read for another dataset; both will use what comes of it.", wait=BEING_READ_WAIT
+        ) from None
 
 
 def _read_again(request: Request, problem: errors.DocumentRefused) -> None:
@@ -84,12 +102,14 @@ def _fail_days_without_rows(asking: Asking, request: Request, split: Split) -> N
 
 
 def _land_days(asking: Asking, request: Request, split: Split, note: str) -> None:
+    until_at = request.answer.until_at
+
     def land_one(day: Day, turn: Callable[[], None] | None = None) -> None:
         if asking.lost.is_set():
             raise LeaseLost
         read_until = None
-        if request.until_at:
-            read_until = min(request.until_at, calendar.bounds(day.day, asking.zone_of(request))[1])
+        if until_at:
+            read_until = min(until_at, calendar.bounds(day.day, asking.zone_of(request))[1])
         land.land(
             asking.run,
             asking.fence,
@@ -100,7 +120,7 @@ def _land_days(asking: Asking, request: Request, split: Split, note: str) -> Non
             null=split.null,
             read_until=read_until,
             note=_note_of(asking.report, day.day, note),
-            lacking=request.lacking,
+            lacking=request.answer.lacking,
             turn=turn,
         )
         Request.objects.filter(pk=request.pk).update(interruptions=0)
@@ -109,7 +129,8 @@ def _land_days(asking: Asking, request: Request, split: Split, note: str) -> Non
         if tracing.would_lose(asking.run.dataset, request, day):
             request.fail_day(day, tracing.kept(asking, request), run=asking.run)
     # Two days of a merge may hold the same keys, and would wait for each other.
-    sizes = [staged.path.stat().st_size for staged in split.staged.values()]
+    wanted = [split.staged[day.day] for day in request.days.all() if day.day in split.staged]
+    sizes = [staged.path.stat().st_size for staged in wanted]
     if asking.run.dataset.mode != Dataset.Mode.MERGE and parallel_landing.is_worth_it(sizes):
         parallel_landing.land(list(request.days.order_by("-day")), land_one)
     for day in request.days.order_by("-day"):

@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 from connector.accounts.models import User
 from datasets import schedule
 from datasets.backfill import runs
+from datasets.backfill.sources.progress import Progress
 from datasets.models import Dataset, Day, Request, Run
-from datasets.raw_files import raw_folder
 
 
 def pause(dataset: Dataset) -> None:
@@ -66,10 +66,11 @@ def replay(dataset: Dataset, first: date, last: date, by: User | None = None, *,
             dataset=dataset,
             generation=run.generation,
             state__in=(Request.State.DONE, Request.State.FAILED),
-            asked_at__isnull=False,
+            answer__asked_at__isnull=False,
             first_day__lte=last,
             last_day__gte=first,
-        ).order_by("-asked_at")
+        )
+        answers = answers.select_related("answer").order_by("-answer__asked_at")
         days = Day.objects.filter(
             dataset=dataset, generation=run.generation, state__in=Day.IN, day__range=(first, last), again=False
         )
@@ -77,9 +78,9 @@ def replay(dataset: Dataset, first: date, last: date, by: User | None = None, *,
         newer: set[date] = set()
         for request in answers:
             covered = days.filter(day__range=(request.first_day, request.last_day)).exclude(day__in=newer)
-            # A failed request may have landed some of its days before.
-            is_done = request.state == Request.State.DONE
-            if not is_done or not request.spool or not raw_folder(dataset.pk, request.pk).is_dir():
+            # A failed request may have landed some of its days before; of Amazon's word that there is nothing no rows can come.
+            is_done = request.state == Request.State.DONE and Progress.of(request.answer).nothing is None
+            if not is_done or not request.answer.folder.is_dir():
                 newer.update(covered.values_list("day", flat=True))  # an older answer would overwrite newer rows
             elif taken := covered.update(again=True, request=request, checksum=""):
                 request.reopen()

@@ -44,11 +44,11 @@ def _by_amazons_clock(asking: Asking, request: Request, problem: errors.AmazonRe
     """A window that ended later than Amazon's clock allows, as its own answer has just shown, is asked for up to there."""
     if (
         problem.status != 400
-        or request.until_at is None
+        or request.answer.until_at is None
         or request.failures_of(Request.Cause.CLOCK) >= MAX_CLOCK_RETRIES
     ):
         return False
-    if request.until_at <= asking.newest(database_now()):
+    if request.answer.until_at <= asking.newest(database_now()):
         return False
     ahead = clocks.ahead_of(asking.account.region)
     request.start_over(

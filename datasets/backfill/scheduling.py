@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
@@ -16,7 +16,7 @@ from datasets.backfill.set_aside import SetAside
 from datasets.backfill.sources import plan
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.source import Source
-from datasets.models import Day, DayQuerySet, Request, Run
+from datasets.models import Day, DayQuerySet, Question, Request, Run
 
 MAX_LANDING_DELAY = timedelta(minutes=15)  # for this long a newer request may delay the landing of older days
 
@@ -32,7 +32,7 @@ class Schedule:
         """Those that are not over yet; some may be of an earlier run."""
         return Request.objects.filter(
             dataset=self.run.dataset_id, generation=self.run.generation, state__in=Request.OPEN
-        )
+        ).select_related("answer")
 
     def next(self, now: datetime) -> Request | None:
         """The request to work on now, or None where all that there are have to wait.
@@ -54,7 +54,8 @@ class Schedule:
         for request in waiting:
             if request in due and not (is_held_up and request.state == Request.State.COLLECTED):
                 return request
-            if request.asked_at is None or now - request.asked_at < MAX_LANDING_DELAY:
+            asked_at = request.answer.asked_at
+            if asked_at is None or now - asked_at < MAX_LANDING_DELAY:
                 is_held_up = True  # newest first: older days wait for younger ones, but not for ever
         return None if waiting or in_flight > 1 else self._plan(now)
 
@@ -75,13 +76,13 @@ class Schedule:
             first, last = self._as_others_asked(last, now) or (first, last)
         with transaction.atomic():
             self.run.hold(self.asking.fence)
-            request = Request.objects.create(
-                dataset=self.run.dataset,
-                generation=self.run.generation,
-                first_day=first,
-                last_day=last,
+            request = Request.plan(
+                self.run.dataset,
+                self.run.generation,
+                first,
+                last,
                 kind=self.source.kind,
-                **self._question(),
+                asked=self._question(),
             )
             days = unasked.filter(day__range=(first, last))
             days.filter(again=True).update(request=request)
@@ -123,7 +124,7 @@ class Schedule:
         begun_on = cast(date, self.run.first_day)  # it has begun
         return (max(found[0], begun_on), newest) if found else None
 
-    def _question(self) -> dict[str, Any]:
+    def _question(self) -> Question:
         lacking = tracing.lacking(self.report, self.asking.account, self.asking.options)
         return sharing.question(self.asking, lacking)
 

@@ -149,16 +149,13 @@ class SetAside:
         """The older half of the days, whole periods, becomes a request of its own; both are requested again."""
         middle = self._middle(request)
         with transaction.atomic():
-            older = Request.objects.create(
-                dataset=self.run.dataset,
-                generation=self.run.generation,
-                kind=request.kind,
-                source=request.source,
-                lacking=request.lacking,
-                marketplaces=request.marketplaces,
-                zone=request.zone,
-                first_day=request.first_day,
-                last_day=middle,
+            older = Request.plan(
+                self.run.dataset,
+                self.run.generation,
+                request.first_day,
+                middle,
+                kind=request.answer.kind,
+                asked=request.answer.question,
                 part_of=part_of,
             )
             request.days.filter(day__lte=middle).update(request=older)

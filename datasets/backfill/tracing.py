@@ -74,7 +74,7 @@ def begin(asking: Asking, request: Request, problem: errors.AmazonRefused) -> bo
 
 def is_under_way(request: Request) -> bool:
     """Whether each marketplace is being asked for by itself."""
-    return Progress.of(request).tracing is not None
+    return Progress.of(request.answer).tracing is not None
 
 
 def go_on(asking: Asking, request: Request) -> None:
@@ -82,7 +82,7 @@ def go_on(asking: Asking, request: Request) -> None:
 
     Raises what Amazon says of the question as a whole once all are answered, or all refused, and errors.ComeBackLater.
     """
-    trace = cast(Trace, Progress.of(request).tracing)  # which is under way
+    trace = cast(Trace, Progress.of(request.answer).tracing)  # which is under way
     doubt: errors.Doubted | None = None
     for country in trace.left:
         try:
@@ -95,7 +95,7 @@ def go_on(asking: Asking, request: Request) -> None:
                 raise
             trace = replace(trace, refused={**trace.refused, country: problem.words_of_amazon})
         trace = replace(trace, left=tuple(other for other in trace.left if other != country))
-        request.keep(cursor=Progress(tracing=trace).stored())
+        request.keep(told={"progress": Progress(tracing=trace).stored()})
     if doubt:
         raise doubt
     _conclude(asking, request, trace)
@@ -105,7 +105,7 @@ def look_again(asking: Asking, request: Request) -> None:
     """Asks for the marketplaces that the request leaves out and whose time has come. Those that Amazon answers for again are
     part of it from now on, and of all days that lack them."""
     refused = known(asking.report, asking.account)
-    for country in list(request.lacking):
+    for country in list(request.answer.lacking):
         one = refused.get(country)
         if one is not None:
             if not one.is_due(database_now()) or not one.take():
@@ -122,8 +122,8 @@ def look_again(asking: Asking, request: Request) -> None:
                     raise
                 one.note(problem.words_of_amazon)
                 continue
-        request.lacking.remove(country)
-        request.keep(**sharing.question(asking, request.lacking))
+        left_out = [other for other in request.answer.lacking if other != country]
+        request.keep(told=sharing.question(asking, left_out))
         run = asking.run
         span = Span(cast(date, run.first_day), cast(date, run.last_day))  # it has begun
         more = want_again(run.dataset, run.generation, span, asking.report, asking.account)
@@ -142,7 +142,7 @@ def _is_question(asking: Asking, problem: errors.AmazonRefused) -> bool:
 
 def _may_be_about_marketplaces(asking: Asking, request: Request, problem: errors.AmazonRefused) -> bool:
     is_begun = index.of_request(request, asking.report).is_begun(request)
-    if not _is_question(asking, problem) or is_begun or Progress.of(request).traced:
+    if not _is_question(asking, problem) or is_begun or Progress.of(request.answer).traced:
         return False
     words = problem.words_of_amazon
     if not _is_whole(problem) or (_OF_SOMETHING_ELSE.search(words) and "arketplace" not in words):
@@ -177,13 +177,13 @@ def _conclude(asking: Asking, request: Request, trace: Trace) -> None:
     if not fine or not refused:
         for one in fine.values():
             _withdraw(asking, request, one)
-        request.keep(cursor=Progress(traced=True).stored())
+        request.keep(told={"progress": Progress(traced=True).stored()})
         alone = "refused" if refused else "answered"
         fact = f"{trace.fact} Each of {listed([*fine, *refused])} asked for by itself is {alone}{_differing(refused)}."
         raise _KINDS[trace.kind](fact=fact, **trace.facts)
     for country, words in refused.items():
         RefusedMarketplace.remember(asking.account, country, asking.report.source.subject, words)
-    request.keep(**sharing.question(asking, [*request.lacking, *refused], countries=list(fine)))
+    request.keep(told=sharing.question(asking, [*request.answer.lacking, *refused], countries=list(fine)))
     made = list(fine.values())
     if len(made) == 1 and made[0]:  # Amazon would take the same question once more for one that came too soon
         request.adopt(made[0], at=database_now())
@@ -218,7 +218,7 @@ def want_again(dataset: Dataset, generation: int, span: Span, report: Report, ac
 
 def would_lose(dataset: Dataset, request: Request, day: Day) -> bool:
     """Whether the day has rows of a marketplace that this answer lacks: in an append they would go with the old reading."""
-    has_more = not set(request.lacking) <= set(day.lacking)
+    has_more = not set(request.answer.lacking) <= set(day.lacking)
     return has_more and day.state in Day.IN and day.rows > 0 and dataset.mode == Dataset.Mode.APPEND
 
 
@@ -227,19 +227,21 @@ def would_lose(dataset: Dataset, request: Request, day: Day) -> bool:
 
 def note(asking: Asking, request: Request) -> str:
     """What a day's page says of a reading that lacks marketplaces."""
-    if not request.lacking:
+    lacks = request.answer.lacking
+    if not lacks:
         return ""
     return (
-        f"Without {listed(request.lacking)}: {_said(asking.report, asking.account, request.lacking)} "
+        f"Without {listed(lacks)}: {_said(asking.report, asking.account, lacks)} "
         "The day is loaded again once Amazon answers."
     )
 
 
 def kept(asking: Asking, request: Request) -> str:
     """What is said of a day whose rows are not given up for a reading that lacks marketplaces."""
+    lacks = request.answer.lacking
     return (
-        f"Amazon does not answer for {listed(request.lacking)} any more, so the earlier rows, which include it, are "
-        f"kept. {_said(asking.report, asking.account, request.lacking)} The day is {LATER}."
+        f"Amazon does not answer for {listed(lacks)} any more, so the earlier rows, which include it, are "
+        f"kept. {_said(asking.report, asking.account, lacks)} The day is {LATER}."
     )
 
 

@@ -2,18 +2,31 @@
 
 from datasets.models.access import AccessToken, Allowance, Reading, SavedQuery
 from datasets.models.files import ColumnProfile, UploadedFile
-from datasets.models.ledger import RUN_LENGTH, Change, Dataset, Day, DayQuerySet, LeaseLost, Request, Run
+from datasets.models.ledger import (
+    RUN_LENGTH,
+    Answer,
+    Change,
+    Dataset,
+    Day,
+    DayQuerySet,
+    LeaseLost,
+    Question,
+    Request,
+    Run,
+)
 
 __all__ = [
     "RUN_LENGTH",
     "AccessToken",
     "Allowance",
+    "Answer",
     "Change",
     "ColumnProfile",
     "Dataset",
     "Day",
     "DayQuerySet",
     "LeaseLost",
+    "Question",
     "Reading",
     "Request",
     "Run",

@@ -1,11 +1,12 @@
-"""Our rows' ledger: datasets, runs, days and requests. Only this file changes a state."""
+"""Our rows' ledger: datasets, runs, days, requests and their answers. Only this file changes a state."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Self, TypedDict, cast
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -18,6 +19,7 @@ from connector.accounts.models import Account, User
 from connector.catalogue import index
 from connector.catalogue.report import Report
 from datasets import retries
+from datasets.raw_files import raw_folder
 
 RUN_LENGTH = timedelta(hours=24)  # Domo's rule: a run goes on for at most a day, the next one goes on from the days
 MAX_INTERRUPTIONS = 3  # worker crashes at one request in a row without progress
@@ -321,19 +323,83 @@ class Run(models.Model):
         )
 
 
+class Question(TypedDict):
+    """What is asked, whatever the dates, as fields of an Answer."""
+
+    source: str
+    lacking: list[str]
+    marketplaces: list[str]
+    zone: str
+
+
+class Answer(models.Model):
+    """A question to Amazon and its answer: a report with its document, a chain of pages, or the file that a person uploaded.
+
+    The request that asks it writes it down step by step (`Request.keep`). Once it is collected it changes no more but for how its
+    document was read, and other requests take it as theirs (`backfill/sharing.py`). One that no request has any more goes with
+    its files (`backfill/housekeeping.py`).
+    """
+
+    FILE = "file"  # the kind of one that is a file which a person uploaded; Amazon is not asked
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10)  # pages, report, or the file that a person uploaded
+    source = models.CharField(
+        max_length=64, blank=True
+    )  # what is asked, whatever the dates: datasets with equal ones can share
+    lacking = ArrayField(
+        models.CharField(max_length=2), default=list
+    )  # marketplaces that are left out of the question, since Amazon refuses them
+    marketplaces = ArrayField(
+        models.CharField(max_length=2), default=list
+    )  # those that the question names, whatever the account has by now
+    zone = models.CharField(max_length=64, blank=True)  # in which its days are counted, likewise
+    first_day = models.DateField()
+    last_day = models.DateField()
+    asked_at = models.DateTimeField(null=True)  # of a file: when it was loaded
+    from_at = models.DateTimeField(null=True)  # the window as it was asked, half-open
+    until_at = models.DateTimeField(null=True)
+    amazon_id = models.CharField(max_length=200, blank=True)
+    document_id = models.CharField(max_length=500, blank=True)  # Amazon's, or the id of the uploaded file
+    progress = models.JSONField(default=dict)  # how far it is; read and written by `backfill/sources/progress.py`
+    place = models.CharField(max_length=50, blank=True)  # below the folder of raw answers, where it is not its id's
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["source", "last_day"], name="answer_by_source", condition=~Q(source=""))]
+
+    @property
+    def folder(self) -> Path:
+        """Where the raw answer lies on this machine, or would."""
+        return raw_folder(self.place or f"answers/{self.pk}")
+
+    @property
+    def question(self) -> Question:
+        """What it asks, whatever the dates."""
+        told = {name: getattr(self, name) for name in Question.__annotations__}
+        return cast(Question, told)
+
+    def anew(self, **changed: Any) -> Answer:
+        """Another one, to the same question, of which nothing has been asked yet; `changed` are the fields that differ."""
+        same: dict[str, Any] = {**self.question, "first_day": self.first_day, "last_day": self.last_day}
+        return Answer.objects.create(account_id=self.account_id, kind=self.kind, **same | changed)
+
+
 class Request(models.Model):
-    """One thing asked of Amazon (a report or a page chain), covering one or many days."""
+    """What one dataset wants of Amazon, for one or many days: its way from the plan to the rows.
+
+    What is asked and what has come of it stands in its Answer, which it may have in common with other datasets' requests.
+    """
 
     class State(models.TextChoices):
         PLANNED = "planned"  # nothing has been asked yet
         ASKED = "asked"  # Amazon is building the report, or the page chain is under way
         READY = "ready"  # Amazon has the document
-        COLLECTED = "collected"  # the raw answer lies in the spool
+        COLLECTED = "collected"  # the raw answer is here
         DONE = "done"
         FAILED = "failed"
 
     OPEN = (State.PLANNED, State.ASKED, State.READY, State.COLLECTED)
-    FILE = "file"  # the kind of one whose answer is a file that a person uploaded; Amazon is not asked
 
     class Cause(models.TextChoices):
         """Why an answer was of no use; each cause has a limit of its own."""
@@ -349,20 +415,10 @@ class Request(models.Model):
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="requests")
     generation = models.PositiveIntegerField()
-    first_day = models.DateField()
+    first_day = models.DateField()  # of those that it is for; the answer may have more
     last_day = models.DateField()
-    kind = models.CharField(max_length=10)  # pages, report, or the file that a person uploaded
-    source = models.CharField(
-        max_length=64, blank=True
-    )  # what is asked, whatever the dates: equal ones can share an answer
+    answer = models.ForeignKey(Answer, on_delete=models.PROTECT, related_name="requests")
     state = models.CharField(max_length=10, choices=State.choices, default=State.PLANNED)
-    from_at = models.DateTimeField(null=True)  # the window as it was asked, half-open
-    until_at = models.DateTimeField(null=True)
-    amazon_id = models.CharField(max_length=200, blank=True)
-    document_id = models.CharField(max_length=500, blank=True)
-    cursor = models.JSONField(default=dict)
-    spool = models.CharField(max_length=500, blank=True)
-    asked_at = models.DateTimeField(null=True)
     not_before = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)  # failed attempts in a row because the connection was down
     failures = models.PositiveIntegerField(
@@ -377,15 +433,6 @@ class Request(models.Model):
     proof_asked_at = models.DateTimeField(null=True)  # when it last made a call only to check whether Amazon answers
     part_of = models.BigIntegerField(null=True)  # the request whose days are asked for in parts, since the whole failed
     is_parked = models.BooleanField(default=False)  # a part that failed and waits for the outcome of the others
-    lacking = ArrayField(
-        models.CharField(max_length=2), default=list, db_default=[]
-    )  # marketplaces that are left out of the question, since Amazon refuses them
-    marketplaces = ArrayField(
-        models.CharField(max_length=2), default=list, db_default=[]
-    )  # those that the question names, whatever the account has by now
-    zone = models.CharField(
-        max_length=64, blank=True, default="", db_default=""
-    )  # in which its days are counted, likewise
     out_of_window = models.BigIntegerField(default=0)  # rows that Amazon sent from outside the window
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -393,7 +440,6 @@ class Request(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["dataset", "state"], name="request_by_state"),
-            models.Index(fields=["source", "last_day"], name="request_by_source", condition=~Q(source="")),
         ]
 
     held_by: tuple[int, int] | None = (
@@ -404,11 +450,39 @@ class Request(models.Model):
     def is_open(self) -> bool:
         return self.state in self.OPEN
 
-    def keep(self, **moved: Any) -> None:
-        """Writes these fields down; raises LeaseLost, and writes nothing, where the run belongs to another worker by now."""
+    @classmethod
+    def plan(
+        cls,
+        dataset: Dataset,
+        generation: int,
+        first: date,
+        last: date,
+        *,
+        kind: str,
+        asked: Mapping[str, Any],
+        **more: Any,
+    ) -> Self:
+        """A new request for these days, of which nothing has been asked yet; `asked` are fields of its Answer."""
+        answer = Answer.objects.create(
+            account_id=dataset.account_id, kind=kind, first_day=first, last_day=last, **asked
+        )
+        return cls.objects.create(
+            dataset=dataset, generation=generation, first_day=first, last_day=last, answer=answer, **more
+        )
+
+    @transaction.atomic
+    def keep(self, *, told: Mapping[str, Any] | None = None, **moved: Any) -> None:
+        """Writes these fields down, and as `told` those of its answer; raises LeaseLost, and writes nothing, where the run
+        belongs to another worker by now."""
+        if moved:
+            self._write(self, moved)
+        if told:
+            self._write(self.answer, told)
+
+    def _write(self, row: Request | Answer, moved: Mapping[str, Any]) -> None:
         for name, value in moved.items():
-            setattr(self, name, value)
-        mine = Request.objects.filter(pk=self.pk)
+            setattr(row, name, value)
+        mine = type(row)._default_manager.filter(pk=row.pk)
         if self.held_by:
             run_id, fence = self.held_by
             mine = mine.filter(Exists(Run.objects.filter(pk=run_id, fence=fence, state=Run.State.RUNNING)))
@@ -429,11 +503,11 @@ class Request(models.Model):
 
     def intend(self, *, asked_at: datetime, from_at: datetime | None, until_at: datetime | None) -> None:
         """About to ask: recorded first, so that a lost answer can be looked up at Amazon."""
-        self.keep(asked_at=asked_at, from_at=from_at, until_at=until_at, cursor={})
+        self.keep(told={"asked_at": asked_at, "from_at": from_at, "until_at": until_at, "progress": {}})
 
     def unintend(self) -> None:
         """Amazon refused or was not asked: there is no answer to look up."""
-        self.keep(asked_at=None)
+        self.keep(told={"asked_at": None})
 
     def wait(
         self,
@@ -462,10 +536,12 @@ class Request(models.Model):
         by_cause = {**self.failures_by, str(cause): self.failures_of(cause) + 1}
         return {"failures": self.failures + 1, "failures_by": by_cause}
 
+    @transaction.atomic
     def start_over(self, until: datetime | None, *, message: str, cause: str, part_of: int | None = None) -> None:
-        """Starts the request over: Amazon's earlier answer is discarded."""
+        """Starts the request over, for its days as they are now: it gives up Amazon's earlier answer, which may be others' too."""
         self.keep(
             **self._one_more(cause),
+            answer=self.answer.anew(first_day=self.first_day, last_day=self.last_day),
             state=self.State.PLANNED,
             first_day=self.first_day,
             part_of=part_of or self.part_of,
@@ -473,11 +549,6 @@ class Request(models.Model):
             attempts=0,
             failing_since=None,
             throttled_since=None,
-            amazon_id="",
-            document_id="",
-            cursor={},
-            spool="",
-            asked_at=None,
             not_before=until,
             message=message,
             in_hand=False,
@@ -487,12 +558,11 @@ class Request(models.Model):
         """It has failed, and is neither retried nor abandoned before the other parts of the same request have ended."""
         self.keep(is_parked=True, not_before=None, message=message, in_hand=False)
 
-    def ask_in_parts(self, cursor: dict[str, Any], *, message: str) -> None:
-        """Amazon refused the request as a whole: it is asked in another way, which the cursor records."""
+    def ask_in_parts(self, progress: dict[str, Any], *, message: str) -> None:
+        """Amazon refused the request as a whole: it is asked in another way, which the progress records."""
         self.keep(
             state=self.State.PLANNED,
-            cursor=cursor,
-            asked_at=None,
+            told={"progress": progress, "asked_at": None},
             not_before=None,
             message=message,
             in_hand=False,
@@ -500,7 +570,14 @@ class Request(models.Model):
 
     def adopt(self, amazon_id: str, *, at: datetime | None) -> None:
         """Amazon is already building this report for the same request."""
-        self.advance(state=self.State.ASKED, amazon_id=amazon_id, asked_at=at, cursor={})
+        self.advance(state=self.State.ASKED, told={"amazon_id": amazon_id, "asked_at": at, "progress": {}})
+
+    @transaction.atomic
+    def share(self, answer: Answer) -> None:
+        """Takes another request's answer, which is here, in place of its own, of which nothing was asked."""
+        planned = self.answer
+        self.advance(state=self.State.COLLECTED, answer=answer)
+        planned.delete()
 
     def fetch_again(self, until: datetime | None, *, message: str) -> None:
         """Amazon's document was unusable and is downloaded again."""
@@ -521,13 +598,13 @@ class Request(models.Model):
         """
         since = self.failing_since if unanswered else None
         self.keep(state=self.State.FAILED, message=message, in_hand=False, is_parked=False, failing_since=since)
-        self._fail_days(self.days.all(), message, run, waits and self.kind != self.FILE)
+        self._fail_days(self.days.all(), message, run, waits and self.answer.kind != Answer.FILE)
 
     @transaction.atomic
     def fail_day(self, day: Day, message: str, *, run: Run) -> None:
         """One day of the answer could not be landed, with the reason; its other days go on."""
         self.keep(message=message)
-        self._fail_days(self.days.filter(pk=day.pk), message, run, self.kind != self.FILE)
+        self._fail_days(self.days.filter(pk=day.pk), message, run, self.answer.kind != Answer.FILE)
 
     @staticmethod
     def _fail_days(days: models.QuerySet[Day], message: str, run: Run, waits: bool) -> None:
@@ -654,7 +731,7 @@ class Day(models.Model):
         self, *, run: Run, rows: int, checksum: str, read_until: datetime | None, note: str, lacking: Sequence[str] = ()
     ) -> None:
         """The day is in, with rows or empty by Amazon's word. A replay lands what was read before: the day is no fresher by it."""
-        is_of_file = self.request is not None and self.request.kind == Request.FILE  # whatever run it lands in
+        is_of_file = self.request is not None and self.request.answer.kind == Answer.FILE  # whatever run it lands in
         self.state = self.State.LANDED if rows else self.State.EMPTY
         self.run, self.rows, self.checksum, self.read_until, self.message = run, rows, checksum, read_until, note
         self.again, self.request, self.attempts, self.not_before, self.lacking = False, None, 0, None, list(lacking)

@@ -172,6 +172,17 @@ class _DayFile:
         return Staged(self.path, self.rows, self._hash.hexdigest(), self.has_extra)
 
 
+def is_whole(staged: Staged, names: Iterable[str]) -> bool:
+    """Whether the file is here, with the very rows of these columns that it was written with."""
+    found = hashlib.sha256("\t".join(names).encode())
+    try:
+        for chunk in chunks(staged.path):
+            found.update(chunk)
+    except FileNotFoundError:
+        return False
+    return found.hexdigest() == staged.checksum
+
+
 def chunks(path: str | Path, size: int = 1 << 18) -> Iterator[bytes]:
     """The file's bytes, a quarter of a megabyte at a time."""
     with Path(path).open("rb") as file:

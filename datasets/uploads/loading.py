@@ -22,7 +22,7 @@ from datasets.backfill import runs, tasks, window
 from datasets.backfill.answers.placing import day_finder
 from datasets.backfill.sources.file import CannotLoad
 from datasets.backfill.span import span_of
-from datasets.models import Dataset, Day, Request, Run, UploadedFile
+from datasets.models import Answer, Dataset, Day, Request, Run, UploadedFile
 from datasets.rows import snapshot
 from datasets.tabular import isolated
 
@@ -85,18 +85,21 @@ def load(dataset: Dataset, upload: UploadedFile, by: User | None = None, *, now:
                 "loads them from Amazon itself. To use the file's rows instead, create another dataset for them."
             )
         zone = window.zone_of(cast(Report, dataset.effective_report), dataset.account)
-        request = Request.objects.create(
-            dataset=dataset,
-            generation=run.generation,
-            first_day=wanted[0],
-            last_day=wanted[-1],
-            kind=Request.FILE,
+        asked = {
+            "from_at": calendar.bounds(wanted[0], zone)[0],
+            "until_at": calendar.bounds(wanted[-1], zone)[1],
+            "zone": zone,
+            "asked_at": now,
+            "document_id": str(upload.pk),
+        }
+        request = Request.plan(
+            dataset,
+            run.generation,
+            wanted[0],
+            wanted[-1],
+            kind=Answer.FILE,
+            asked=asked,
             state=Request.State.READY,
-            from_at=calendar.bounds(wanted[0], zone)[0],
-            until_at=calendar.bounds(wanted[-1], zone)[1],
-            zone=zone,
-            asked_at=now,
-            document_id=str(upload.pk),
         )
         Day.objects.bulk_create(
             [Day(dataset=dataset, generation=run.generation, day=day) for day in wanted], ignore_conflicts=True

@@ -241,7 +241,7 @@ def day(request: SignedInRequest, slug: str, day: str) -> HttpResponse:
         asked = date.fromisoformat(day)
     except ValueError:
         raise Http404 from None
-    found = ledger(dataset, context["facts"]).select_related("request", "run").filter(day=asked).first()
+    found = ledger(dataset, context["facts"]).select_related("request__answer", "run").filter(day=asked).first()
     if found is None:
         raise Http404
     seen, is_asked_for = context["seen"], asked_for(dataset, context["now"])(found)

@@ -15,7 +15,7 @@ from connector.catalogue.report import Report
 from datasets.backfill import dataset_status, forecast, tracing
 from datasets.backfill.sources import index
 from datasets.calendar import written
-from datasets.models import Dataset, Day, Request, Run
+from datasets.models import Answer, Dataset, Day, Request, Run
 from datasets.views import calendar
 from datasets.views.lookup import PageRequest, find_run, look
 
@@ -46,7 +46,10 @@ def run(request: PageRequest, run_id: int) -> HttpResponse:
         "done": done,
         "failed": failed,
         "phases": _phases(run, requests, report),
-        "requests": [(policy.cut(one), _where(one)) for one in requests.order_by("-last_day", "-pk")[:MAX_REQUESTS]],
+        "requests": [
+            (policy.cut(one), _where(one))
+            for one in requests.select_related("answer").order_by("-last_day", "-pk")[:MAX_REQUESTS]
+        ],
         "requests_hidden": max(0, requests.count() - MAX_REQUESTS),
         "days": calendar.listed(touched[:MAX_DAYS], dataset, zone, policy, now),
         "days_hidden": max(0, touched.count() - MAX_DAYS),
@@ -66,7 +69,7 @@ def _requests(run: Run) -> QuerySet[Request]:
 
 def _phases(run: Run, requests: QuerySet[Request], report: Report | None) -> list[tuple[str, str, int]]:
     """(key, words, how many requests are there now) along the way of a request."""
-    kind = Request.FILE if run.trigger == Run.Trigger.FILE else report.source.kind if report else ""
+    kind = Answer.FILE if run.trigger == Run.Trigger.FILE else report.source.kind if report else ""
     counts = dict(requests.order_by().values_list("state").annotate(Count("pk")))
     found = [(phase.state, phase.words, counts.get(phase.state, 0)) for phase in index.phases(kind)]
     given_up = counts.get(Request.State.FAILED, 0)  # else all of a run that failed would be nowhere
@@ -77,7 +80,7 @@ def _where(request: Request) -> str:
     """The phase of a request, for display."""
     if request.state == Request.State.FAILED:
         return GIVEN_UP
-    words = {phase.state: phase.words for phase in index.phases(request.kind)}
+    words = {phase.state: phase.words for phase in index.phases(request.answer.kind)}
     return words.get(request.state, request.get_state_display())
 
 

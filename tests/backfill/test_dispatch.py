@@ -196,14 +196,7 @@ def test_a_living_worker_keeps_its_lease(run):
 
 
 def test_a_request_that_kills_three_workers_is_set_aside_and_says_so(run):
-    request = Request.objects.create(
-        dataset=run.dataset,
-        generation=1,
-        first_day="2026-11-20",
-        last_day="2026-11-20",
-        kind="pages",
-        state="collected",
-    )
+    request = Request.plan(run.dataset, 1, "2026-11-20", "2026-11-20", kind="pages", asked={}, state="collected")
     day = Day.objects.create(dataset=run.dataset, generation=1, day="2026-11-20", state="asked", request=request)
     for _ in range(3):
         lease.take(run.pk)

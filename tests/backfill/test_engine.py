@@ -15,7 +15,7 @@ from datasets.backfill import dispatch, engine, land, lease, lifecycle, runs
 from datasets.definition import checks, save
 from datasets.definition.definition import Definition
 from datasets.definition.payload import read_payload
-from datasets.models import Dataset, Day, Request, Run
+from datasets.models import Answer, Dataset, Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.checker import Checker
 from tests.days import day_before, day_of, meant_by
@@ -121,7 +121,8 @@ def test_a_failed_day_is_the_only_one_that_the_next_run_asks_for(make_dataset, f
     second = fill(dataset)
 
     assert first.state == "partial"
-    assert "UTC tries again" in first.message  # or the one that a person starts before that
+    # The distance to the next try, here some seconds, may be over when the run ends on a busy machine.
+    assert "UTC tries again" in first.message or "the next run tries them again" in first.message
     assert second.state == "succeeded", second.message
     assert calls(simulator, "createReport") == before + 1
     assert Day.objects.filter(dataset=dataset, state__in=Day.IN).count() == 12
@@ -451,7 +452,8 @@ def test_a_report_whose_id_was_never_written_down_is_found_again_and_not_asked_f
     while not Request.objects.filter(dataset=dataset, state="asked").exists():
         engine.advance(run.pk)
     request = Request.objects.get(dataset=dataset)
-    Request.objects.filter(pk=request.pk).update(state="planned", amazon_id="", cursor={}, not_before=None)
+    Request.objects.filter(pk=request.pk).update(state="planned", not_before=None)
+    Answer.objects.filter(pk=request.answer_id).update(amazon_id="", progress={})
     Run.objects.filter(pk=run.pk).update(not_before=None)
 
     assert finish(run).state == "succeeded"
@@ -713,8 +715,8 @@ def test_a_replay_never_takes_a_day_back_to_an_older_answer(make_dataset, fill, 
     fault = {"operation": "createReport" if nothing else "downloadDocument"}
     fast_amazon.control("/simulator/faults", fault | {"kind": "done_without_document" if nothing else "row_missing"})
     finish(runs.reload(dataset, day_before(1), day_before(1), now=database_now()))
-    newest = dataset.requests.order_by("-asked_at").first()
-    shutil.rmtree(settings.DATA_DIR / "raw" / str(dataset.pk) / str(newest.pk), ignore_errors=True)
+    newest = dataset.requests.order_by("-answer__asked_at").first()
+    shutil.rmtree(newest.answer.folder, ignore_errors=True)
     dataset.refresh_from_db()
     rows = dataset.rows
 
@@ -757,138 +759,6 @@ def test_a_replay_without_kept_answers_says_what_to_do_instead(make_dataset, fil
         lifecycle.replay(dataset, day_before(2), day_before(1), now=database_now())
 
     assert not dataset.runs.open().exists()
-
-
-def test_a_second_dataset_over_the_same_source_costs_nothing(make_dataset, fill, simulator, check):
-    orders = make_dataset(start="today-12", end="yesterday")
-    fill(orders)
-    before = simulator.control("/simulator/counts")["requests"]
-
-    items = make_dataset("order_items", start="today-12", end="yesterday")
-    run = fill(items)
-
-    assert run.state == "succeeded", run.message
-    assert simulator.control("/simulator/counts")["requests"] == before
-    truth = check(items).truth(day_before(12), day_before(1))
-    assert {day: sum(found.values()) for day, found in check(items).orders_by_day().items()} == {
-        day: so["items"] for day, so in truth.items() if so["items"]
-    }
-
-
-@pytest.mark.parametrize("kind", ["cancelled", "done_without_document"])
-def test_that_amazon_has_nothing_is_an_answer_for_both(make_dataset, fill, simulator, kind):
-    simulator.control("/simulator/faults", {"operation": "createReport", "kind": kind, "nth": 1})
-    first, second = (
-        make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="yesterday", end="yesterday")
-        for _ in range(2)
-    )
-    fill(first)
-    before = simulator.control("/simulator/counts")["requests"]
-
-    fill(second)
-
-    assert simulator.control("/simulator/counts")["requests"] == before
-    assert [day.state for day in (first.days.get(), second.days.get())] == ["empty", "empty"]
-
-
-def test_datasets_that_begin_at_the_same_moment_ask_once(make_dataset, simulator):
-    """Two of one schedule, and Amazon takes a while to say that it has understood."""
-    simulator.control("/simulator/faults", {"operation": "createReport", "kind": "delay", "seconds": 0.5})
-    made = [
-        make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-9", end="yesterday")
-        for _ in range(2)
-    ]
-    started = [runs.start(dataset, Run.Trigger.MANUAL, now=database_now()) for dataset in made]
-    both = threading.Barrier(2)
-
-    def work(run):
-        try:
-            both.wait()
-            finish(run)
-        finally:
-            connections.close_all()
-
-    workers = [threading.Thread(target=work, args=[run]) for run in started]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-
-    assert [run.state for run in started] == ["succeeded", "succeeded"]
-    assert calls(simulator, "createReport") == len({(first, last) for first, last in _windows(made)}) == 2
-
-
-def _windows(datasets):
-    return Request.objects.filter(dataset__in=datasets).values_list("first_day", "last_day")
-
-
-def test_a_report_that_amazon_is_slow_to_build_is_not_asked_for_by_a_second_dataset(make_dataset, fill, simulator):
-    """However long it takes, where its days had settled when it was asked for."""
-    simulator.control("/simulator/faults", {"operation": "createReport", "kind": "stuck", "seconds": 36000, "nth": 1})
-    first, second = (
-        make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-20", end="today-20")
-        for _ in range(2)
-    )
-    for dataset in (first, second):
-        run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
-        engine.advance(run.pk)
-    Request.objects.filter(dataset=first).update(asked_at=database_now() - timedelta(hours=2))
-    Request.objects.filter(dataset=second).update(not_before=None)
-    Run.objects.filter(pk=run.pk).update(not_before=None)
-
-    engine.advance(run.pk)
-
-    assert calls(simulator, "createReport") == 1
-
-
-def test_nobody_takes_over_an_answer_that_is_older_than_what_is_in(make_dataset, fill, fast_amazon):
-    """Today is read again with each run: a neighbour's look of this morning is no news after one of noon."""
-    fast_amazon.control(
-        "/simulator/clock", {"run": True}
-    )  # windows end by Amazon's clock: one that stands would not get on
-    first, second = (make_dataset(start="yesterday", end="today") for _ in range(2))
-    fill(first)
-    fill(second, Run.Trigger.RELOAD)
-    before = second.days.get(day=day_before(0)).read_until
-
-    fill(second)
-
-    assert second.days.get(day=day_before(0)).read_until >= before
-
-
-def test_an_answer_from_just_after_midnight_that_lacks_the_last_minutes_serves_nobody_for_ever(
-    make_dataset, fill, simulator
-):
-    first, second = (make_dataset(start="today-20", end="today-20") for _ in range(2))
-    fill(first)
-    asked = first.requests.get()
-    first.requests.update(until_at=asked.until_at - timedelta(minutes=3), asked_at=database_now() - timedelta(hours=2))
-    before = calls(simulator, "searchOrders")
-
-    fill(second)
-
-    assert calls(simulator, "searchOrders") == before + 1
-    assert second.days.get().read_until == asked.until_at
-
-
-def test_datasets_that_ask_something_else_share_nothing(make_dataset, fill, simulator, check):
-    fill(make_dataset(start="today-3", end="yesterday"))
-    before = calls(simulator, "searchOrders")
-
-    fill(make_dataset(start="today-3", end="yesterday", options={"query_date_type": "last_updated"}))
-
-    assert calls(simulator, "searchOrders") > before
-
-
-def test_a_reload_asks_amazon_anew_whatever_others_have(make_dataset, fill, fast_amazon, simulator):
-    first, second = make_dataset(start="today-3", end="yesterday"), make_dataset(start="today-3", end="yesterday")
-    fill(first)
-    fill(second)
-    before = calls(simulator, "searchOrders")
-
-    finish(runs.reload(second, day_before(2), day_before(2), now=database_now()))
-
-    assert calls(simulator, "searchOrders") == before + 1
 
 
 def test_a_table_that_somebody_holds_is_waited_for_and_nothing_is_lost(

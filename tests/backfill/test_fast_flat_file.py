@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.catalogue import readers
+from datasets import calendar
 from datasets.backfill.answers import fast_flat_file, placing
 from datasets.storage import stage
 
 FIRST, LAST, ZONE = date(2026, 10, 30), date(2026, 11, 2), "America/Los_Angeles"
-WANTED = {FIRST, date(2026, 11, 1), LAST}
+WANTED = set(calendar.days(FIRST, LAST))
 NAMES = ["id", "purchase_date", "title"]
 
 moments = st.sampled_from(
@@ -54,7 +55,7 @@ def quickly(text, quote, folder, piece=7):
     raw = text.encode()
     fast_flat_file.split(
         [raw[at : at + piece] for at in range(0, len(raw), piece)], lambda titles: fast_flat_file.Places(1, 2, files), quote=quote,
-        first=FIRST, last=LAST, zone=ZONE, wanted=WANTED, out_of_range=lambda moment: day if (day := find(moment)) in WANTED else None,
+        first=FIRST, last=LAST, zone=ZONE, out_of_range=lambda moment: day if (day := find(moment)) in WANTED else None,
     )  # fmt: skip
     return kept(files)
 
@@ -78,20 +79,6 @@ def test_ordinary_quotes_and_backslashes_are_no_reason_to_be_slow(line, tmp_path
     assert sum(rows for rows, *_ in quickly(f"id\tpurchase-date\ttitle\n{line}\n", "double", tmp_path).values()) == 1
 
 
-@pytest.mark.parametrize(
-    ("moment", "came"), [("2026-10-31T12:00:00+00:00", True), ("2026-11-01T09:30:00Z", False), ("2026-12-01", False)]
-)
-def test_that_lines_of_days_came_which_are_not_wanted_is_told(moment, came, tmp_path):
-    raw = f"id\tpurchase-date\ttitle\na\t{moment}\tx\n".encode()
-    files = stage.DayFiles(tmp_path, NAMES, null="")
-
-    told, _ = fast_flat_file.split([raw], lambda titles: fast_flat_file.Places(1, None, files), quote="double", first=FIRST, last=LAST,
-                          zone=ZONE, wanted=WANTED, out_of_range=lambda _: None)  # fmt: skip
-    files.discard()
-
-    assert told is came
-
-
 @pytest.mark.parametrize("moment", ["11/01/2026 10:00:00 AM PST", "yesterday", "20261101", "Nov 1, 2026"])
 def test_a_day_that_does_not_fit_its_column_is_left_to_the_thorough_reader(moment, tmp_path):
     raw = f"id\tpurchase-date\ttitle\na\t{moment}\tx\n".encode()
@@ -106,7 +93,7 @@ def test_a_column_of_dates_goes_by_the_date_that_is_written(tmp_path):
     find = placing.day_finder(FIRST, LAST, ZONE, dates=True)
 
     fast_flat_file.split([raw], lambda titles: fast_flat_file.Places(1, None, files), quote="double", first=FIRST, last=LAST,
-                zone=ZONE, wanted=WANTED, out_of_range=find, dates=True)  # fmt: skip
+                zone=ZONE, out_of_range=find, dates=True)  # fmt: skip
 
     assert {day: staged.rows for day, staged in files.close().items()} == {date(2026, 11, 1): 1, FIRST: 1}
 
@@ -131,7 +118,6 @@ def test_what_is_not_ordinary_is_left_to_the_thorough_reader(raw, tmp_path):
             first=FIRST,
             last=LAST,
             zone=ZONE,
-            wanted=WANTED,
             out_of_range=lambda _: None,
         )
 

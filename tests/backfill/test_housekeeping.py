@@ -9,8 +9,9 @@ from django.db import connection
 
 from connector.database.clock import database_now
 from datasets.backfill import housekeeping, land, lifecycle
-from datasets.models import Dataset, Request
-from datasets.raw_files import raw_folder
+from datasets.models import Answer, Dataset, Request
+from datasets.raw_files import raw_root
+from tests.days import day_before
 from tests.living import database_url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
@@ -63,7 +64,7 @@ def test_the_rows_of_a_deleted_dataset_go(replaced):
 def test_raw_answers_are_kept_for_thirty_days(make_dataset, fill):
     dataset = make_dataset(start="yesterday", end="yesterday")
     fill(dataset)
-    folder = raw_folder(dataset.pk, Request.objects.get().pk)
+    folder = Answer.objects.get().folder
     now = database_now()
 
     for days, is_kept in ((29, True), (31, False)):
@@ -82,16 +83,16 @@ def test_a_dataset_that_is_made_while_it_looks_keeps_its_table_and_its_files(mak
         if not made:
             made.append(None)  # what follows asks too
             made[0] = make_dataset()
-            raw = raw_folder(made[0].pk, 1)
-            raw.mkdir(parents=True)
-            (raw / "document").write_text("rows")
+            kept = Request.plan(made[0], 1, day_before(1), day_before(1), kind="report", asked={}).answer.folder
+            kept.mkdir(parents=True)
+            (kept / "document").write_text("rows")
             land.prepare(made[0], 1, [{"name": "a", "title": "a", "type": "text"}])
         return answer
 
-    raw_folder(0).mkdir(parents=True, exist_ok=True)
+    (raw_root() / "answers").mkdir(parents=True, exist_ok=True)
     now = database_now()
     with connection.execute_wrapper(as_soon_as_it_has_asked):
         clean(now)
 
     assert tables(made[0]) == [1]
-    assert (raw_folder(made[0].pk, 1) / "document").exists()
+    assert (Answer.objects.get().folder / "document").exists()

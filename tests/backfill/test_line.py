@@ -190,11 +190,9 @@ def test_what_is_left_to_wait_shrinks_with_each_page_of_a_chain(shared, make_dat
         for back in range(101)
     )
     Run.objects.filter(pk=run.pk).update(first_day=day_before(100), last_day=day_before(0))
-    chain = Request.objects.create(
-        dataset=dataset, generation=1, kind="pages", state="asked", first_day=day_before(34), last_day=day_before(20)
-    )
+    chain = Request.plan(dataset, 1, day_before(34), day_before(20), kind="pages", asked={}, state="asked")
     begun = shared.left(run)
-    chain.keep(cursor={"pages": 10})
+    chain.keep(told={"progress": {"pages": 10}})
 
     assert begun - shared.left(run) == pytest.approx(10 / OPERATIONS["searchOrders"].rate, rel=0.01)
 

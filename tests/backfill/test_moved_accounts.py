@@ -11,7 +11,7 @@ from connector.catalogue import index as catalogue
 from connector.database.clock import database_now
 from datasets.backfill import beginning, engine, lease, runs, turn
 from datasets.backfill.sources.asking import Asking
-from datasets.models import Dataset, Day, Request, Run
+from datasets.models import Answer, Dataset, Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
 
@@ -59,7 +59,7 @@ def test_a_report_under_way_stays_the_answer_to_its_question_when_the_account_ga
 
     assert finish(run).state == "succeeded", run.message
 
-    assert Request.objects.get().marketplaces == ["US"]
+    assert Request.objects.get().answer.marketplaces == ["US"]
     found, truth = counted(check(dataset), file=True, marketplaces="US,CA,MX")  # Amazon's file is the region's
     assert found == truth
 
@@ -91,7 +91,7 @@ def test_what_is_under_way_is_asked_anew_when_the_days_begin_at_other_instants(a
     else:
         found, truth = counted(check(dataset), file=True, zone=LONDON)
         assert found == truth
-    assert set(Request.objects.filter(state="done").values_list("zone", flat=True)) == {LONDON}
+    assert set(Request.objects.filter(state="done").values_list("answer__zone", flat=True)) == {LONDON}
 
 
 @pytest.mark.parametrize("mode", ["append", "replace"])
@@ -137,7 +137,7 @@ def test_a_request_that_was_only_planned_asks_as_the_account_is_now(account, mak
 
     assert finish(run).state == "succeeded", run.message
 
-    asked = Request.objects.get(pk=planned.pk)
+    planned, asked = planned.answer, Request.objects.get(pk=planned.pk).answer
     assert (planned.marketplaces, asked.marketplaces) == (["US"], ["US", "CA", "MX"])
     assert asked.source != planned.source
     check(dataset).assert_orders_equal_truth(day_before(2), day_before(1), marketplaces="US,CA,MX")
@@ -145,7 +145,7 @@ def test_a_request_that_was_only_planned_asks_as_the_account_is_now(account, mak
 
 def test_requests_of_the_version_before_are_taken_to_ask_as_the_account_is_now(under_way, check):
     dataset, run = under_way("order_details")
-    Request.objects.update(marketplaces=[], zone="")
+    Answer.objects.update(marketplaces=[], zone="")
     Dataset.objects.update(days_zone="")
 
     assert finish(run).state == "succeeded", run.message

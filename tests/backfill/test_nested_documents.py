@@ -17,7 +17,7 @@ from connector.database.clock import database_now
 from connector.simulator.analytics import search_terms
 from connector.simulator.marketplaces import BY_COUNTRY
 from datasets.backfill import engine, runs
-from datasets.models import Change, Day, Request
+from datasets.models import Answer, Change, Day, Request
 from datasets.storage.table import MAX_COLUMNS
 from tests.backfill.conftest import finish
 from tests.days import day_before, last_periods
@@ -303,7 +303,8 @@ def test_a_request_that_was_created_and_never_written_down_is_found_by_its_dates
     dataset = of_type(TERMS, first=first, last=last)
     run = runs.start(dataset, "manual", now=database_now())
     engine.advance(run.pk)
-    Request.objects.update(state="planned", amazon_id="", not_before=None)  # a worker died before the answer was kept
+    Answer.objects.update(amazon_id="")
+    Request.objects.update(state="planned", not_before=None)  # a worker died before the answer was kept
 
     run.refresh_from_db()
     finish(run)

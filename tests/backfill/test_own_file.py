@@ -47,7 +47,7 @@ def recent(make_dataset, fill):
 
 def raw_file(dataset):
     """What Amazon sent, as a person may have it from Seller Central."""
-    return b"".join(documents.open_bytes(dataset.requests.get().spool))
+    return b"".join(documents.open_bytes(dataset.requests.get().answer.folder / "document"))
 
 
 def upload(alice, content, name="orders.txt"):

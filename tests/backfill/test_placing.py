@@ -1,6 +1,6 @@
 """Which day a row belongs to, and why a day without rows may not be called empty: pure."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +9,7 @@ from datasets.backfill.answers.placing import Placing, quoted
 
 FIRST, LAST = date(2026, 11, 20), date(2026, 11, 22)
 UNTIL = datetime(2026, 11, 23, 8, tzinfo=UTC)  # midnight in Los Angeles
-INSIDE, UNWANTED, STRAY = "2026-11-22T20:00:00Z", "2026-11-21T20:00:00Z", "2026-12-24T20:00:00Z"
+INSIDE, BETWEEN, STRAY = "2026-11-22T20:00:00Z", "2026-11-21T20:00:00Z", "2026-12-24T20:00:00Z"
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def place():
 
     def place(*moments, until=UNTIL, dates=False):
         request = SimpleNamespace(first_day=FIRST, last_day=LAST, until_at=until, is_of_file=False)
-        placing = Placing(request, {FIRST, LAST}, "America/Los_Angeles", "purchase_date", dates=dates)
+        placing = Placing(request, "America/Los_Angeles", "purchase_date", dates=dates)
         for moment in moments:
             placing.day(moment)
         return placing
@@ -63,10 +63,11 @@ def test_a_row_of_another_day_beside_others_leaves_none_and_is_told(place):
     assert "1 row is of days outside this request" in place(STRAY, INSIDE).notes()[0]
 
 
-def test_rows_of_days_that_somebody_else_has_leave_none(place):
-    placing = place(STRAY, UNWANTED)
+def test_each_day_of_the_window_has_its_rows_whoever_wants_it(place):
+    placing = place(STRAY)
 
-    assert placing.others_came and placing.doubt(0, has_rows=False) == ""
+    assert placing.day(BETWEEN) == FIRST + timedelta(days=1)
+    assert placing.doubt(0, has_rows=True) == ""
 
 
 @pytest.mark.parametrize("moment", ["2026-11-23T08:00:00Z", "2026-11-23 08:00:00 UTC", "2026-11-23T00:00:00-08:00"])

@@ -7,7 +7,7 @@ from datasets.backfill.sources import index
 from datasets.backfill.sources.pages import Chain
 from datasets.backfill.sources.progress import Progress, Trace
 from datasets.backfill.sources.report import Building
-from datasets.models import Request
+from datasets.models import Answer
 
 TRACE = {"left": ["CA"], "fine": {"US": "51"}, "refused": {"MX": "no"}, "kind": "Refused", "fact": "No.", "facts": {}}
 
@@ -37,7 +37,7 @@ TRACE = {"left": ["CA"], "fine": {"US": "51"}, "refused": {"MX": "no"}, "kind": 
     ],
 )
 def test_what_the_version_before_wrote_is_read(view, cursor, known):
-    assert view.of(Request(cursor=cursor)) == known
+    assert view.of(Answer(progress=cursor)) == known
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_what_has_its_default_is_not_written(progress, cursor):
 
 
 def test_a_trace_is_kept_as_the_version_before_kept_it():
-    known = Progress.of(Request(cursor={"tracing": TRACE}))
+    known = Progress.of(Answer(progress={"tracing": TRACE}))
 
-    assert Progress.of(Request(cursor=known.stored())) == known
+    assert Progress.of(Answer(progress=known.stored())) == known
     assert {**known.stored()["tracing"], "left": ["CA"]} == TRACE
 
 

@@ -8,7 +8,6 @@ from datasets.backfill import lifecycle
 from datasets.backfill.answers.placing import day_finder
 from datasets.backfill.sources.pages import page_file
 from datasets.models import Day
-from datasets.raw_files import raw_folder
 from tests.backfill.conftest import finish
 from tests.days import ZONE
 
@@ -19,7 +18,7 @@ def spoil(dataset, spoiled):
     """Changes an order of the newest day of the widest kept answer; answers the request and that day."""
     request = max(dataset.requests.all(), key=lambda each: each.last_day - each.first_day)
     find = day_finder(request.first_day, request.last_day, ZONE)
-    page = page_file(raw_folder(dataset.pk, request.pk), 0)
+    page = page_file(request.answer.folder, 0)
     content = orjson.loads(page.read_bytes())
     newest = max(content["orders"], key=lambda order: order["createdTime"])
     day = find(newest["createdTime"])

@@ -12,7 +12,7 @@ from datasets.backfill import dataset_status, engine, runs
 from datasets.definition import checks, save
 from datasets.definition.definition import Definition
 from datasets.definition.payload import read_payload
-from datasets.models import Day, Request, Run
+from datasets.models import Answer, Day, Run
 from tests.backfill.conftest import finish
 from tests.days import day_before
 
@@ -300,9 +300,9 @@ def test_a_worker_that_dies_in_between_asks_for_none_twice(three, make_dataset, 
     simulator.control("/simulator/faults", {"operation": "searchOrders", "kind": "503", "nth": 2})
     run = runs.start(make_dataset(start="yesterday"), Run.Trigger.MANUAL, now=database_now())
 
-    while not any(request.cursor.get("tracing", {}).get("fine") for request in Request.objects.all()):
+    while not any(answer.progress.get("tracing", {}).get("fine") for answer in Answer.objects.all()):
         engine.advance(run.pk)
-    assert list(Request.objects.get().cursor["tracing"]["fine"]) == ["US"]
+    assert list(Answer.objects.get().progress["tracing"]["fine"]) == ["US"]
 
     assert finish(run).state == "partial"
     alone = [

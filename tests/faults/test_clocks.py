@@ -71,7 +71,7 @@ def state_of(dataset):
     return (
         dataset.version,
         list(days.values_list("day", "state", "rows", "run_id", "request_id", "landed_at", "checksum", "again")),
-        list(requests.values_list("pk", "state", "cursor", "amazon_id", "in_hand", "message")),
+        list(requests.values_list("pk", "state", "answer__progress", "answer__amazon_id", "in_hand", "message")),
         list(dataset.runs.order_by("pk").values_list("pk", "state", "fence", "rows", "message")),
     )
 

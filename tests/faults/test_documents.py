@@ -283,7 +283,7 @@ def test_each_charset_is_read_and_written_down(file):
         assert run.state == "succeeded", f"{charset}: {run.message}"
         file.assert_whole()
         assert cell in file.column("product_name"), (charset, label)
-        assert Request.objects.get(dataset=file.dataset).cursor["charset"] == read_as, (charset, label)
+        assert Request.objects.get(dataset=file.dataset).answer.progress["charset"] == read_as, (charset, label)
         assert ("was read as" in file.notes()) == is_told, (charset, label)
         assert "became" not in file.notes()
 

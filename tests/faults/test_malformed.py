@@ -88,13 +88,7 @@ class Mass:
             self._sql(f"DROP TABLE IF EXISTS data.ds_{self.dataset.pk}")
         Request.objects.filter(dataset=self.dataset).delete()
         Day.objects.filter(dataset=self.dataset).delete()
-        request = Request.objects.create(
-            dataset=self.dataset,
-            generation=self.run.generation,
-            first_day=self.days[0],
-            last_day=self.days[1],
-            kind=self.report.source.kind,
-        )
+        request = Request.plan(self.dataset, self.run.generation, *self.days, kind=self.report.source.kind, asked={})
         for day in self.days:
             Day.objects.create(
                 dataset=self.dataset, generation=self.run.generation, day=day, state=Day.State.ASKED, request=request

@@ -185,7 +185,7 @@ def test_a_page_larger_than_amazon_sends_is_asked_for_in_smaller_ones(chain):
         run = chain.drive(turns=2000)
 
         assert_goes_on(chain, place, run)
-        assert Request.objects.filter(dataset=chain.dataset).latest("pk").cursor["page_size"] < size
+        assert Request.objects.filter(dataset=chain.dataset).latest("pk").answer.progress["page_size"] < size
 
 
 def test_a_page_that_stays_too_large_fails_the_days_after_few_requests(chain):

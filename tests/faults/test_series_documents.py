@@ -182,7 +182,7 @@ def test_each_report_is_read_in_its_own_charset(series):
 
         assert_all_is_well(series, befallen, series.drive())
         for day, _, (_, _, read_as, cell) in befallen:
-            assert Request.objects.get(dataset=series.dataset, first_day=day).cursor["charset"] == read_as
+            assert Request.objects.get(dataset=series.dataset, first_day=day).answer.progress["charset"] == read_as
             assert series.column("count(*)", f"_day = '{day}' AND product_name = '{cell}'") == [1], befallen
 
 

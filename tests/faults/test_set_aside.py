@@ -344,8 +344,8 @@ def test_an_answer_from_before_an_outage_proves_nothing(file, settings):
     dataset, now = file.dataset, database_now()
     run = runs.start(dataset, Run.Trigger.SCHEDULE, now=now)
     report = index.effective(dataset.report, dataset.options)
-    request = Request.objects.create(
-        dataset=dataset, generation=run.generation, first_day=day_before(1), last_day=day_before(1), kind="report", part_of=1,
+    request = Request.plan(
+        dataset, run.generation, day_before(1), day_before(1), kind="report", asked={}, part_of=1,
         attempts=8, failing_since=now - timedelta(minutes=1), answered_at=now - timedelta(minutes=2),
     )  # fmt: skip
     file.amazon.fault("getMarketplaceParticipations", "503")
@@ -419,9 +419,7 @@ def test_the_answers_of_another_dataset_are_evidence_enough(chain, make_dataset,
         run.turn()
     now = database_now()
     other = make_dataset(start="", end="", slug="other")
-    Request.objects.create(
-        dataset=other, generation=1, first_day=chain.first, last_day=chain.first, kind="report", answered_at=now
-    )
+    Request.plan(other, 1, chain.first, chain.first, kind="report", asked={}, answered_at=now)
     settings.SPAPI_RATE_FACTOR = 1.0
     direct.execute("DELETE FROM quota", {})  # what the tests before have used up would take minutes to come back
     since = now - retries.UNANSWERED_TIMEOUT
@@ -512,7 +510,7 @@ def test_an_answer_in_between_ends_the_count_of_429s(file):
     file.amazon.fault("createReport", "429", count=1)
     run = begin(file.dataset)
     until(run, throttled_since__isnull=False)
-    until(run, amazon_id__gt="")
+    until(run, answer__amazon_id__gt="")
 
     assert not Request.objects.filter(dataset=file.dataset, throttled_since__isnull=False).exists()
     assert run.to_end().state == "succeeded"

@@ -106,15 +106,15 @@ def loading(owner, account, name="Orders, US"):
     newest = day_before(0)
     chunks = [(0, 18, "done"), (19, 48, "done"), (49, 78, "done"), (79, 108, "done"), (109, 138, "done")]
     for number, (young, old, state) in enumerate([*chunks, (139, 168, "asked"), (169, 198, "asked")]):
-        request = Request.objects.create(
-            dataset=dataset,
-            generation=1,
-            first_day=newest - timedelta(days=old),
-            last_day=newest - timedelta(days=young),
+        asked_at = timezone.now() - timedelta(seconds=600 - 80 * number)
+        request = Request.plan(
+            dataset,
+            1,
+            newest - timedelta(days=old),
+            newest - timedelta(days=young),
             kind="report",
+            asked={"amazon_id": f"500390188{69 + number}", "asked_at": asked_at},
             state=state,
-            amazon_id=f"500390188{69 + number}",
-            asked_at=timezone.now() - timedelta(seconds=600 - 80 * number),
             message=AMAZON_IS_BUSY if state == "asked" else "",
         )
         if state == "asked":

@@ -221,9 +221,7 @@ def file_run(dataset, state, **fields):
 def test_a_run_of_a_file_speaks_of_the_file(page, alice, account):
     dataset, _ = scenes.up_to_date(alice, account, days=5)
     run = file_run(dataset, "running", days_total=1)
-    request = Request.objects.create(
-        dataset=dataset, generation=1, first_day=day_before(40), last_day=day_before(40), kind="file", state="ready"
-    )
+    request = Request.plan(dataset, 1, day_before(40), day_before(40), kind="file", asked={}, state="ready")
     Day.objects.create(dataset=dataset, generation=1, day=day_before(40), state="asked", request=request, run=run)
 
     response = page.get(f"/runs/{run.pk}")
@@ -244,9 +242,7 @@ def test_a_run_of_a_file_that_failed_sends_people_to_the_file(page, alice, accou
     dataset, _ = scenes.up_to_date(alice, account, days=5)
     account.mark_needs_consent("Amazon no longer accepts the consent.")  # which has nothing to do with it
     run = file_run(dataset, "failed", days_total=1, message="1 of 1 days could not be loaded.")
-    Request.objects.create(
-        dataset=dataset, generation=1, first_day=day_before(40), last_day=day_before(40), kind="file", state="failed"
-    )
+    Request.plan(dataset, 1, day_before(40), day_before(40), kind="file", asked={}, state="failed")
     Request.objects.update(created_at=run.queued_at)
     day = Day.objects.create(
         dataset=dataset, generation=1, day=day_before(40), state="failed", run=run, attempts=1, message="No."

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -111,6 +112,19 @@ def test_a_stop_ends_children_of_children_too(group, tmp_path):
     group.stop()
 
     assert all(children.is_gone(pid) for pid in family)
+
+
+def test_a_process_that_has_given_up_its_memory_is_waited_for_until_it_is_gone():
+    """Its environment, by which it is found, goes before its files and ports do."""
+    code = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: time.sleep(0.5) or exit()); print(flush=True); time.sleep(60)"
+    ending = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    ending.stdout.read(1)  # it is ready for the signal
+    found = iter([[ending.pid]])
+
+    assert children.reclaim(lambda: next(found, []), [(signal.SIGTERM, 30)])
+
+    assert children.is_gone(ending.pid)
+    ending.wait()
 
 
 def test_a_part_that_ignores_the_signal_is_ended_hard_and_that_is_said(group, said, monkeypatch):

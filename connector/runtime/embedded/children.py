@@ -125,13 +125,18 @@ def marked(folder: str | Path) -> list[int]:
 
 
 def reclaim(find: Callable[[], Collection[int]], steps: Steps) -> bool:
-    """Ends the processes that `find` returns, leftovers of a killed parent; returns False if one does not end."""
+    """Ends the processes that `find` returns, leftovers of a killed parent; returns False if one does not end.
+
+    One that is about to end gives up its memory first, and with it what `find` knows it by: its files and ports it may still have.
+    """
+    ending: set[int] = set()
     for asked, patience in steps:
         for pid in find():
+            ending.add(pid)
             with suppress(ProcessLookupError):
                 os.kill(pid, asked)
         deadline = time.monotonic() + patience
-        while find():
+        while find() or not all(map(is_gone, ending)):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.02)

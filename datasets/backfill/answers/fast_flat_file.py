@@ -7,7 +7,7 @@ line) raises NotStandard, and the file is read by the full parser.
 
 import queue
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -46,13 +46,11 @@ def split(
     first: date,
     last: date,
     zone: str,
-    wanted: Collection[date],
     out_of_range: Callable[[str], date | None],
     dates: bool = False,
     other_channels: frozenset[str] = frozenset(),
-) -> tuple[bool, int]:
-    """Puts each line of the document into its day's file; answers whether the file has lines of days that are not
-    wanted, and how many lines are of a foreign channel.
+) -> int:
+    """Puts each line of the document into its day's file; answers how many lines are of a foreign channel.
 
     `pieces` are the document's bytes. `header(titles)` is told the titles and answers Places. Lines of a `other_channels` channel are
     passed over.
@@ -60,8 +58,8 @@ def split(
     counts dates.
     """
     mark = MARKS[quote]
-    known = {} if dates else {hour.encode(): day in wanted and day for hour, day in hours(first, last, zone).items()}
-    fits, others_came, passed_over = FITS["date" if dates else "timestamptz"], False, 0
+    known = {} if dates else {hour.encode(): day for hour, day in hours(first, last, zone).items()}
+    fits, passed_over = FITS["date" if dates else "timestamptz"], 0
     others = frozenset(channel.encode() for channel in other_channels)
     tabs = None
     for block in _blocks(pieces):
@@ -109,11 +107,9 @@ def split(
                 day = out_of_range(said)
             if day:
                 add(day, line)
-            elif day is False:
-                others_came = True
     if tabs is None:
         raise NotStandard
-    return others_came, passed_over
+    return passed_over
 
 
 def _ordinary(line: bytes, mark: bytes | None, tabs: int) -> bytes:

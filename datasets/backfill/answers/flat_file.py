@@ -90,19 +90,17 @@ def _fast(reading: RawReading, content_type: str) -> Split:
         return fast_flat_file.Places(files.names.index(day_column), channel, files)
 
     try:
-        others_came, reading.left_out = fast_flat_file.split(
+        reading.left_out = fast_flat_file.split(
             documents.open_bytes(raw.folder / "document"),
             header,
             first=raw.first_day,
             last=raw.last_day,
             zone=raw.zone,
-            wanted=reading.wanted,
             out_of_range=placing.day,
             dates=placing.dates,
             other_channels=reading.other_channels,
             **cast(Document, raw.report.source).reading(raw.options),
         )
-        placing.others_came |= others_came
     except BaseException:
         for files in opened:
             files.discard()

@@ -3,7 +3,7 @@
 Only Amazon can say that a day is empty. If rows cannot be assigned to a day, they may belong to any day without rows.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -18,30 +18,27 @@ _A_SECOND = timedelta(seconds=1)
 
 
 class Placing:
-    """To which wanted day a moment belongs; what belongs to none is counted, with the first of its kind."""
+    """To which day of the answer a moment belongs; what belongs to none is counted, with the first of its kind."""
 
-    def __init__(self, asked: Raw, wanted: Collection[date], zone: str, column: str, *, dates: bool = False) -> None:
+    def __init__(self, asked: Raw, zone: str, column: str, *, dates: bool = False) -> None:
         """`asked` has the `first_day`, the `last_day` and the `until_at` that Amazon was asked for, or that are taken from a file."""
-        self.asked, self.wanted, self.column, self.dates = asked, wanted, column, dates
+        self.asked, self.column, self.dates = asked, column, dates
         self._find = day_finder(asked.first_day, asked.last_day, zone, dates=dates)
         self.undated = 0  # rows without a day that can be read
-        self.out_of_window = 0  # rows of days outside of the request
+        self.out_of_window = 0  # rows of days outside of the window
         self.on_edge = 0  # out-of-window rows of the very instant at which the request ends, which Amazon includes
-        self.others_came = False  # rows of the request's own days that are not wanted here, by now
         self._first_undated: str | None = None
         self._first_out_of_window: str | None = None
 
     def day(self, said: object) -> date | None:
-        """The wanted day of a row whose day column says this; None where there is none."""
+        """The day of a row whose day column says this; None where it is none that Amazon was asked for."""
         day = self._find(said)
-        if day in self.wanted:
+        if day is not None and self.asked.first_day <= day <= self.asked.last_day:
             return day
         if day is None:
             self.undated += 1
             if self._first_undated is None:
                 self._first_undated = quoted(said)
-        elif self.asked.first_day <= day <= self.asked.last_day:
-            self.others_came = True
         else:
             self.out_of_window += 1
             if self._is_edge(said):
@@ -88,7 +85,7 @@ class Placing:
             reasons.append(f"{some} of Amazon's answer could not be read and had to be set aside.")
         if reasons:
             return f"{' '.join(reasons)} Such a row may belong to this day, {_NOT_EMPTY}"
-        if self.out_of_window > self.on_edge and not has_rows and not self.others_came:
+        if self.out_of_window > self.on_edge and not has_rows:
             all_rows = "The only row" if self.out_of_window == 1 else f"All {self.out_of_window:,} rows"
             verb = "is" if self.out_of_window == 1 else "are"
             return (

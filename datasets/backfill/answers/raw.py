@@ -17,8 +17,7 @@ Columns = list[dict[str, str]]  # [{"name", "title", "type"}], as datasets.stora
 class Raw:
     """A raw answer on this machine, and what it takes to read it.
 
-    `first_day` to `last_day` are what Amazon was asked for, `until_at` the instant it was asked up to; of these days the
-    `wanted` ones are to be had. Days are counted in `zone`. `options` are the dataset's answers, `country` is that of the
+    `first_day` to `last_day` are what Amazon was asked for, `until_at` the instant it was asked up to. Days are counted in `zone`. `options` are the dataset's answers, `country` is that of the
     account's home marketplace. Files that are being written bear the `mark`, so that a worker which lost the run writes into
     nobody's. `take_columns` makes the table take columns and answers the type of each one that it has then; `types` are
     those that the declared columns have got by it.
@@ -31,12 +30,16 @@ class Raw:
     first_day: date
     last_day: date
     until_at: datetime | None
-    wanted: frozenset[date]
     folder: Path
     mark: str
     take_columns: Callable[[Columns], dict[str, str]]
     types: Mapping[str, str] = field(default_factory=dict)
     is_of_file: bool = False  # the document is one that a person has uploaded
+
+    @property
+    def declared(self) -> Columns:
+        """The columns that the report declares."""
+        return [{"name": c.name, "title": c.title or c.name, "type": c.type} for c in self.report.columns]
 
     @property
     def whose(self) -> str:

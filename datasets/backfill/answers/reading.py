@@ -25,7 +25,7 @@ class RawReading:
     """One pass over one raw answer."""
 
     def __init__(self, raw: Raw) -> None:
-        self.raw, self.report, self.folder, self.wanted = raw, raw.report, raw.folder, raw.wanted
+        self.raw, self.report, self.folder = raw, raw.report, raw.folder
         self.notes: list[str] = []
         self.charset: Choice | None = None
         self.placing: Placing | None = None
@@ -142,13 +142,11 @@ class RawReading:
     def new_placing(self) -> Placing:
         name = self.report.day_column or ""
         types = {column.name: column.type for column in self.report.columns}
-        return Placing(self.raw, self.wanted, self.raw.zone, name, dates=types.get(name) == "date")
+        return Placing(self.raw, self.raw.zone, name, dates=types.get(name) == "date")
 
     def has_placeable(self) -> bool:
         """Whether rows came that are whole, whatever day they belong to."""
-        return self.placing is not None and bool(
-            self.placing.out_of_window or self.placing.undated or self.placing.others_came
-        )
+        return self.placing is not None and bool(self.placing.out_of_window or self.placing.undated)
 
     def files(self, names: Sequence[str], types: Mapping[str, str], **more: Any) -> stage.DayFiles:
         """Files for the days, of these columns and types."""

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -16,7 +15,6 @@ from connector.database.clock import database_now
 from connector.spapi import errors, marketplaces
 from datasets import calendar
 from datasets.models import Request, Run
-from datasets.raw_files import raw_folder
 
 
 @dataclass
@@ -46,20 +44,16 @@ class Asking:
         """Files under way bear it, so that a worker which lost the run writes into nobody's."""
         return f"{self.run.pk}-{self.fence}"
 
-    def folder(self, request: Request) -> Path:
-        """Where the raw answer of the request lies on this machine, or would."""
-        return raw_folder(self.run.dataset_id, request.pk)
-
-    # What is asked. A request keeps it from the moment it is asked: the account may change while Amazon answers. Requests of a
+    # What is asked. An answer keeps it from the moment it is asked: the account may change while Amazon answers. Those of a
     # version that did not keep it are taken to ask as the account is now.
 
     def countries_of(self, request: Request) -> list[str]:
         """The countries that the request's question names."""
-        return request.marketplaces or self.countries(request.lacking)
+        return request.answer.marketplaces or self.countries(request.answer.lacking)
 
     def zone_of(self, request: Request) -> str:
         """The zone in which the request's days are counted."""
-        return request.zone or self.zone
+        return request.answer.zone or self.zone
 
     def countries(self, lacking: Iterable[str] = ()) -> list[str]:
         """The countries that a question names as the account is now, without those that are left out of it."""
@@ -88,9 +82,9 @@ class Asking:
 
     def set_window(self, request: Request) -> None:
         """Fixes the instants to ask for, where a question is asked in parts before it is asked as a whole."""
-        if request.asked_at is None:
+        if request.answer.asked_at is None:
             from_at, until_at = self.window(request, database_now())
-            request.keep(from_at=from_at, until_at=until_at)
+            request.keep(told={"from_at": from_at, "until_at": until_at})
 
 
 def chosen(report: Report, account: Account, options: Mapping[str, Any]) -> list[str]:

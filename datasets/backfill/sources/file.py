@@ -10,7 +10,7 @@ from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.report import Building, BuiltReport
 from datasets.backfill.sources.source import Phase
-from datasets.models import Request, UploadedFile
+from datasets.models import Answer, Request, UploadedFile
 from datasets.tabular import isolated
 
 CONTENT_TYPE = "text/tab-separated-values; charset=UTF-8"
@@ -21,29 +21,26 @@ class CannotLoad(Exception):
 
 
 class OwnFile(BuiltReport):
-    """A document that is here from the beginning: the request begins as ready, and its document_id is the upload's."""
+    """A document that is here from the beginning: the request begins as ready, and its answer's document_id is the upload's."""
 
-    kind = Request.FILE
+    kind = Answer.FILE
     phases = (Phase("ready", "To be read"), Phase("collected", "Saving"), Phase("done", "Saved"))
 
     def ask(self, asking: Asking, request: Request) -> None:
         request.advance(state=Request.State.READY)
 
     def collect(self, asking: Asking, request: Request) -> None:
-        folder = asking.folder(request)
+        folder = request.answer.folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / "document"
         try:
-            path.write_bytes(self._document(request))
+            (folder / "document").write_bytes(self._document(request))
         except CannotLoad as problem:
             raise errors.AmazonRefused(str(problem)) from None
-        request.advance(
-            state=Request.State.COLLECTED, spool=str(path), cursor=Building(content_type=CONTENT_TYPE).stored()
-        )
+        request.advance(state=Request.State.COLLECTED, told={"progress": Building(content_type=CONTENT_TYPE).stored()})
 
     def _document(self, request: Request) -> bytes:
         """The file as Amazon would have written it for this report."""
-        upload = UploadedFile.objects.filter(pk=request.document_id).first()
+        upload = UploadedFile.objects.filter(pk=request.answer.document_id).first()
         if upload is None:
             raise CannotLoad("The uploaded file was deleted before its rows were loaded. Upload it again.")
         arguments = self.declared.reading(request.dataset.options)
@@ -59,6 +56,6 @@ class OwnFile(BuiltReport):
         except errors.DocumentRefused as problem:  # it stays as it is, however often it is read
             said = problem.message if problem.is_worded else f"{problem.fact} Nothing was loaded from it. {raw.again}"
             raise errors.AmazonRefused(said) from None
-        name = UploadedFile.objects.filter(pk=request.document_id).values_list("name", flat=True).first()
+        name = UploadedFile.objects.filter(pk=request.answer.document_id).values_list("name", flat=True).first()
         from_where = f"From the uploaded file {name}." if name else "From an uploaded file."
         return replace(split, note=f"{from_where} {split.note}".strip())

@@ -17,7 +17,7 @@ def of(report: Report) -> Source:
 
 def of_request(request: Request, report: Report) -> Source:
     """What answers this request."""
-    return KINDS[request.kind](report)
+    return KINDS[request.answer.kind](report)
 
 
 def phases(kind: str) -> tuple[Phase, ...]:

@@ -34,7 +34,7 @@ class Chain(Progress):
     """How far a chain is: `chain` is what `spapi.pages` goes on from; None before the first page and after the last."""
 
     page_size: int | None = None  # entries a page, where Amazon's own pages were too large
-    pages: int = 0  # that lie in the request's folder
+    pages: int = 0  # that lie in the answer's folder
     replaced: int = 0  # characters that no database keeps
     chain: Mapping[str, Any] | None = None
     passed_on: int = 0  # times that it was left to the machine that has its pages
@@ -99,18 +99,19 @@ class PageChain(Source):
     # The life of a request
 
     def progress(self, request: Request) -> Chain:
-        return Chain.of(request)
+        return Chain.of(request.answer)
 
     def intend(self, request: Request, **asked: Any) -> None:
         """There is nothing that an answer could be looked for by: the chain is under way from here on."""
-        request.advance(state=Request.State.ASKED, cursor=self.progress(request).lasting.stored(), **asked)
+        told = {"progress": self.progress(request).lasting.stored(), **asked}
+        request.advance(state=Request.State.ASKED, told=told)
 
     def ask(self, asking: Asking, request: Request) -> None:
         """The first page is asked for as all others are."""
 
     def collect(self, asking: Asking, request: Request) -> None:
         """Reads on, page by page, until the last one is here."""
-        folder, progress = asking.folder(request), self.progress(request)
+        folder, progress = request.answer.folder, self.progress(request)
         if progress.pages and not self._is_here(folder, progress):
             self._leave_to_another_machine(request, progress)
             return
@@ -129,7 +130,7 @@ class PageChain(Source):
                 raise
             request.advance(
                 state=Request.State.PLANNED,
-                cursor=Chain(page_size=size).stored(),
+                told={"progress": Chain(page_size=size).stored()},
                 message=f"Amazon's pages were too large; requested again with {size} entries per page.",
             )
 
@@ -144,15 +145,14 @@ class PageChain(Source):
             done += 1
             now = replace(progress.lasting, pages=done, replaced=sum(replaced), chain=follows)
             if follows is None:
-                collected = {"state": Request.State.COLLECTED, "spool": str(folder)}
-                request.advance(cursor=now.stored(), answered_at=Now(), **collected)
+                request.advance(state=Request.State.COLLECTED, told={"progress": now.stored()}, answered_at=Now())
             else:
-                request.advance(cursor=now.stored(), answered_at=Now(), in_hand=True)
+                request.advance(told={"progress": now.stored()}, answered_at=Now(), in_hand=True)
             aside.replace(whole)
 
     def has_raw(self, asking: Asking, request: Request) -> bool:
         progress = self.progress(request)
-        if self._is_here(asking.folder(request), progress):
+        if self._is_here(request.answer.folder, progress):
             return True
         self._leave_to_another_machine(request, progress)
         return False
@@ -171,7 +171,7 @@ class PageChain(Source):
                 message="The pages read so far are on another machine; reading them again.",
             )
             return
-        request.keep(cursor=replace(progress, passed_on=progress.passed_on + 1).stored())
+        request.keep(told={"progress": replace(progress, passed_on=progress.passed_on + 1).stored()})
         raise errors.NotReady("The pages read so far are on another machine, which continues with them.", wait=2.0)
 
     def read(self, asking: Asking, request: Request, raw: Raw) -> Split:

@@ -1,7 +1,7 @@
-"""How far a request is, beyond its state: typed views of the JSON in `Request.cursor`, which is read and written only here.
+"""How far an answer is: typed views of the JSON in `Answer.progress`, which is read and written only here.
 
 Each kind of source has a view of its own, a subclass of `Progress`. A field that has its default is not stored, and a stored
-member that a view does not know is passed over, so requests of other versions can be read.
+member that a view does not know is passed over, so answers of other versions can be read.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from typing import Any, Self
 
 from django.db.models import Q
 
-from datasets.models import Request
+from datasets.models import Answer
 
-TRACED = Q(cursor__has_key="traced")  # of requests whose marketplaces were each asked for, in vain
+TRACED = Q(answer__progress__has_key="traced")  # of requests whose marketplaces were each asked for, in vain
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,22 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a request of any kind can have come to."""
+    """What an answer of any kind can have come to."""
 
     nothing: str | None = None  # Amazon has said that there is nothing: in which words the days tell it
     tracing: Trace | None = None
     traced: bool = False  # each marketplace was asked for by itself, and that was not it
 
     @classmethod
-    def of(cls, request: Request) -> Self:
+    def of(cls, answer: Answer) -> Self:
         known = {each.name for each in fields(cls)}
-        found = {name: value for name, value in request.cursor.items() if name in known}
+        found = {name: value for name, value in answer.progress.items() if name in known}
         if found.get("tracing"):
             found["tracing"] = Trace(**found["tracing"] | {"left": tuple(found["tracing"]["left"])})
         return cls(**found)
 
     def stored(self) -> dict[str, Any]:
-        """As JSON, for `Request.cursor`."""
+        """As JSON, for `Answer.progress`."""
         told = {each.name: getattr(self, each.name) for each in fields(self)}
         told = {each.name: told[each.name] for each in fields(self) if told[each.name] != each.default}
         if self.tracing:

@@ -1,5 +1,6 @@
 """A report that Amazon builds: it is asked for, looked for until it is made, and downloaded as one document."""
 
+import shutil
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,8 +27,7 @@ from datasets.backfill.sources.plan import Window
 from datasets.backfill.sources.progress import Progress
 from datasets.backfill.sources.source import Estimate, Phase, Quota, Source
 from datasets.backfill.sources.waits import FIRST_POLL, MAX_POLL, scaled
-from datasets.models import Day, Request
-from datasets.raw_files import raw_folder
+from datasets.models import Answer, Day, Request
 from datasets.retries import LATER
 
 BUILDING_SECONDS = 60  # what Amazon usually needs to build a report, from asking to the document
@@ -72,9 +72,12 @@ class BuiltReport(Source):
     # What is asked
 
     def bounds(self, request: Request, zone: str) -> tuple[datetime | None, datetime | None]:
-        if self.declared.by_dates and request.from_at and request.until_at:
-            return as_dates(request.from_at, request.until_at, zone)
-        return request.from_at, request.until_at
+        from_at, until_at = super().bounds(request, zone)
+        return (
+            as_dates(from_at, until_at, zone)
+            if self.declared.by_dates and from_at and until_at
+            else (from_at, until_at)
+        )
 
     def asked(self, asking: Asking, request: Request) -> Asked:
         """What Amazon was asked for with this request, to be held against what its answer says of itself."""
@@ -120,17 +123,18 @@ class BuiltReport(Source):
     # Asking
 
     def progress(self, request: Request) -> Building:
-        return Building.of(request)
+        return Building.of(request.answer)
 
     def resume(self, asking: Asking, request: Request) -> bool:
         """Asked, and yet no id: a worker died, or the line was cut, before Amazon's answer was written down."""
-        if request.asked_at is None:
+        if request.answer.asked_at is None:
             return False
         if found := self._orphan(asking, request):
-            request.advance(state=Request.State.ASKED, amazon_id=found, cursor=Building().stored(), answered_at=Now())
+            told = {"amazon_id": found, "progress": Building().stored()}
+            request.advance(state=Request.State.ASKED, told=told, answered_at=Now())
             return True
         if not self.progress(request).sought:  # what was sent in that last moment may not have arrived yet
-            request.keep(cursor=Building(sought=True).stored())
+            request.keep(told={"progress": Building(sought=True).stored()})
             raise errors.NotReady("This report may already have been requested from Amazon.", wait=ON_ITS_WAY)
         return False
 
@@ -142,8 +146,7 @@ class BuiltReport(Source):
             raise
         request.advance(
             state=Request.State.ASKED,
-            amazon_id=amazon_id,
-            cursor=Building().stored(),
+            told={"amazon_id": amazon_id, "progress": Building().stored()},
             answered_at=Now(),
             not_before=_asked_at(request) + scaled(FIRST_POLL),
             message="Amazon is building the report.",
@@ -158,9 +161,7 @@ class BuiltReport(Source):
     def _orphan(self, asking: Asking, request: Request) -> str | None:
         found = self._same(asking, request, clocks.amazons(_asked_at(request), asking.account.region) - CLOCK_SKEW)
         taken = set(
-            Request.objects.exclude(amazon_id="")
-            .filter(dataset__account=asking.account)
-            .values_list("amazon_id", flat=True)
+            Answer.objects.filter(account=asking.account).exclude(amazon_id="").values_list("amazon_id", flat=True)
         )
         return next((other.report_id for other in found if other.report_id not in taken), None)
 
@@ -191,12 +192,12 @@ class BuiltReport(Source):
         except errors.NothingThere:
             self.nothing(request, "Amazon's report for this day has no rows.")
         else:
-            request.advance(state=Request.State.READY, document_id=document_id, answered_at=Now())
+            request.advance(state=Request.State.READY, told={"document_id": document_id}, answered_at=Now())
 
     def _poll(self, asking: Asking, request: Request) -> str:
         """The report's document. Whatever Amazon says about the report counts as an answer, even that there is none."""
         try:
-            return reports.check(asking.client, request.amazon_id, self.asked(asking, request))
+            return reports.check(asking.client, request.answer.amazon_id, self.asked(asking, request))
         except (errors.ComeBackLater, errors.ConsentLost, errors.SecretRejected, errors.SignInRefused):
             raise
         except errors.SpapiError:
@@ -209,7 +210,7 @@ class BuiltReport(Source):
                 "Amazon has not finished this report within 72 hours. The next attempt requests a new one."
             ) from None
         polls = self.progress(request).polls
-        request.answered(cursor=Building(polls=polls + 1).stored(), answered_at=Now())
+        request.answered(told={"progress": Building(polls=polls + 1).stored()}, answered_at=Now())
         wait = min(MAX_POLL, FIRST_POLL * 1.3**polls)
         raise errors.NotReady(
             "Amazon is building the report.", wait=max(0.5, scaled(wait).total_seconds())
@@ -240,11 +241,12 @@ class BuiltReport(Source):
             others = self._same(asking, request, since)
         except errors.AmazonRefused:
             others = []  # where Amazon does not tell, its first word holds
-        others = [other for other in others if other.report_id != request.amazon_id]
+        others = [other for other in others if other.report_id != request.answer.amazon_id]
         alive = [other.report_id for other in others if other.status not in ("CANCELLED", "FATAL")]
         # getReports does not say with which options one was made
         if alive and not self.wish(asking, request).get("options"):
-            request.advance(amazon_id=alive[0], cursor=Building().stored(), message="Amazon has this report already.")
+            told = {"amazon_id": alive[0], "progress": Building().stored()}
+            request.advance(told=told, message="Amazon has this report already.")
         elif alive or any(other.status == "FATAL" for other in others):
             raise problem
         else:
@@ -252,13 +254,12 @@ class BuiltReport(Source):
 
     def fetch(self, asking: Asking, request: Request) -> None:
         """Ready → collected: the document lies on this machine."""
-        folder = asking.folder(request)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = reports.fetch_document(asking.client, request.document_id, folder / "document", MAX_BYTES)
+        answer = request.answer
+        answer.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = reports.fetch_document(asking.client, answer.document_id, answer.folder / "document", MAX_BYTES)
         request.advance(
             state=Request.State.COLLECTED,
-            spool=str(found.path),
-            cursor=Building(content_type=found.content_type or "").stored(),
+            told={"progress": Building(content_type=found.content_type or "").stored()},
             answered_at=Now(),
         )
 
@@ -269,9 +270,9 @@ class BuiltReport(Source):
         """
         if not problem.document_id:
             return ""
-        folder = raw_folder(asking.run.dataset_id, "reasons")
+        folder = request.answer.folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / str(asking.run.pk)
+        path = folder / "reason"
         try:
             found = reports.fetch_document(asking.client, problem.document_id, path, 1 << 20)
             with documents.open_text(found.path, found.content_type, asking.account.home.country) as text:
@@ -283,15 +284,15 @@ class BuiltReport(Source):
         except (errors.AmazonRefused, OSError):
             return ""
         finally:
-            path.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
         return _words(said)
 
     # Reading
 
     def has_raw(self, asking: Asking, request: Request) -> bool:
-        if (asking.folder(request) / "document").exists():
+        if (request.answer.folder / "document").exists():
             return True
-        request.advance(state=Request.State.READY, spool="")
+        request.advance(state=Request.State.READY)
         return False
 
     def read(self, asking: Asking, request: Request, raw: Raw) -> Split:
@@ -302,7 +303,7 @@ class BuiltReport(Source):
             split = flat_file.read(raw, progress.content_type)
         charset = cast(Choice, split.charset)  # a document was read as one
         read_as = replace(progress, charset=charset.codec, because=charset.because)
-        request.keep(cursor=read_as.stored())
+        request.keep(told={"progress": read_as.stored()})
         return split
 
     # Which of several marketplaces Amazon refuses
@@ -323,7 +324,7 @@ def as_dates(from_at: datetime, until_at: datetime, zone: str) -> tuple[datetime
 
 
 def _asked_at(request: Request) -> datetime:
-    return cast(datetime, request.asked_at)  # written down before the question is sent
+    return cast(datetime, request.answer.asked_at)  # written down before the question is sent
 
 
 def _words(said: str) -> str:

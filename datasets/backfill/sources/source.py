@@ -41,9 +41,9 @@ class Estimate:
 
 
 class Source(ABC):
-    """A kind of source, for one report. It keeps nothing: what a request has come to stands on the request."""
+    """A kind of source, for one report. It keeps nothing: what a request has come to stands on it and on its answer."""
 
-    kind: ClassVar[str]  # as Request.kind keeps it
+    kind: ClassVar[str]  # as Answer.kind keeps it
     phases: ClassVar[tuple[Phase, ...]]  # the way of a request, as pages show it
     in_flight: ClassVar[int] = 1  # how many requests of one dataset may be under way together
     one_answer_seconds: ClassVar[float] = (
@@ -63,7 +63,7 @@ class Source(ABC):
 
     def bounds(self, request: Request, zone: str) -> tuple[datetime | None, datetime | None]:
         """The instants of the request, [from, until), as this source is told them."""
-        return request.from_at, request.until_at
+        return request.answer.from_at, request.answer.until_at
 
     # Planning
 
@@ -92,8 +92,8 @@ class Source(ABC):
     # The life of a request
 
     def progress(self, request: Request) -> Progress:
-        """How far the request is."""
-        return Progress.of(request)
+        """How far the request's answer is."""
+        return Progress.of(request.answer)
 
     def resume(self, asking: Asking, request: Request) -> bool:
         """Whether a question of which nobody knows if it reached Amazon was found there: then the request has got on.
@@ -133,7 +133,8 @@ class Source(ABC):
     @staticmethod
     def nothing(request: Request, note: str) -> None:
         """Amazon has said that there is nothing: the request's days are empty by its word, which `note` tells."""
-        request.advance(state=Request.State.COLLECTED, cursor=Progress(nothing=note).stored(), answered_at=Now())
+        told = {"progress": Progress(nothing=note).stored()}
+        request.advance(state=Request.State.COLLECTED, told=told, answered_at=Now())
 
     # Which of several marketplaces Amazon refuses
 

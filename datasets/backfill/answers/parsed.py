@@ -1,0 +1,142 @@
+"""What a reader has made of an answer, kept beside it: the files of its days and a manifest, so that it is read only once.
+
+Another dataset takes them over where it would read the very same: the same report and options, and a table that takes the same
+columns with the same types. Each file is held against its checksum before it is used.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import orjson
+
+from datasets.backfill.answers.raw import Columns, Raw, Split
+from datasets.storage import stage
+
+_MANIFEST, _FOLDER, _LOCK = "parsed-", "days-", "reading.lock"
+
+
+class BeingRead(Exception):
+    """Another worker on this machine reads the answer at this moment."""
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else on this machine reads the answer in this folder meanwhile. Raises BeingRead; a worker that dies lets go."""
+    with (folder / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BeingRead from None
+        yield
+
+
+class Taken:
+    """A `Raw` whose `take_columns` writes down what a table was asked to take and which of it it took, with which types."""
+
+    def __init__(self, raw: Raw) -> None:
+        self.columns: Columns = raw.declared
+        self.types = _of(self.columns, raw.types)
+        self._take = raw.take_columns
+        self.raw = replace(raw, take_columns=self._noted)
+
+    def _noted(self, columns: Columns) -> dict[str, str]:
+        types = self._take(columns)
+        self.columns, self.types = columns, _of(columns, types)
+        return types
+
+
+def find(raw: Raw, days: Collection[date]) -> Split | None:
+    """What was made of this answer before, as far as these days need it; None where it has to be read."""
+    try:
+        kept = orjson.loads(_manifest(raw).read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return None
+    if kept["types"] != _of(kept["columns"], raw.take_columns(kept["columns"])):
+        return None  # the rows would be other ones for such a table
+    staged = {
+        date.fromisoformat(day): stage.Staged(
+            raw.folder / file["path"], file["rows"], file["checksum"], file["has_extra"]
+        )
+        for day, file in kept["staged"].items()
+    }
+    if not all(stage.is_whole(staged[day], kept["names"]) for day in staged if day in days):
+        return None
+    return Split(
+        names=kept["names"],
+        null=kept["null"],
+        staged=staged,
+        note=kept["note"],
+        unfit=frozenset(kept["unfit"]),
+        doubt=kept["doubt"],
+        out_of_window=kept["out_of_window"],
+    )
+
+
+def keep(raw: Raw, taken: Taken, split: Split) -> None:
+    """Writes down what was made of the answer, for `find`."""
+    kept = {
+        "columns": taken.columns,
+        "types": taken.types,
+        "names": split.names,
+        "null": split.null,
+        "staged": {
+            day.isoformat(): {
+                "path": str(staged.path.relative_to(raw.folder)),
+                "rows": staged.rows,
+                "checksum": staged.checksum,
+                "has_extra": staged.has_extra,
+            }
+            for day, staged in split.staged.items()
+        },
+        "note": split.note,
+        "unfit": sorted(split.unfit),
+        "doubt": split.doubt,
+        "out_of_window": split.out_of_window,
+    }
+    manifest = _manifest(raw)
+    aside = manifest.with_name(f"{manifest.name}.{raw.mark}")
+    aside.write_bytes(orjson.dumps(kept))
+    os.replace(aside, manifest)
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether something was made of the answer in this folder."""
+    return any(folder.glob(f"{_MANIFEST}*")) or any(folder.glob(f"{_FOLDER}*"))
+
+
+def drop(folder: Path) -> None:
+    """Removes what was made of the answer in this folder; the answer itself stays."""
+    for manifest in folder.glob(f"{_MANIFEST}*"):  # first, so that none speaks of files that are gone
+        manifest.unlink(missing_ok=True)
+    for days in folder.glob(f"{_FOLDER}*"):
+        shutil.rmtree(days, ignore_errors=True)
+
+
+def _of(columns: Columns, types: Mapping[str, str]) -> dict[str, str]:
+    """The types of these columns; those that the table has no room for are left out."""
+    return {column["name"]: types[column["name"]] for column in columns if column["name"] in types}
+
+
+def _manifest(raw: Raw) -> Path:
+    """One for each way in which the answer can be read, whatever the table."""
+    report = raw.report
+    told = [
+        *(
+            report.key,
+            report.day_column,
+            report.channel_column,
+            report.key_columns,
+            report.version_column,
+            raw.declared,
+        ),
+        *(raw.options, raw.country, raw.zone, raw.first_day, raw.last_day, raw.until_at),
+    ]
+    way = hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    return raw.folder / f"{_MANIFEST}{way}.json"

@@ -1,0 +1,390 @@
+"""An answer of Amazon's that serves several datasets: it is asked for once, fetched once, and read once."""
+
+import threading
+from contextlib import ExitStack
+from datetime import timedelta
+
+import orjson
+import pytest
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from connector.database.clock import database_now
+from connector.spapi import documents
+from datasets.backfill import engine, housekeeping, land, lifecycle, runs
+from datasets.backfill.answers import parsed
+from datasets.models import Answer, Day, Request, Run
+from datasets.raw_files import raw_folder
+from datasets.storage import columns
+from tests.backfill.conftest import finish
+from tests.days import day_before
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration, pytest.mark.slow]
+
+BY_ORDER_DATE = {"report_type": "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"}
+
+
+def calls(simulator, operation):
+    return simulator.control("/simulator/counts")["requests"].get(operation, 0)
+
+
+def test_a_second_dataset_over_the_same_source_costs_nothing(make_dataset, fill, simulator, check):
+    orders = make_dataset(start="today-12", end="yesterday")
+    fill(orders)
+    before = simulator.control("/simulator/counts")["requests"]
+
+    items = make_dataset("order_items", start="today-12", end="yesterday")
+    run = fill(items)
+
+    assert run.state == "succeeded", run.message
+    assert simulator.control("/simulator/counts")["requests"] == before
+    truth = check(items).truth(day_before(12), day_before(1))
+    assert {day: sum(found.values()) for day, found in check(items).orders_by_day().items()} == {
+        day: so["items"] for day, so in truth.items() if so["items"]
+    }
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "done_without_document"])
+def test_that_amazon_has_nothing_is_an_answer_for_both(make_dataset, fill, simulator, kind):
+    simulator.control("/simulator/faults", {"operation": "createReport", "kind": kind, "nth": 1})
+    first, second = (
+        make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="yesterday", end="yesterday")
+        for _ in range(2)
+    )
+    fill(first)
+    before = simulator.control("/simulator/counts")["requests"]
+
+    fill(second)
+
+    assert simulator.control("/simulator/counts")["requests"] == before
+    assert [day.state for day in (first.days.get(), second.days.get())] == ["empty", "empty"]
+
+
+def test_datasets_that_begin_at_the_same_moment_ask_once(make_dataset, simulator):
+    """Two of one schedule, and Amazon takes a while to say that it has understood."""
+    simulator.control("/simulator/faults", {"operation": "createReport", "kind": "delay", "seconds": 0.5})
+    made = [
+        make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-9", end="yesterday")
+        for _ in range(2)
+    ]
+    started = [runs.start(dataset, Run.Trigger.MANUAL, now=database_now()) for dataset in made]
+    both = threading.Barrier(2)
+
+    def work(run):
+        try:
+            both.wait()
+            finish(run)
+        finally:
+            connections.close_all()
+
+    workers = [threading.Thread(target=work, args=[run]) for run in started]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert [run.state for run in started] == ["succeeded", "succeeded"]
+    assert calls(simulator, "createReport") == len({(first, last) for first, last in _windows(made)}) == 2
+
+
+def _windows(datasets):
+    return Request.objects.filter(dataset__in=datasets).values_list("first_day", "last_day")
+
+
+def test_a_report_that_amazon_is_slow_to_build_is_not_asked_for_by_a_second_dataset(make_dataset, fill, simulator):
+    """However long it takes, where its days had settled when it was asked for."""
+    simulator.control("/simulator/faults", {"operation": "createReport", "kind": "stuck", "seconds": 36000, "nth": 1})
+    first, second = (
+        make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="today-20", end="today-20")
+        for _ in range(2)
+    )
+    for dataset in (first, second):
+        run = runs.start(dataset, Run.Trigger.MANUAL, now=database_now())
+        engine.advance(run.pk)
+    Answer.objects.filter(requests__dataset=first).update(asked_at=database_now() - timedelta(hours=2))
+    Request.objects.filter(dataset=second).update(not_before=None)
+    Run.objects.filter(pk=run.pk).update(not_before=None)
+
+    engine.advance(run.pk)
+
+    assert calls(simulator, "createReport") == 1
+
+
+def test_nobody_takes_over_an_answer_that_is_older_than_what_is_in(make_dataset, fill, fast_amazon):
+    """Today is read again with each run: a neighbour's look of this morning is no news after one of noon."""
+    fast_amazon.control(
+        "/simulator/clock", {"run": True}
+    )  # windows end by Amazon's clock: one that stands would not get on
+    first, second = (make_dataset(start="yesterday", end="today") for _ in range(2))
+    fill(first)
+    fill(second, Run.Trigger.RELOAD)
+    before = second.days.get(day=day_before(0)).read_until
+
+    fill(second)
+
+    assert second.days.get(day=day_before(0)).read_until >= before
+
+
+def test_an_answer_from_just_after_midnight_that_lacks_the_last_minutes_serves_nobody_for_ever(
+    make_dataset, fill, simulator
+):
+    first, second = (make_dataset(start="today-20", end="today-20") for _ in range(2))
+    fill(first)
+    asked = first.requests.get().answer
+    asked_at = database_now() - timedelta(hours=2)
+    Answer.objects.update(until_at=asked.until_at - timedelta(minutes=3), asked_at=asked_at)
+    before = calls(simulator, "searchOrders")
+
+    fill(second)
+
+    assert calls(simulator, "searchOrders") == before + 1
+    assert second.days.get().read_until == asked.until_at
+
+
+def test_datasets_that_ask_something_else_share_nothing(make_dataset, fill, simulator, check):
+    fill(make_dataset(start="today-3", end="yesterday"))
+    before = calls(simulator, "searchOrders")
+
+    fill(make_dataset(start="today-3", end="yesterday", options={"query_date_type": "last_updated"}))
+
+    assert calls(simulator, "searchOrders") > before
+
+
+def test_a_reload_asks_amazon_anew_whatever_others_have(make_dataset, fill, fast_amazon, simulator):
+    first, second = make_dataset(start="today-3", end="yesterday"), make_dataset(start="today-3", end="yesterday")
+    fill(first)
+    fill(second)
+    before = calls(simulator, "searchOrders")
+
+    finish(runs.reload(second, day_before(2), day_before(2), now=database_now()))
+
+    assert calls(simulator, "searchOrders") == before + 1
+
+
+# Read once
+
+
+@pytest.fixture
+def two(make_dataset):
+    """Two datasets that ask the same, of which the second has yet to be filled."""
+
+    def two(report="create_and_download_report", *, start="today-9", mode="append", **fields):
+        fields = {"options": BY_ORDER_DATE if report == "create_and_download_report" else {}} | fields
+        return [make_dataset(report, start=start, end="yesterday", mode=each, **fields) for each in ("append", mode)]
+
+    return two
+
+
+def rows_of(dataset, *names):
+    """The rows in an order of their own, as the table has them."""
+    with land.cursor() as c:
+        c.execute(f"SELECT _day, {', '.join(names)} FROM data.ds_{dataset.pk} ORDER BY 1, 2, 3")
+        return c.fetchall()
+
+
+def spoil(answer):
+    """What Amazon sent is of no use from now on."""
+    for file in answer.folder.iterdir():
+        if file.is_file() and not file.name.startswith("parsed-"):
+            file.write_bytes(b"spoiled")
+
+
+@pytest.mark.parametrize(
+    ("report", "names", "mode"),
+    [
+        ("create_and_download_report", ("amazon_order_id", "sku"), "append"),
+        ("order_details", ("amazon_order_id", "last_update_date"), "append"),
+        ("order_details", ("amazon_order_id", "last_update_date"), "merge"),
+    ],
+)
+def test_an_answer_belongs_to_both_and_is_read_once(two, fill, simulator, report, names, mode):
+    first, second = two(report, mode=mode)
+    fill(first)
+    before = simulator.control("/simulator/counts")["requests"]
+    for answer in Answer.objects.all():
+        spoil(answer)
+
+    run = fill(second)
+
+    assert run.state == "succeeded", run.message
+    assert simulator.control("/simulator/counts")["requests"] == before
+    assert {request.answer_id for request in second.requests.all()} <= {each.pk for each in Answer.objects.all()}
+    assert Answer.objects.count() == first.requests.count()
+    assert rows_of(first, *names) == rows_of(second, *names) != []
+    assert list(first.days.order_by("day").values_list("checksum", "rows", "read_until")) == list(
+        second.days.order_by("day").values_list("checksum", "rows", "read_until")
+    )
+
+
+def test_a_dataset_with_other_options_reads_the_same_answer_in_its_own_way(two, fill, simulator):
+    first, second = two()
+    second.options |= {"csv_report_quote_character": "null"}
+    second.save()
+    fill(first)
+    before = simulator.control("/simulator/counts")["requests"]
+
+    assert fill(second).state == "succeeded"
+
+    assert simulator.control("/simulator/counts")["requests"] == before
+    answer = second.requests.first().answer
+    assert len(list(answer.folder.glob("parsed-*.json"))) == 2
+    assert rows_of(first, "amazon_order_id", "sku") == rows_of(second, "amazon_order_id", "sku")
+
+
+def test_a_table_with_columns_of_other_types_takes_over_nothing_that_was_not_made_for_it(two, fill):
+    first, second = two()
+    fill(first)
+    fill(second)
+    with land.cursor() as c:
+        columns.widen(c, second.pk, 1, "quantity")
+    Day.objects.filter(dataset=second).delete()
+
+    assert fill(second).state == "succeeded"
+
+    kept = [
+        orjson.loads(file.read_bytes()) for each in Answer.objects.all() for file in each.folder.glob("parsed-*.json")
+    ]
+    assert {each["types"]["quantity"] for each in kept} == {"text"}
+    assert [(day, order, int(quantity)) for day, order, quantity in rows_of(second, "amazon_order_id", "quantity")] == (
+        rows_of(first, "amazon_order_id", "quantity")
+    )
+
+
+def test_what_was_made_of_an_answer_and_is_damaged_is_made_again(two, fill):
+    """Power fails, and the disk has lost the end of a file."""
+    first, second = two()
+    fill(first)
+    damaged = [file for answer in Answer.objects.all() for file in answer.folder.glob("days-*/*.copy")]
+    for number, file in enumerate(damaged):
+        file.write_bytes(file.read_bytes()[: -20 * (number % 2)] or b"\0" * 40) if number % 3 else file.unlink()
+
+    assert fill(second).state == "succeeded"
+
+    assert rows_of(first, "amazon_order_id", "sku") == rows_of(second, "amazon_order_id", "sku") != []
+
+
+def test_an_answer_that_another_worker_reads_at_this_moment_is_waited_for(two, fill):
+    first, second = two()
+    fill(first)
+    answers = list(Answer.objects.all())
+    run = runs.start(second, Run.Trigger.MANUAL, now=database_now())
+    with ExitStack() as reading:
+        for answer in answers:
+            reading.enter_context(parsed.alone(answer.folder))
+        for _ in range(4):
+            engine.advance(run.pk)
+            Run.objects.update(not_before=None)
+            Request.objects.update(not_before=None)
+        waiting = list(second.requests.filter(state="collected"))
+        assert waiting and "being read for another dataset" in waiting[0].message
+        assert waiting[0].failures == waiting[0].attempts == 0
+
+    assert finish(run).state == "succeeded"
+
+
+def test_a_replay_reads_what_amazon_sent_and_not_what_was_made_of_it(two, fill):
+    first, _ = two(start="yesterday")
+    fill(first)
+    document = Answer.objects.get().folder / "document"
+    text = b"".join(documents.open_bytes(document))
+    header, line = text.split(b"\n")[:2]
+    document.write_bytes(header + b"\n" + line + b"\n")
+
+    assert finish(lifecycle.replay(first, day_before(1), day_before(1), now=database_now())).state == "succeeded"
+
+    assert first.days.get().rows == len(rows_of(first, "amazon_order_id", "sku")) == 1
+
+
+# What stays of it, and for how long
+
+
+def made_of(answer):
+    return sorted({file.name.partition("-")[0] for file in answer.folder.iterdir() if "-" in file.name})
+
+
+def test_what_was_made_of_an_answer_goes_at_once_where_nobody_could_take_it_over(make_dataset, fill):
+    fill(make_dataset("create_and_download_report", options=BY_ORDER_DATE, start="yesterday", end="yesterday"))
+
+    assert made_of(Answer.objects.get()) == []
+    assert (Answer.objects.get().folder / "document").exists()
+
+
+def test_and_else_after_an_hour_unless_somebody_is_about_to_use_it(two, fill):
+    first, second = two(start="yesterday")
+    fill(first)
+    answer, now = Answer.objects.get(), database_now()
+    assert made_of(answer) == ["days", "parsed"]
+
+    housekeeping.clean(now + timedelta(minutes=50))
+    assert made_of(answer) == ["days", "parsed"]
+    waiting = Request.objects.create(
+        dataset=second, generation=1, first_day=day_before(1), last_day=day_before(1), answer=answer, state="collected"
+    )
+    housekeeping.clean(now + timedelta(minutes=70))
+    assert made_of(answer) == ["days", "parsed"]
+    waiting.delete()
+    housekeeping.clean(now + timedelta(minutes=70))
+    assert made_of(answer) == []
+    assert (answer.folder / "document").exists()
+
+
+def test_an_answer_stays_as_long_as_one_dataset_has_it(two, fill):
+    first, second = two(start="today-3")
+    fill(first)
+    fill(second)
+    folders = [answer.folder for answer in Answer.objects.all()]
+
+    lifecycle.remove(first)
+    housekeeping.clean(database_now())
+    assert all(folder.is_dir() for folder in folders)
+    assert finish(lifecycle.replay(second, day_before(3), day_before(1), now=database_now())).state == "succeeded"
+
+    lifecycle.clear(second)
+    housekeeping.clean(database_now())
+    assert not Answer.objects.exists()
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_a_request_that_starts_over_leaves_the_answer_to_the_others(two, fill):
+    first, second = two(start="yesterday")
+    fill(first)
+    fill(second)
+    request, answer = second.requests.get(), Answer.objects.get()
+
+    request.start_over(None, cause=Request.Cause.DOCUMENT, message="")
+
+    assert first.requests.get().answer == answer and answer.amazon_id
+    assert request.answer != answer and request.answer.question == answer.question
+    assert (request.answer.asked_at, request.answer.amazon_id, request.answer.progress) == (None, "", {})
+
+
+# Requests of the version before
+
+
+def test_requests_of_before_keep_their_answers_and_their_files(two, fill):
+    """Each had one of its own, in a folder of its dataset's."""
+    first, _ = two(start="yesterday")
+    fill(first)
+    request = first.requests.select_related("answer").get()
+    asked = Answer.objects.values().get()
+    executor = MigrationExecutor(connection)
+    try:
+        executor.migrate([("datasets", "0016_rows_out_of_window")])
+        before = executor.loader.project_state([("datasets", "0016_rows_out_of_window")]).apps
+        was = before.get_model("datasets", "Request").objects.get()
+        assert (was.amazon_id, was.from_at, was.cursor) == (asked["amazon_id"], asked["from_at"], asked["progress"])
+        there = raw_folder(f"{first.pk}/{request.pk}")
+        there.parent.mkdir(parents=True)
+        request.answer.folder.rename(there)
+    finally:
+        MigrationExecutor(connection).migrate(MigrationExecutor(connection).loader.graph.leaf_nodes())
+
+    answer = Answer.objects.values().get()
+    changed = {name for name, value in answer.items() if value != asked[name]}
+    assert changed <= {"id", "place", "created_at"} and Answer.objects.get().folder == there
+    housekeeping.clean(database_now())
+    replay = finish(lifecycle.replay(first, day_before(1), day_before(1), now=database_now()))
+    assert replay.state == "succeeded", replay.message
+    Answer.objects.create(  # ids go on after those of before
+        account_id=answer["account_id"], kind="report", first_day=day_before(1), last_day=day_before(1)
+    )

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET
 
 from connector.accounts.models import SignedInRequest
 from connector.catalogue.report import Report
+from connector.database.moment import one_moment
 from datasets.backfill import dataset_status, forecast
 from datasets.backfill.dataset_status import DatasetStatus
 from datasets.backfill.span import asked_for, span_of
@@ -77,6 +78,7 @@ def page_of(request: SignedInRequest, dataset: Dataset, tab: str, **more: Any) -
 
 @require_GET
 @login_required
+@one_moment()
 def overview(request: PageRequest, slug: str) -> HttpResponse:
     """GET /datasets/<slug> – also what htmx fetches again while a run is open."""
     dataset = find_dataset(request, slug)
@@ -208,6 +210,7 @@ def _date(day: date) -> str:
 
 @require_GET
 @login_required
+@one_moment()
 def days(request: SignedInRequest, slug: str) -> HttpResponse:
     """GET /datasets/<slug>/days – the calendar as a list."""
     dataset = find_dataset(request, slug)
@@ -233,6 +236,7 @@ def days(request: SignedInRequest, slug: str) -> HttpResponse:
 
 @require_GET
 @login_required
+@one_moment()
 def day(request: SignedInRequest, slug: str, day: str) -> HttpResponse:
     """GET /datasets/<slug>/days/<date>"""
     dataset = find_dataset(request, slug)
@@ -268,6 +272,7 @@ def _stands_on(dataset: Dataset, day: date) -> date | None:
 
 @require_GET
 @login_required
+@one_moment()
 def history(request: SignedInRequest, slug: str) -> HttpResponse:
     """GET /datasets/<slug>/history – its runs, newest first."""
     dataset = find_dataset(request, slug)
@@ -288,6 +293,7 @@ def history(request: SignedInRequest, slug: str) -> HttpResponse:
 
 @require_GET
 @login_required
+@one_moment()
 def settings(request: SignedInRequest, slug: str) -> HttpResponse:
     """GET /datasets/<slug>/settings"""
     dataset = find_dataset(request, slug)

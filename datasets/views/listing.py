@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from connector.accounts.models import Account, SignedInRequest
+from connector.database.moment import one_moment
 from datasets.access.policies import policy_of
 from datasets.access.tokens import Caller
 from datasets.backfill import dataset_status
@@ -26,6 +27,7 @@ NAMED = 5  # of those that need attention
 
 @require_GET
 @login_required
+@one_moment()
 def datasets(request: PageRequest) -> HttpResponse:
     """GET / – also what htmx fetches again while something is loading."""
     mine = Dataset.objects.of(request.user).select_related("account").order_by("name", "pk")

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 
 from connector.accounts.models import Account
 from connector.catalogue.report import Report
+from connector.database.moment import one_moment
 from datasets.backfill import dataset_status, forecast, tracing
 from datasets.backfill.sources import index
 from datasets.calendar import written
@@ -27,6 +28,7 @@ MAX_REQUESTS = 20
 
 @require_GET
 @login_required
+@one_moment()
 def run(request: PageRequest, run_id: int) -> HttpResponse:
     """GET /runs/<id> – also what htmx fetches again while the run is open."""
     run = find_run(request, run_id)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from ninja import Router, Status
 from pydantic import Field
 
+from connector.database.moment import one_moment
 from datasets.access.lookup import as_uuid, find_dataset
 from datasets.access.policies import look
 from datasets.backfill import dataset_status, lifecycle, tasks
@@ -61,6 +62,7 @@ class Clone(Strict):
     auth=Needs("data:read", "state", "account", "report", "q", *pages.PARAMETERS),
     response=list[DatasetAnswer],
 )
+@one_moment()
 def list_datasets(
     request: Called,
     response: HttpResponse,
@@ -127,6 +129,7 @@ def _made(request: Called, response: HttpResponse, proposal: Proposal, run: bool
 
 
 @router.get("/datasets/{slug}", auth=Needs("data:read"), response=DatasetAnswer)
+@one_moment()
 def read_dataset(request: Called, slug: str) -> dict[str, object]:
     """One dataset: definition, state, rows, how far it is complete. `slug` may be the id too."""
     return _shown(request, find_dataset(request.auth, slug))
@@ -186,6 +189,7 @@ def clear_dataset(request: Called, slug: str) -> dict[str, object]:
 
 
 @router.get("/datasets/{slug}/schema", auth=Needs("data:read"), response=TableSchema)
+@one_moment()
 def read_schema(request: Called, slug: str) -> dict[str, object]:
     """The columns as a JSON Table Schema."""
     dataset = find_dataset(request.auth, slug)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
+from connector.database.moment import one_moment
 from datasets import calendar
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
@@ -129,6 +130,7 @@ def start_run(request: Called, response: HttpResponse, slug: str) -> Status:
 
 
 @router.get("/datasets/{slug}/runs", auth=Needs("data:read", *pages.PARAMETERS), response=list[RunAnswer])
+@one_moment()
 def list_runs(
     request: Called, response: HttpResponse, slug: str, limit: pages.Limit = None, cursor: pages.Cursor = None
 ) -> list[dict[str, object]]:
@@ -145,6 +147,7 @@ def list_runs(
 
 
 @router.get("/datasets/{slug}/runs/{run_id}", auth=Needs("data:read"), response=RunAnswer)
+@one_moment()
 def read_run(request: Called, slug: str, run_id: str) -> dict[str, object]:
     """One run."""
     dataset, run = _find_run(request, slug, run_id)
@@ -179,6 +182,7 @@ def reload_days(request: Called, response: HttpResponse, slug: str, body: Reload
 
 
 @router.get("/datasets/{slug}/days", auth=Needs("data:read", "state", "from", "to"), response=list[DayAnswer])
+@one_moment()
 def list_days(
     request: Called, slug: str, state: str | None = None, first: From = None, last: To = None
 ) -> list[dict[str, object]]:
@@ -198,6 +202,7 @@ def list_days(
 
 
 @router.get("/datasets/{slug}/changes", auth=Needs("data:read", *pages.PARAMETERS), response=list[ChangeAnswer])
+@one_moment()
 def list_changes(
     request: Called, response: HttpResponse, slug: str, limit: pages.Limit = None, cursor: pages.Cursor = None
 ) -> list[dict[str, object]]:

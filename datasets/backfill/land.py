@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import cast
 
 import psycopg
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from psycopg import sql
 
 from connector.catalogue.report import Report
+from connector.database.away import AWAY
 from connector.spapi import errors
 from datasets import personal, retries
 from datasets.backfill import tracing
@@ -71,43 +73,62 @@ def widen(run: Run, report: Report, names: Sequence[str]) -> str:
     return f"{', '.join(names)} {are} text from now on, because {came} values of another type."
 
 
-def land(
-    run: Run,
-    fence: int,
-    day: Day,
-    staged: stage.Staged | None,
-    report: Report,
-    *,
-    names: Sequence[str],
-    null: str,
-    read_until: datetime | None,
-    note: str = "",
-    lacking: Sequence[str] = (),
-    turn: Callable[[], None] | None = None,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """A day of a run, and the rows that become its rows.
+
+    `staged` is None for a day without rows; `names` are the columns of its rows, `null` is how its file writes a value that is
+    missing. Amazon was asked for the day up to `read_until`, without the marketplaces that it is `lacking`; `note` is told
+    of it. With `turn`, a day that lands beside another waits for it before the fence, and leaves the widening to others.
+    """
+
+    run: Run
+    fence: int
+    report: Report
+    day: Day
+    staged: stage.Staged | None
+    names: Sequence[str]
+    null: str
+    read_until: datetime | None
+    note: str = ""
+    lacking: Sequence[str] = ()
+    turn: Callable[[], None] | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows the day has with it."""
+        return self.staged.rows if self.staged else 0
+
+    @property
+    def checksum(self) -> str:
+        """Of its rows; "" where there is none."""
+        return self.staged.checksum if self.staged else ""
+
+
+def land(landing: Landing) -> int:
     """Makes the staged rows the day's rows; answers how many there are.
 
-    `staged` is a storage.stage.Staged, or None for a day without rows; `lacking` are marketplaces that it was read without. Raises LeaseLost when another worker
-    has taken the run over, in which case nothing was changed. Where it is unknown whether the commit went
-    through, the Day is read back. A value that does not fit its column widens the column to text, and the day is landed again.
-    With `turn`, a day that lands beside another waits for it before the fence, and leaves the widening to others.
+    Raises LeaseLost when another worker has taken the run over, in which case nothing was changed. Where it is unknown whether the
+    commit went through, the Day is read back. A value that does not fit its column widens the column to text, and the day is
+    landed again.
     """
+    run = landing.run
     while True:
         try:
-            return _land(run, fence, day, staged, report, names, null, read_until, note, lacking, turn)
+            return _land(landing)
         except column_types.MISFITS as problem:
             name = column_types.misfit(problem)
-            if turn is not None:  # the table cannot change while the parallel day is being landed
+            if landing.turn is not None:  # the table cannot change while the parallel day is being landed
                 raise
             if name is None:
                 raise _refused(problem, run) from None
-            note = f"{note} {widen(run, report, [name])}".strip()
+            landing = replace(landing, note=f"{landing.note} {widen(run, landing.report, [name])}".strip())
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as problem:
             raise _refused(problem, run) from None
-        except (psycopg.OperationalError, OperationalError, InterfaceError):
+        except AWAY:
             connection.close()
-            if _is_in(run, fence, day, staged):
-                return staged.rows if staged else 0
+            if _is_in(landing):
+                return landing.rows
             raise
 
 
@@ -124,21 +145,10 @@ def _refused(problem: psycopg.Error, run: Run) -> errors.AmazonRefused:
     )
 
 
-def _land(
-    run: Run,
-    fence: int,
-    day: Day,
-    staged: stage.Staged | None,
-    report: Report,
-    names: Sequence[str],
-    null: str,
-    read_until: datetime | None,
-    note: str,
-    lacking: Sequence[str],
-    turn: Callable[[], None] | None,
-) -> int:
+def _land(landing: Landing) -> int:
+    run, report, day, staged = landing.run, landing.report, landing.day, landing.staged
     mode = run.dataset.mode
-    checksum = staged.checksum if staged else ""
+    checksum = landing.checksum
     with transaction.atomic(), cursor() as c:
         c.execute(
             "SELECT set_config('backhaul.day', %s, true), set_config('backhaul.batch', %s, true), "
@@ -148,7 +158,7 @@ def _land(
         same = day.checksum == checksum and day.state == (Day.State.LANDED if checksum else Day.State.EMPTY)
         # A day that was still open when it was read has not been restated: it has only come to its end. Nor has one that a
         # replay lands from the answer that was there.
-        is_news = day.read_until == read_until and run.trigger != Run.Trigger.REPLAY
+        is_news = day.read_until == landing.read_until and run.trigger != Run.Trigger.REPLAY
         # Where the day is that of the last change, a row leaves it with the next one: that is no restatement in a merge.
         wanders = mode == Dataset.Mode.MERGE and report.day_column == report.version_column
         restated = not same and day.state in Day.IN and is_news and not wanders
@@ -162,26 +172,26 @@ def _land(
                 c,
                 run.dataset_id,
                 run.generation,
-                names,
+                landing.names,
                 report.key_columns,
                 report.version_column,
                 stage.chunks(staged.path) if staged else (),
-                null,
+                landing.null,
             )
         else:
             landed = modes.Landed(rows=0, change=0)
-        if turn is not None:
-            turn()
+        if landing.turn is not None:
+            landing.turn()
         is_first_extra = staged and staged.has_extra and not read.has_extra(c, run.dataset_id, run.generation)
         if is_first_extra:
             table.note_extra(c, run.dataset_id, run.generation)
         # The fence is checked last, so that a cancel or a heartbeat never waits behind a COPY.
         c.execute("SELECT fence, state FROM datasets_run WHERE id = %s FOR UPDATE", [run.pk])
-        if c.fetchone() != (fence, "running"):
+        if c.fetchone() != (landing.fence, "running"):
             raise LeaseLost
         if is_first_extra and run.generation == run.dataset.generation:
             _keep_columns(c, run.dataset)
-        rows = staged.rows if staged else 0
+        rows = landing.rows
         if restated and (landed.rows or mode != Dataset.Mode.MERGE):  # a merge that wrote nothing changed nothing
             Change.objects.create(
                 dataset_id=run.dataset_id,
@@ -192,7 +202,14 @@ def _land(
                 totals_before=before,
                 totals_after=read.totals(c, run.dataset_id, run.generation, day.day),
             )
-        day.mark_landed(run=run, rows=rows, checksum=checksum, read_until=read_until, note=note, lacking=lacking)
+        day.mark_landed(
+            run=run,
+            rows=rows,
+            checksum=checksum,
+            read_until=landing.read_until,
+            note=landing.note,
+            lacking=landing.lacking,
+        )
         run.count(rows=0 if same else landed.rows)
         run.dataset.touch(change=landed.change, active=run.generation == run.dataset.generation, changed=not same)
     return rows
@@ -252,14 +269,14 @@ def trim(dataset: Dataset, generation: int, first: date, last: date) -> None:
                 )
 
 
-def _is_in(run: Run, fence: int, day: Day, staged: stage.Staged | None) -> bool:
+def _is_in(landing: Landing) -> bool:
     """After a commit with unknown outcome: whether this lease landed the day."""
-    found = Day.objects.get(pk=day.pk)
-    mine = Run.objects.filter(pk=run.pk, fence=fence).exists()
+    found = Day.objects.get(pk=landing.day.pk)
+    mine = Run.objects.filter(pk=landing.run.pk, fence=landing.fence).exists()
     return (
         mine
-        and found.run_id == run.pk
-        and found.checksum == (staged.checksum if staged else "")
+        and found.run_id == landing.run.pk
+        and found.checksum == landing.checksum
         and found.state in Day.IN
         and not found.again
     )

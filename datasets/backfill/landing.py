@@ -111,17 +111,19 @@ def _land_days(asking: Asking, request: Request, split: Split, note: str) -> Non
         if until_at:
             read_until = min(until_at, calendar.bounds(day.day, asking.zone_of(request))[1])
         land.land(
-            asking.run,
-            asking.fence,
-            day,
-            split.staged.get(day.day),
-            asking.report,
-            names=split.names,
-            null=split.null,
-            read_until=read_until,
-            note=_note_of(asking.report, day.day, note),
-            lacking=request.answer.lacking,
-            turn=turn,
+            land.Landing(
+                asking.run,
+                asking.fence,
+                asking.report,
+                day,
+                split.staged.get(day.day),
+                names=split.names,
+                null=split.null,
+                read_until=read_until,
+                note=_note_of(asking.report, day.day, note),
+                lacking=request.answer.lacking,
+                turn=turn,
+            )
         )
         Request.objects.filter(pk=request.pk).update(interruptions=0)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 
 from connector.database.clock import database_now
 from datasets.backfill import dispatch, engine, land, lease, lifecycle, runs
@@ -735,11 +735,11 @@ def test_a_replay_knows_the_newer_answer_of_a_run_that_was_cancelled_after_it_ha
     Day.objects.filter(dataset=dataset).update(again=True)
     landing = land.land
 
-    def land_and_cancel(run, *args, **kwargs):
-        if Day.objects.filter(dataset=dataset, run=run).exists():
-            runs.cancel(run)
-            raise land.OperationalError("The line broke.")
-        return landing(run, *args, **kwargs)
+    def land_and_cancel(one):
+        if Day.objects.filter(dataset=dataset, run=one.run).exists():
+            runs.cancel(one.run)
+            raise OperationalError("The line broke.")
+        return landing(one)
 
     with monkeypatch.context() as broken:
         broken.setattr(land, "land", land_and_cancel)

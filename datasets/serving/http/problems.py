@@ -14,11 +14,12 @@ from typing import Any
 import psycopg
 import psycopg_pool
 from django.core.exceptions import RequestDataTooBig
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
+from connector.database.away import AWAY
 from datasets.formats.format import CannotHold
 from datasets.problems import BadRequest, Forbidden, MethodNotAllowed, NotFound, Problem, TooLarge, Unavailable
 
@@ -33,13 +34,7 @@ WAYS_OUT = {  # of what a format cannot hold
     "too_many_rows": "Use export.csv, which has no limit, or request fewer rows with a filter or _limit.",
     "too_long_for_excel": "Use export.csv, which has no such limit, or leave the column out with _select.",
 }
-NOBODY_HOME = (
-    OperationalError,
-    InterfaceError,
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg_pool.PoolTimeout,
-)
+NOBODY_HOME = (*AWAY, psycopg_pool.PoolTimeout)
 
 
 def response_of(problem: Problem, request: HttpRequest) -> HttpResponse:

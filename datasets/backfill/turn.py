@@ -48,11 +48,9 @@ class Turn:
             if self.lost.is_set():
                 raise lease.LeaseLost
             if self._is_cancelled():
-                return self._stop(
-                    Run.State.CANCELLED, "Cancelled. Days already loaded are kept; the next run continues from here."
-                )
+                return self._stop(Run.State.CANCELLED, f"Cancelled. {self._what_is_kept()}")
             if now >= self.run.deadline:
-                message = "The run reached its limit of 24 hours. Days already loaded are kept; the next run continues from here."
+                message = f"The run reached its limit of 24 hours. {self._what_is_kept()}"
                 if waited_for := self._sentence():
                     message += f" It was last waiting for: {waited_for}"
                 return self._stop(Run.State.PARTIAL, message)
@@ -100,6 +98,12 @@ class Turn:
         return self.outcomes.step(request)
 
     # How it ends
+
+    def _what_is_kept(self) -> str:
+        """What a run that ends early leaves, and how to come by the rest."""
+        is_of_file = self.run.trigger == Run.Trigger.FILE
+        rest = "load the file again for the others" if is_of_file else "the next run continues from here"
+        return f"Days already loaded are kept; {rest}."
 
     def _is_cancelled(self) -> bool:
         asked = Run.objects.filter(pk=self.run.pk, fence=self.fence).values_list("cancel_requested", flat=True).first()

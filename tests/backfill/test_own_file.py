@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from connector.spapi import documents
-from datasets.backfill import land, lifecycle
+from datasets.backfill import land, lifecycle, runs
 from datasets.backfill.sources.file import CannotLoad
 from datasets.backfill.span import asked_for
 from datasets.definition import checks
@@ -183,6 +183,16 @@ def test_a_dataset_that_is_cleared_meanwhile_keeps_nothing_of_the_file(alice, ol
     started.run.refresh_from_db()
     assert started.run.state == "cancelled"
     assert not Day.objects.filter(dataset=recent).exists()
+
+
+def test_a_run_of_a_file_that_is_cancelled_says_how_to_come_by_the_rest(alice, older, recent):
+    started = loading.load(recent, upload(alice, raw_file(older)), alice, now=NOW())
+    runs.cancel(started.run)
+
+    run = finish(started.run)
+
+    assert run.state == "cancelled"
+    assert run.message == "Cancelled. Days already loaded are kept; load the file again for the others."
 
 
 def test_a_value_that_a_line_cannot_hold_is_kept_by_quotes(alice, recent):

@@ -233,6 +233,16 @@ def test_a_day_that_failed_waits_for_its_next_try_unless_it_is_reloaded(api, acc
     assert days.values_list("attempts", "not_before").get() == (2, None)
 
 
+def test_a_day_that_failed_and_lies_outside_of_the_dates_promises_no_next_try(api, account, alice):
+    dataset = shop.make_dataset(alice, account, "mine", rows=shop.orders(60), start="2026-09-12", end="2026-09-30")
+    failed = Day.objects.filter(dataset=dataset, day__in=("2026-09-10", "2026-09-14"))
+    failed.update(state="failed", attempts=2, not_before="2036-09-10T12:00:00Z")
+
+    told = {day["day"]: day["not_before"] for day in api.get("datasets/mine/days?state=failed").json()}
+
+    assert told == {"2026-09-10": None, "2026-09-14": "2036-09-10T12:00:00Z"}
+
+
 def test_what_amazon_restated_is_told_with_the_sums_before_and_after(api, account, alice):
     dataset = shop.make_dataset(alice, account, "mine", rows=shop.orders(3))
     Change.objects.create(

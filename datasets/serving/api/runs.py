@@ -1,5 +1,6 @@
 """Runs and days: start, watch, cancel, load days again."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ from datasets import calendar
 from datasets.access.lookup import find_dataset
 from datasets.access.policies import policy_of
 from datasets.backfill import dataset_status, runs, tasks
+from datasets.backfill.span import asked_for
 from datasets.models import Change, Dataset, Day, Run
 from datasets.problems import BadParameters, Conflict, NotFound, nearest, printable
 from datasets.rows.policy import Policy
@@ -74,7 +76,9 @@ class DayAnswer(Schema):
     state: Literal["wanted", "asked", "landed", "empty", "failed"]
     rows: int | None = Field(description="null where you may see only some of them")
     attempts: int = Field(description="that failed, in a row and over all runs")
-    not_before: Instant = Field(description="of a day that failed: the first run after this moment tries it again")
+    not_before: Instant = Field(
+        description="of a day that failed: the first run after this moment tries it again; null where none does"
+    )
     again: bool = Field(description="its rows are kept while it is loaded again")
     lacking: list[str] = Field(description="marketplaces that Amazon refused when the day was read")
     run: int | None
@@ -82,14 +86,16 @@ class DayAnswer(Schema):
     landed_at: Instant
 
 
-def day_json(day: Day, policy: Policy) -> dict[str, object]:
+def day_json(day: Day, policy: Policy, is_asked_for: Callable[[Day], bool]) -> dict[str, object]:
+    """`is_asked_for(day)` says whether a run would ask for the day again."""
+    next_try = day.not_before if is_asked_for(day) else None
     day = policy.cut(day)
     return {
         "day": day.day,
         "state": day.state,
         "rows": day.rows,
         "attempts": day.attempts,
-        "not_before": utc(day.not_before),
+        "not_before": utc(next_try),
         "again": day.again,
         "lacking": day.lacking,
         "run": day.run_id,
@@ -198,7 +204,8 @@ def list_days(
     if last is not None:
         found = found.filter(day__lte=_day("to", last, zone))
     policy = policy_of(request.auth, dataset)
-    return [day_json(day, policy) for day in found.order_by("-day")]
+    is_asked_for = asked_for(dataset, timezone.now())
+    return [day_json(day, policy, is_asked_for) for day in found.order_by("-day")]
 
 
 @router.get("/datasets/{slug}/changes", auth=Needs("data:read", *pages.PARAMETERS), response=list[ChangeAnswer])

@@ -82,10 +82,10 @@ def drop_old_raw(now: datetime) -> None:
         if answer is None:
             shutil.rmtree(folder, ignore_errors=True)
         elif not answer.is_in_use:
-            written_at = folder.stat().st_mtime
-            if written_at < (now - KEEP_RAW).timestamp():
+            age = now - (answer.collected_at or answer.created_at)
+            if age > KEEP_RAW:
                 shutil.rmtree(folder, ignore_errors=True)
-            elif written_at < (now - KEEP_PARSED).timestamp() and parsed.is_kept(folder):
+            elif age > KEEP_PARSED and parsed.is_kept(folder):
                 sharing.drop_parsed(answer)
     for parent in {folder.parent for folder in folders}:
         with suppress(OSError):

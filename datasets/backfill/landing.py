@@ -28,20 +28,17 @@ def land_request(asking: Asking, source: Source, request: Request) -> None:
     if nothing is None and not source.has_raw(asking, request):
         return
     raw = _raw(asking, request)
-    if nothing is not None:
-        split, note = Split(), nothing
-    else:
-        try:
-            split = _split(asking, source, request, raw)
-        except errors.DocumentRefused as problem:
-            _read_again(request, problem)
-            return
-        note = split.note
-        request.keep(out_of_window=split.out_of_window)
-        if split.unfit:
-            note = f"{note} {land.widen(asking.run, asking.report, sorted(split.unfit))}".strip()
-        if split.doubt:
-            _fail_days_without_rows(asking, request, split)
+    try:
+        split = _split(asking, source, request, raw) if nothing is None else Split(note=nothing)
+    except errors.DocumentRefused as problem:
+        _read_again(request, problem)
+        return
+    request.keep(out_of_window=split.out_of_window, message="")  # what it has waited for is over
+    note = split.note
+    if split.unfit:
+        note = f"{note} {land.widen(asking.run, asking.report, sorted(split.unfit))}".strip()
+    if split.doubt:
+        _fail_days_without_rows(asking, request, split)
     _land_days(asking, request, split, f"{note} {tracing.note(asking, request)}".strip())
     request.advance(state=Request.State.DONE, message=request.message)
     if nothing is None:

@@ -5,10 +5,11 @@ from django.db import migrations, models
 # Each request has had an answer of its own so far. Its raw files stay where they are.
 ANSWERS_OF_REQUESTS = """
 INSERT INTO datasets_answer (id, account_id, kind, source, lacking, marketplaces, zone, first_day, last_day, asked_at,
-    from_at, until_at, amazon_id, document_id, progress, place, created_at)
+    from_at, until_at, amazon_id, document_id, collected_at, progress, place, created_at)
 SELECT request.id, dataset.account_id, request.kind, request.source, request.lacking, request.marketplaces, request.zone,
     request.first_day, request.last_day, request.asked_at, request.from_at, request.until_at, request.amazon_id,
-    request.document_id, request.cursor, request.dataset_id || '/' || request.id, request.created_at
+    request.document_id, CASE WHEN request.state IN ('collected', 'done') THEN coalesce(request.answered_at, request.asked_at) END,
+    request.cursor, request.dataset_id || '/' || request.id, request.created_at
 FROM datasets_request request JOIN datasets_dataset dataset ON dataset.id = request.dataset_id;
 UPDATE datasets_request SET answer_id = id;
 SELECT setval(pg_get_serial_sequence('datasets_answer', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL)
@@ -53,6 +54,7 @@ class Migration(migrations.Migration):
                 ('until_at', models.DateTimeField(null=True)),
                 ('amazon_id', models.CharField(blank=True, max_length=200)),
                 ('document_id', models.CharField(blank=True, max_length=500)),
+                ('collected_at', models.DateTimeField(null=True)),
                 ('progress', models.JSONField(default=dict)),
                 ('place', models.CharField(blank=True, max_length=50)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

@@ -361,6 +361,7 @@ class Answer(models.Model):
     until_at = models.DateTimeField(null=True)
     amazon_id = models.CharField(max_length=200, blank=True)
     document_id = models.CharField(max_length=500, blank=True)  # Amazon's, or the id of the uploaded file
+    collected_at = models.DateTimeField(null=True)  # when the whole of it was here; again where it was fetched again
     progress = models.JSONField(default=dict)  # how far it is; read and written by `backfill/sources/progress.py`
     place = models.CharField(max_length=50, blank=True)  # below the folder of raw answers, where it is not its id's
     created_at = models.DateTimeField(auto_now_add=True)
@@ -496,6 +497,10 @@ class Request(models.Model):
         """A step is done: Amazon's answer is kept, and earlier failures are reset."""
         fresh = {"not_before": None, "interruptions": 0, "in_hand": False, "message": ""}
         self.answered(**fresh | moved)
+
+    def collect(self, progress: Mapping[str, Any], **moved: Any) -> None:
+        """Amazon's answer is here as a whole, or its word that there is nothing."""
+        self.advance(state=self.State.COLLECTED, told={"progress": progress, "collected_at": Now()}, **moved)
 
     def answered(self, **moved: Any) -> None:
         """Amazon answers it, whatever it says: the tries before that came to nothing count no more."""

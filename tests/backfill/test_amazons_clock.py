@@ -15,7 +15,7 @@ from connector.spapi import errors
 from datasets import calendar
 from datasets.backfill import lease, runs
 from datasets.backfill.turn import Turn
-from datasets.models import Day, Request, Run
+from datasets.models import Answer, Day, Request, Run
 from tests.backfill.conftest import finish
 from tests.days import ZONE, day_before
 
@@ -102,7 +102,7 @@ def test_a_day_that_has_not_begun_at_amazon_is_waited_for(make_dataset, amazon):
     fence = lease.take(run.pk)
     run.refresh_from_db()
     asking = Turn(run, fence, threading.Event()).asking
-    request = Request(first_day=day_before(0), last_day=day_before(0))
+    request = Request(first_day=day_before(0), last_day=day_before(0), answer=Answer())
     midnight, _ = calendar.bounds(day_before(0), asking.zone)
     ServerClock.objects.all().delete()
     ServerClock.objects.create(host=endpoints.host_of("NA"), ahead=BEHIND, measured_at=database_now())

@@ -280,6 +280,22 @@ def test_an_answer_that_another_worker_reads_at_this_moment_is_waited_for(two, f
         assert waiting[0].failures == waiting[0].attempts == 0
 
     assert finish(run).state == "succeeded"
+    assert [request.message for request in second.requests.all()] == [""] * len(answers)  # it waits no more
+
+
+def test_what_was_made_of_an_answer_is_forgotten_when_it_is_fetched_again(two, fill, fast_amazon):
+    """So it is where a database that was restored gives an id once more, and the folder of that id is still there."""
+    first, second = two(start="yesterday")
+    fill(first)
+    answer = Answer.objects.get()
+    manifest = next(answer.folder.glob("parsed-*.json"))
+    told = orjson.loads(manifest.read_bytes())
+    manifest.write_bytes(orjson.dumps(told | {"staged": {}, "doubt": ""}))  # of another answer, which had no row
+    (answer.folder / "document").unlink()
+
+    assert fill(second).state == "succeeded"
+
+    assert rows_of(first, "amazon_order_id", "sku") == rows_of(second, "amazon_order_id", "sku") != []
 
 
 def test_a_replay_reads_what_amazon_sent_and_not_what_was_made_of_it(two, fill):
@@ -381,7 +397,8 @@ def test_requests_of_before_keep_their_answers_and_their_files(two, fill):
 
     answer = Answer.objects.values().get()
     changed = {name for name, value in answer.items() if value != asked[name]}
-    assert changed <= {"id", "place", "created_at"} and Answer.objects.get().folder == there
+    assert changed <= {"id", "place", "created_at", "collected_at"} and answer["collected_at"] is not None
+    assert Answer.objects.get().folder == there
     housekeeping.clean(database_now())
     replay = finish(lifecycle.replay(first, day_before(1), day_before(1), now=database_now()))
     assert replay.state == "succeeded", replay.message

@@ -111,10 +111,15 @@ def is_kept(folder: Path) -> bool:
     return any(folder.glob(f"{_MANIFEST}*")) or any(folder.glob(f"{_FOLDER}*"))
 
 
+def forget(folder: Path) -> None:
+    """The answer in this folder came anew: what was made of it before is no longer found. Who is about to land it still may."""
+    for manifest in folder.glob(f"{_MANIFEST}*"):
+        manifest.unlink(missing_ok=True)
+
+
 def drop(folder: Path) -> None:
     """Removes what was made of the answer in this folder; the answer itself stays."""
-    for manifest in folder.glob(f"{_MANIFEST}*"):  # first, so that none speaks of files that are gone
-        manifest.unlink(missing_ok=True)
+    forget(folder)  # first, so that no manifest speaks of files that are gone
     for days in folder.glob(f"{_FOLDER}*"):
         shutil.rmtree(days, ignore_errors=True)
 

@@ -6,6 +6,7 @@ From there it is processed like Amazon's own document: days, landing, the raw fi
 from dataclasses import replace
 
 from connector.spapi import errors
+from datasets.backfill.answers import parsed
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.report import Building, BuiltReport
@@ -36,7 +37,8 @@ class OwnFile(BuiltReport):
             (folder / "document").write_bytes(self._document(request))
         except CannotLoad as problem:
             raise errors.AmazonRefused(str(problem)) from None
-        request.advance(state=Request.State.COLLECTED, told={"progress": Building(content_type=CONTENT_TYPE).stored()})
+        parsed.forget(folder)
+        request.collect(Building(content_type=CONTENT_TYPE).stored())
 
     def _document(self, request: Request) -> bytes:
         """The file as Amazon would have written it for this report."""

@@ -145,7 +145,7 @@ class PageChain(Source):
             done += 1
             now = replace(progress.lasting, pages=done, replaced=sum(replaced), chain=follows)
             if follows is None:
-                request.advance(state=Request.State.COLLECTED, told={"progress": now.stored()}, answered_at=Now())
+                request.collect(now.stored(), answered_at=Now())
             else:
                 request.advance(told={"progress": now.stored()}, answered_at=Now(), in_hand=True)
             aside.replace(whole)

@@ -19,7 +19,7 @@ from connector.spapi import documents, errors, reports
 from connector.spapi.charsets import Choice
 from connector.spapi.specification import Asked
 from datasets import calendar
-from datasets.backfill.answers import flat_file, records
+from datasets.backfill.answers import flat_file, parsed, records
 from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.sources import plan
 from datasets.backfill.sources.asking import Asking
@@ -257,11 +257,8 @@ class BuiltReport(Source):
         answer = request.answer
         answer.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = reports.fetch_document(asking.client, answer.document_id, answer.folder / "document", MAX_BYTES)
-        request.advance(
-            state=Request.State.COLLECTED,
-            told={"progress": Building(content_type=found.content_type or "").stored()},
-            answered_at=Now(),
-        )
+        parsed.forget(answer.folder)
+        request.collect(Building(content_type=found.content_type or "").stored(), answered_at=Now())
 
     def _reason(self, asking: Asking, request: Request, problem: errors.ReportFailed) -> str:
         """Amazon's own words on a failed report, from the document it left; empty where there is none.

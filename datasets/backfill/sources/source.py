@@ -133,8 +133,7 @@ class Source(ABC):
     @staticmethod
     def nothing(request: Request, note: str) -> None:
         """Amazon has said that there is nothing: the request's days are empty by its word, which `note` tells."""
-        told = {"progress": Progress(nothing=note).stored()}
-        request.advance(state=Request.State.COLLECTED, told=told, answered_at=Now())
+        request.collect(Progress(nothing=note).stored(), answered_at=Now())
 
     # Which of several marketplaces Amazon refuses
 

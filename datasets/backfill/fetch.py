@@ -12,30 +12,38 @@ from django.db import transaction
 from connector.database.clock import database_now
 from connector.spapi import errors
 from datasets.backfill import landing, sharing, tracing
+from datasets.backfill.answers import parsed
 from datasets.backfill.sources import index
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.source import Source
 from datasets.backfill.sources.waits import FIRST_POLL, scaled
-from datasets.models import Request, Run
+from datasets.models import Answer, Request, Run
+
+IN_USE_WAIT = 1.0  # seconds, while another worker has the same answer in hand
 
 
 def step(asking: Asking, request: Request) -> None:
     """Advances the request as far as possible without waiting; raises spapi.errors for the run to judge
     (`outcomes.py`)."""
     source = index.of_request(request, asking.report)
-    if request.state == Request.State.PLANNED:
-        _ask(asking, source, request)
-    elif request.state == Request.State.COLLECTED:
-        landing.land_request(asking, source, request)
-    else:
-        source.collect(asking, request)
+    try:
+        if request.state == Request.State.PLANNED:
+            _ask(asking, source, request)
+        elif request.state == Request.State.COLLECTED:
+            landing.land_request(asking, source, request)
+        else:
+            source.collect(asking, request)
+    except parsed.InUse:
+        raise errors.NotReady(
+            "Another dataset is fetching or reading the same answer of Amazon's; both will use it.", wait=IN_USE_WAIT
+        ) from None
 
 
 def _ask(asking: Asking, source: Source, request: Request) -> None:
     if tracing.is_under_way(request):
         tracing.go_on(asking, request)
         return
-    if request.answer.lacking and request.answer.asked_at is None:
+    if request.lacking and request.answer.asked_at is None:
         tracing.look_again(asking, request)
     if source.resume(asking, request):
         return
@@ -45,7 +53,7 @@ def _ask(asking: Asking, source: Source, request: Request) -> None:
 
 def _intend(asking: Asking, source: Source, request: Request) -> bool:
     """Writes down that Amazon is about to be asked, unless another dataset's answer serves: then False."""
-    question = sharing.question(asking, request.answer.lacking)
+    question = sharing.question(asking, request.lacking)
     if question != request.answer.question:
         request.keep(told=question)  # the account has changed since it was planned
     with transaction.atomic():
@@ -70,5 +78,9 @@ def _share(asking: Asking, request: Request, now: datetime) -> bool:
             f"{other.dataset.name} is already requesting the same days from Amazon; both will use the answer.",
             wait=max(1.0, scaled(FIRST_POLL).total_seconds()),
         )
-    request.share(other.answer)
+    # Until the transaction ends nobody drops it, as housekeeping does with those that no request has.
+    answer = Answer.objects.select_for_update(no_key=True).filter(pk=other.answer_id).first()
+    if answer is None:
+        return False
+    request.share(answer)
     return True

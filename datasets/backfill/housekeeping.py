@@ -4,10 +4,11 @@ import re
 import shutil
 from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import psycopg
-from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, ProtectedError
 
 from connector.accounts import housekeeping as accounts
 from datasets.backfill import land, sharing
@@ -73,8 +74,9 @@ def drop_old_raw(now: datetime) -> None:
     """Answers that no request has any more, raw answers older than their retention, and what was made of those that are not."""
     root = raw_root()
     # Before the answers, for the same reason.
-    folders = [folder for parent in root.iterdir() for folder in parent.iterdir()] if root.is_dir() else []
-    Answer.objects.filter(requests=None).delete()
+    folders = [folder for parent in _listed(root) for folder in _listed(parent)]
+    with suppress(ProtectedError, IntegrityError), transaction.atomic():  # of one that a request takes this moment
+        Answer.objects.filter(requests=None).delete()
     in_use = Request.objects.filter(answer=OuterRef("pk"), state__in=Request.OPEN)
     known = {answer.folder: answer for answer in Answer.objects.annotate(is_in_use=Exists(in_use)).iterator()}
     for folder in folders:
@@ -84,9 +86,24 @@ def drop_old_raw(now: datetime) -> None:
         elif not answer.is_in_use:
             age = now - (answer.collected_at or answer.created_at)
             if age > KEEP_RAW:
-                shutil.rmtree(folder, ignore_errors=True)
+                _drop_raw(answer)
             elif age > KEEP_PARSED and parsed.is_kept(folder):
                 sharing.drop_parsed(answer)
     for parent in {folder.parent for folder in folders}:
         with suppress(OSError):
             parent.rmdir()  # once it is empty
+
+
+def _listed(folder: Path) -> list[Path]:
+    """The folders in it; none where it is not there, or not ours to look into."""
+    try:
+        return [each for each in folder.iterdir() if each.is_dir()]
+    except OSError:
+        return []
+
+
+def _drop_raw(answer: Answer) -> None:
+    """Its files, unless a request has taken the answer since."""
+    with suppress(parsed.InUse), parsed.alone(answer.folder):
+        if not answer.requests.filter(state__in=Request.OPEN).exists():
+            shutil.rmtree(answer.folder, ignore_errors=True)

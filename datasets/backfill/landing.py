@@ -1,6 +1,6 @@
 """Collected → done: reads a raw answer once and lands each of its days, newest first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
@@ -19,24 +19,26 @@ from datasets.models import Dataset, Day, LeaseLost, Request, Run
 from datasets.storage import modes
 
 MAX_READINGS = 3  # of one request's answer, before it is given up
-BEING_READ_WAIT = 1.0  # seconds, while another worker reads the same answer
 
 
 def land_request(asking: Asking, source: Source, request: Request) -> None:
     """Lands what the request has collected. Raises errors.DocumentRefused once its answer could not be read three times."""
-    nothing = source.progress(request).nothing
-    if nothing is None and not source.has_raw(asking, request):
+    nothing, days = source.progress(request).nothing, frozenset(request.days.values_list("day", flat=True))
+    if nothing is not None:
+        _raw(asking, request)  # the table is there from here on, also for days without rows
+        split = Split(note=nothing)
+    elif not source.has_raw(asking, request):
         return
-    raw = _raw(asking, request)
-    try:
-        split = _split(asking, source, request, raw) if nothing is None else Split(note=nothing)
-    except errors.DocumentRefused as problem:
-        _read_again(request, problem)
-        return
+    else:
+        try:
+            split = _split(asking, source, request, days)
+        except errors.DocumentRefused as problem:
+            _read_again(request, problem)
+            return
     request.keep(out_of_window=split.out_of_window, message="")  # what it has waited for is over
     note = split.note
-    if split.unfit:
-        note = f"{note} {land.widen(asking.run, asking.report, sorted(split.unfit))}".strip()
+    if unfit := {name for staged in split.of(days).values() for name in staged.unfit}:
+        note = f"{note} {land.widen(asking.run, asking.report, sorted(unfit))}".strip()
     if split.doubt:
         _fail_days_without_rows(asking, request, split)
     _land_days(asking, request, split, f"{note} {tracing.note(asking, request)}".strip())
@@ -65,21 +67,19 @@ def _raw(asking: Asking, request: Request) -> Raw:
     return replace(raw, types=raw.take_columns(raw.declared))
 
 
-def _split(asking: Asking, source: Source, request: Request, raw: Raw) -> Split:
-    """The answer, read; or what was made of it for another dataset that reads it in the same way. A replay reads it anew."""
-    days = frozenset(request.days.values_list("day", flat=True))
-    try:
-        with parsed.alone(raw.folder):
-            if asking.run.trigger != Run.Trigger.REPLAY and (found := parsed.find(raw, days)):
-                return found
-            taken = parsed.Taken(raw)
-            split = source.read(asking, request, taken.raw)
-            parsed.keep(raw, taken, split)
-            return split
-    except parsed.BeingRead:
-        raise errors.NotReady(
-            "Amazon's answer is being read for another dataset; both will use what comes of it.", wait=BEING_READ_WAIT
-        ) from None
+def _split(asking: Asking, source: Source, request: Request, days: Collection[date]) -> Split:
+    """The answer, read; or what was made of it for another dataset that reads it in the same way. A replay reads it anew.
+
+    Raises parsed.InUse while another worker has the answer in hand.
+    """
+    with parsed.alone(request.answer.folder):
+        raw = _raw(asking, request)
+        if asking.run.trigger != Run.Trigger.REPLAY and (found := parsed.find(raw, days)):
+            return found
+        taken = parsed.Taken(raw)
+        split = source.read(asking, request, taken.raw)
+        parsed.keep(raw, taken, split)
+        return split
 
 
 def _read_again(request: Request, problem: errors.DocumentRefused) -> None:
@@ -118,7 +118,7 @@ def _land_days(asking: Asking, request: Request, split: Split, note: str) -> Non
                 null=split.null,
                 read_until=read_until,
                 note=_note_of(asking.report, day.day, note),
-                lacking=request.answer.lacking,
+                lacking=request.lacking,
                 turn=turn,
             )
         )
@@ -128,8 +128,8 @@ def _land_days(asking: Asking, request: Request, split: Split, note: str) -> Non
         if tracing.would_lose(asking.run.dataset, request, day):
             request.fail_day(day, tracing.kept(asking, request), run=asking.run)
     # Two days of a merge may hold the same keys, and would wait for each other.
-    wanted = [split.staged[day.day] for day in request.days.all() if day.day in split.staged]
-    sizes = [staged.path.stat().st_size for staged in wanted]
+    staged = split.of(list(request.days.values_list("day", flat=True))).values()
+    sizes = [each.path.stat().st_size for each in staged]
     if asking.run.dataset.mode != Dataset.Mode.MERGE and parallel_landing.is_worth_it(sizes):
         parallel_landing.land(list(request.days.order_by("-day")), land_one)
     for day in request.days.order_by("-day"):

@@ -74,6 +74,7 @@ class Schedule:
         else:
             first, last = self._newest_window(wanted)
             first, last = self._as_others_asked(last, now) or (first, last)
+        lacking = self._lacking()
         with transaction.atomic():
             self.run.hold(self.asking.fence)
             request = Request.plan(
@@ -82,7 +83,8 @@ class Schedule:
                 first,
                 last,
                 kind=self.source.kind,
-                asked=self._question(),
+                asked=self._question(lacking),
+                lacking=lacking,
             )
             days = unasked.filter(day__range=(first, last))
             days.filter(again=True).update(request=request)
@@ -115,7 +117,7 @@ class Schedule:
         found = sharing.window_of(
             self.run.dataset,
             self.run.generation,
-            self._question()["source"],
+            self._question(self._lacking())["source"],
             newest,
             zone=self.asking.zone,
             now=now,
@@ -124,8 +126,10 @@ class Schedule:
         begun_on = cast(date, self.run.first_day)  # it has begun
         return (max(found[0], begun_on), newest) if found else None
 
-    def _question(self) -> Question:
-        lacking = tracing.lacking(self.report, self.asking.account, self.asking.options)
+    def _lacking(self) -> list[str]:
+        return tracing.lacking(self.report, self.asking.account, self.asking.options)
+
+    def _question(self, lacking: list[str]) -> Question:
         return sharing.question(self.asking, lacking)
 
     def _newest_window(self, wanted: Collection[date]) -> tuple[date, date]:

@@ -156,6 +156,7 @@ class SetAside:
                 middle,
                 kind=request.answer.kind,
                 asked=request.answer.question,
+                lacking=request.lacking,
                 part_of=part_of,
             )
             request.days.filter(day__lte=middle).update(request=older)

@@ -1,4 +1,4 @@
-"""Datasets of one account that ask Amazon the same share the answer: the second one costs no call, and is read no second time.
+"""Datasets of one account that ask Amazon the same share the answer: the second one costs no call, and one of the same report reads nothing again.
 
 An answer serves another dataset when it was asked with the same words for a window that covers the days, and
 either just now and later than the other has read them itself, or after those days had settled. The request that asks is the
@@ -42,12 +42,11 @@ def source(
 
 
 def question(asking: Asking, lacking: Iterable[str], countries: list[str] | None = None) -> Question:
-    """What is asked, whatever the dates: `source` as equal ones have it, the marketplaces that are named and those that are left
-    out, and the zone of its days. Where no `countries` are given, as the account is now."""
+    """What is asked, whatever the dates: `source` as equal ones have it, the marketplaces that are named, and the zone of its days.
+    Where no `countries` are given, all of the account as it is now but those that are `lacking`."""
     named = asking.countries(lacking) if countries is None else countries
     return {
         "source": source(asking.account, asking.report, marketplace_ids(named), asking.options, asking.zone),
-        "lacking": list(lacking),
         "marketplaces": named,
         "zone": asking.zone,
     }
@@ -93,7 +92,7 @@ def is_done_with(request: Request) -> None:
 
 def drop_parsed(answer: Answer) -> None:
     """What was made of the answer goes, unless a request is about to land it."""
-    with suppress(parsed.BeingRead), parsed.alone(answer.folder):
+    with suppress(parsed.InUse), parsed.alone(answer.folder):
         if not answer.requests.filter(state__in=Request.OPEN).exists():
             parsed.drop(answer.folder)
 

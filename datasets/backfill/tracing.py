@@ -105,7 +105,7 @@ def look_again(asking: Asking, request: Request) -> None:
     """Asks for the marketplaces that the request leaves out and whose time has come. Those that Amazon answers for again are
     part of it from now on, and of all days that lack them."""
     refused = known(asking.report, asking.account)
-    for country in list(request.answer.lacking):
+    for country in list(request.lacking):
         one = refused.get(country)
         if one is not None:
             if not one.is_due(database_now()) or not one.take():
@@ -122,8 +122,8 @@ def look_again(asking: Asking, request: Request) -> None:
                     raise
                 one.note(problem.words_of_amazon)
                 continue
-        left_out = [other for other in request.answer.lacking if other != country]
-        request.keep(told=sharing.question(asking, left_out))
+        left_out = [other for other in request.lacking if other != country]
+        request.keep(lacking=left_out, told=sharing.question(asking, left_out))
         run = asking.run
         span = Span(cast(date, run.first_day), cast(date, run.last_day))  # it has begun
         more = want_again(run.dataset, run.generation, span, asking.report, asking.account)
@@ -183,7 +183,8 @@ def _conclude(asking: Asking, request: Request, trace: Trace) -> None:
         raise _KINDS[trace.kind](fact=fact, **trace.facts)
     for country, words in refused.items():
         RefusedMarketplace.remember(asking.account, country, asking.report.source.subject, words)
-    request.keep(told=sharing.question(asking, [*request.answer.lacking, *refused], countries=list(fine)))
+    left_out = [*request.lacking, *refused]
+    request.keep(lacking=left_out, told=sharing.question(asking, left_out, countries=list(fine)))
     made = list(fine.values())
     if len(made) == 1 and made[0]:  # Amazon would take the same question once more for one that came too soon
         request.adopt(made[0], at=database_now())
@@ -218,7 +219,7 @@ def want_again(dataset: Dataset, generation: int, span: Span, report: Report, ac
 
 def would_lose(dataset: Dataset, request: Request, day: Day) -> bool:
     """Whether the day has rows of a marketplace that this answer lacks: in an append they would go with the old reading."""
-    has_more = not set(request.answer.lacking) <= set(day.lacking)
+    has_more = not set(request.lacking) <= set(day.lacking)
     return has_more and day.state in Day.IN and day.rows > 0 and dataset.mode == Dataset.Mode.APPEND
 
 
@@ -227,7 +228,7 @@ def would_lose(dataset: Dataset, request: Request, day: Day) -> bool:
 
 def note(asking: Asking, request: Request) -> str:
     """What a day's page says of a reading that lacks marketplaces."""
-    lacks = request.answer.lacking
+    lacks = request.lacking
     if not lacks:
         return ""
     return (
@@ -238,7 +239,7 @@ def note(asking: Asking, request: Request) -> str:
 
 def kept(asking: Asking, request: Request) -> str:
     """What is said of a day whose rows are not given up for a reading that lacks marketplaces."""
-    lacks = request.answer.lacking
+    lacks = request.lacking
     return (
         f"Amazon does not answer for {listed(lacks)} any more, so the earlier rows, which include it, are "
         f"kept. {_said(asking.report, asking.account, lacks)} The day is {LATER}."

@@ -4,9 +4,9 @@ from django.db import migrations, models
 
 # Each request has had an answer of its own so far. Its raw files stay where they are.
 ANSWERS_OF_REQUESTS = """
-INSERT INTO datasets_answer (id, account_id, kind, source, lacking, marketplaces, zone, first_day, last_day, asked_at,
+INSERT INTO datasets_answer (id, account_id, kind, source, marketplaces, zone, first_day, last_day, asked_at,
     from_at, until_at, amazon_id, document_id, collected_at, progress, place, created_at)
-SELECT request.id, dataset.account_id, request.kind, request.source, request.lacking, request.marketplaces, request.zone,
+SELECT request.id, dataset.account_id, request.kind, request.source, request.marketplaces, request.zone,
     request.first_day, request.last_day, request.asked_at, request.from_at, request.until_at, request.amazon_id,
     request.document_id, CASE WHEN request.state IN ('collected', 'done') THEN coalesce(request.answered_at, request.asked_at) END,
     request.cursor, request.dataset_id || '/' || request.id, request.created_at
@@ -17,16 +17,12 @@ FROM datasets_answer;
 SET CONSTRAINTS ALL IMMEDIATE;
 """
 REQUESTS_OF_ANSWERS = """
-UPDATE datasets_request request SET kind = answer.kind, source = answer.source, lacking = answer.lacking,
-    marketplaces = answer.marketplaces, zone = answer.zone, asked_at = answer.asked_at, from_at = answer.from_at,
-    until_at = answer.until_at, amazon_id = answer.amazon_id, document_id = answer.document_id, cursor = answer.progress
+UPDATE datasets_request request SET kind = answer.kind, source = answer.source, marketplaces = answer.marketplaces, zone = answer.zone, asked_at = answer.asked_at, from_at = answer.from_at,
+    until_at = answer.until_at, amazon_id = answer.amazon_id, document_id = answer.document_id, cursor = answer.progress,
+    spool = CASE WHEN request.state IN ('collected', 'done') THEN answer.place ELSE '' END
 FROM datasets_answer answer WHERE answer.id = request.answer_id;
 SET CONSTRAINTS ALL IMMEDIATE;
 """
-
-
-def countries():
-    return django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=2), default=list, size=None)
 
 
 class Migration(migrations.Migration):
@@ -44,8 +40,7 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.account')),
                 ('kind', models.CharField(max_length=10)),
                 ('source', models.CharField(blank=True, max_length=64)),
-                ('lacking', countries()),
-                ('marketplaces', countries()),
+                ('marketplaces', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=2), default=list, size=None)),
                 ('zone', models.CharField(blank=True, max_length=64)),
                 ('first_day', models.DateField()),
                 ('last_day', models.DateField()),
@@ -79,7 +74,7 @@ class Migration(migrations.Migration):
         *(
             migrations.RemoveField(model_name='request', name=name)
             for name in (
-                'amazon_id', 'asked_at', 'cursor', 'document_id', 'from_at', 'kind', 'lacking', 'marketplaces', 'source',
+                'amazon_id', 'asked_at', 'cursor', 'document_id', 'from_at', 'kind', 'marketplaces', 'source',
                 'spool', 'until_at', 'zone',
             )
         ),

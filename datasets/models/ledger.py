@@ -327,7 +327,6 @@ class Question(TypedDict):
     """What is asked, whatever the dates, as fields of an Answer."""
 
     source: str
-    lacking: list[str]
     marketplaces: list[str]
     zone: str
 
@@ -335,9 +334,9 @@ class Question(TypedDict):
 class Answer(models.Model):
     """A question to Amazon and its answer: a report with its document, a chain of pages, or the file that a person uploaded.
 
-    The request that asks it writes it down step by step (`Request.keep`). Once it is collected it changes no more but for how its
-    document was read, and other requests take it as theirs (`backfill/sharing.py`). One that no request has any more goes with
-    its files (`backfill/housekeeping.py`).
+    The request that asks it writes it down step by step (`Request.keep`). Once it is collected other requests may take it as theirs
+    (`backfill/sharing.py`): its question stays as it is from then on, and its files only come again where they are unreadable
+    or on another machine. One that no request has any more goes with its files (`backfill/housekeeping.py`).
     """
 
     FILE = "file"  # the kind of one that is a file which a person uploaded; Amazon is not asked
@@ -346,10 +345,7 @@ class Answer(models.Model):
     kind = models.CharField(max_length=10)  # pages, report, or the file that a person uploaded
     source = models.CharField(
         max_length=64, blank=True
-    )  # what is asked, whatever the dates: datasets with equal ones can share
-    lacking = ArrayField(
-        models.CharField(max_length=2), default=list
-    )  # marketplaces that are left out of the question, since Amazon refuses them
+    )  # what is asked, whatever the dates: requests with equal ones can share
     marketplaces = ArrayField(
         models.CharField(max_length=2), default=list
     )  # those that the question names, whatever the account has by now
@@ -419,6 +415,9 @@ class Request(models.Model):
     first_day = models.DateField()  # of those that it is for; the answer may have more
     last_day = models.DateField()
     answer = models.ForeignKey(Answer, on_delete=models.PROTECT, related_name="requests")
+    lacking = ArrayField(
+        models.CharField(max_length=2), default=list, db_default=[]
+    )  # marketplaces of the dataset's that the question leaves out, since Amazon refuses them
     state = models.CharField(max_length=10, choices=State.choices, default=State.PLANNED)
     not_before = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)  # failed attempts in a row because the connection was down

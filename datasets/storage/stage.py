@@ -31,6 +31,7 @@ class Staged:
     rows: int
     checksum: str
     has_extra: bool = False  # whether a row has values that found no column
+    unfit: frozenset[str] = frozenset()  # the columns that a value of the day does not fit
 
 
 class DayFiles:
@@ -38,33 +39,24 @@ class DayFiles:
 
     `names` are the columns of each row; they are part of the checksum, since the same bytes under other
     columns are other rows. With `null=""` an empty cell is null, as in Amazon's flat files. `types` are those of the
-    table; `unfit` gathers the columns that a value does not fit, `cut` counts the cells that were too long.
+    table; each day knows the columns that one of its values does not fit, `cut` counts the cells that were too long.
     """
 
     def __init__(
         self, folder: str | Path, names: Iterable[str], *, null: str = NULL, types: Mapping[str, str] | None = None
     ) -> None:
         self.folder, self.names, self.null = Path(folder), list(names), null
-        self._fit, self.cut = Fit(self.names, types or {}), 0
+        self._types, self.cut = types or {}, 0
+        self.moments = Fit(self.names, self._types).moments  # places of the columns that hold dates and instants
         self._keeps_extra = self.names[-1:] == [read.EXTRA]
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._days: dict[date, _DayFile] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="staging")  # hashing and writing need no Python lock
         self._room = threading.BoundedSemaphore(MAX_PENDING)
 
-    @property
-    def unfit(self) -> set[str]:
-        """The names of the columns that a value did not fit."""
-        return self._fit.unfit
-
-    @property
-    def moments(self) -> list[int]:
-        """Places of the columns that hold dates and instants."""
-        return self._fit.moments
-
     def add(self, day: date, values: Sequence[Any]) -> None:
         """A row of that day, its values in the order of the names."""
-        self._fit.look(values)
+        self._file(day).fit.look(values)
         row = text_line(values) if self.null == "" else line(values, self.null)
         if len(row) > MAX_CELL and any(len(value) > MAX_CELL for value in values if type(value) is str):
             values = [self._short(value) for value in values]
@@ -81,12 +73,17 @@ class DayFiles:
 
     def add_line(self, day: date, row: bytes) -> None:
         """A row that is in COPY's text format already, as bytes without a line feed."""
-        file = self._days.get(day)
-        if file is None:
-            file = self._days[day] = _DayFile(self.folder / f"{day.isoformat()}.copy", self.names)
+        file = self._file(day)
         file.lines.append(row)
         if len(file.lines) >= FLUSH_LINES:
             self._flush(file)
+
+    def _file(self, day: date) -> _DayFile:
+        file = self._days.get(day)
+        if file is None:
+            fit = Fit(self.names, self._types)
+            file = self._days[day] = _DayFile(self.folder / f"{day.isoformat()}.copy", self.names, fit)
+        return file
 
     def _flush(self, file: _DayFile) -> None:
         block = file.take()
@@ -100,10 +97,10 @@ class DayFiles:
     _problem: BaseException | None = None
 
     def discard(self) -> None:
-        """Ends the writing; what was staged is of no use. Others may stage in the same folder afterwards."""
+        """Ends the writing and removes what was staged. Others may stage in the same folder afterwards."""
         self._writer.shutdown(wait=True, cancel_futures=True)
         for file in self._days.values():
-            file.close()
+            file.close().path.unlink(missing_ok=True)
 
     def close(self) -> dict[date, Staged]:
         """{day: Staged} of the days that have rows."""
@@ -149,8 +146,8 @@ def text(value: object) -> str:
 
 
 class _DayFile:
-    def __init__(self, path: Path, names: Iterable[str]) -> None:
-        self.path, self.rows, self.has_extra = path, 0, False
+    def __init__(self, path: Path, names: Iterable[str], fit: Fit) -> None:
+        self.path, self.rows, self.has_extra, self.fit = path, 0, False, fit
         self.lines: list[bytes] = []
         self._file = path.open("wb")
         self._hash = hashlib.sha256("\t".join(names).encode())
@@ -169,7 +166,7 @@ class _DayFile:
 
     def close(self) -> Staged:
         self._file.close()
-        return Staged(self.path, self.rows, self._hash.hexdigest(), self.has_extra)
+        return Staged(self.path, self.rows, self._hash.hexdigest(), self.has_extra, frozenset(self.fit.unfit))
 
 
 def is_whole(staged: Staged, names: Iterable[str]) -> bool:

@@ -21,10 +21,10 @@ JOBS = {
 
 
 def main(job: str, options: str) -> int:
-    limit()
     module, _, function = JOBS[job].partition(".")
+    work = getattr(import_module(f"datasets.tabular.{module}"), function)  # before no file can be written, or Python
+    limit()  # could not keep what it has compiled of the libraries, and would compile them again for each job
     try:
-        work = getattr(import_module(f"datasets.tabular.{module}"), function)
         result, content = work(sys.stdin.buffer, **json.loads(options))
         code = 0
     except JobRefused as problem:

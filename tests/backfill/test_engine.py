@@ -636,9 +636,9 @@ def test_a_day_that_settled_while_nobody_was_there_is_read_once_more(make_datase
 
 @pytest.mark.parametrize("mode", ["append", "merge"])
 def test_what_amazon_restated_is_written_down_with_the_sums_before_and_after(make_dataset, fill, check, mode):
-    dataset = make_dataset(start="today-2", end="yesterday", mode=mode)
+    dataset = make_dataset(start="today-9", end="yesterday", mode=mode)
     fill(dataset)
-    checker, day = check(dataset), day_before(2)
+    checker, day = check(dataset), dataset.days.order_by("-rows").first().day  # some have a lone order without a total
     checker.link.execute(f"UPDATE {checker.table()} SET order_total_amount = 1 WHERE _day = %s", [day])
     Day.objects.filter(dataset=dataset, day=day).update(again=True, checksum="as it was")
 
@@ -647,7 +647,7 @@ def test_what_amazon_restated_is_written_down_with_the_sums_before_and_after(mak
     change = dataset.changes.get()
     assert (change.day, change.rows_before) == (day, change.rows_after)
     assert "order_total_amount" in [column for column, _, _ in change.differences()]
-    checker.assert_orders_equal_truth(day_before(2), day_before(1))
+    checker.assert_orders_equal_truth(day_before(9), day_before(1))
 
 
 @pytest.mark.parametrize("by", ["created", "last_updated"])

@@ -9,6 +9,8 @@ import pytest
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from connector.accounts.models import RefusedMarketplace
+from connector.catalogue import index
 from connector.database.clock import database_now
 from connector.spapi import documents
 from datasets.backfill import engine, housekeeping, land, lifecycle, runs
@@ -245,9 +247,8 @@ def test_a_table_with_columns_of_other_types_takes_over_nothing_that_was_not_mad
         orjson.loads(file.read_bytes()) for each in Answer.objects.all() for file in each.folder.glob("parsed-*.json")
     ]
     assert {each["types"]["quantity"] for each in kept} == {"text"}
-    assert [(day, order, int(quantity)) for day, order, quantity in rows_of(second, "amazon_order_id", "quantity")] == (
-        rows_of(first, "amazon_order_id", "quantity")
-    )
+    found = [(day, order, int(quantity)) for day, order, quantity in rows_of(second, "amazon_order_id", "quantity")]
+    assert sorted(found) == rows_of(first, "amazon_order_id", "quantity")
 
 
 def test_what_was_made_of_an_answer_and_is_damaged_is_made_again(two, fill):
@@ -276,7 +277,7 @@ def test_an_answer_that_another_worker_reads_at_this_moment_is_waited_for(two, f
             Run.objects.update(not_before=None)
             Request.objects.update(not_before=None)
         waiting = list(second.requests.filter(state="collected"))
-        assert waiting and "being read for another dataset" in waiting[0].message
+        assert waiting and "fetching or reading the same answer" in waiting[0].message
         assert waiting[0].failures == waiting[0].attempts == 0
 
     assert finish(run).state == "succeeded"
@@ -405,3 +406,87 @@ def test_requests_of_before_keep_their_answers_and_their_files(two, fill):
     Answer.objects.create(  # ids go on after those of before
         account_id=answer["account_id"], kind="report", first_day=day_before(1), last_day=day_before(1)
     )
+
+
+# What each of them is without, and what does not fit, is its own
+
+
+def test_each_dataset_knows_itself_which_of_its_marketplaces_are_refused(account, make_dataset, fill):
+    """One that asks for US and CA asks, while CA is refused, the very question of one that asks for US alone."""
+    type(account).objects.filter(pk=account.pk).update(marketplaces=["US", "CA"])
+    account.refresh_from_db()
+    report = "order_details"
+    RefusedMarketplace.remember(account, "CA", index.get(report).source.subject, "No.")
+    of_us, of_both = (
+        make_dataset(report, start="today-2", end="yesterday", options={"marketplaces": countries})
+        for countries in (["US"], ["US", "CA"])
+    )
+    for order in ((of_us, of_both), (of_both, of_us)):
+        Answer.objects.update(asked_at=database_now() - timedelta(days=9))
+        for dataset in order:
+            Day.objects.filter(dataset=dataset).delete()
+            fill(dataset)
+        assert of_us.requests.latest("pk").answer == of_both.requests.latest("pk").answer
+        assert {tuple(day.lacking) for day in of_us.days.all()} == {()}
+        assert {tuple(day.lacking) for day in of_both.days.all()} == {("CA",)}
+
+
+def test_a_value_of_a_day_that_a_dataset_does_not_want_makes_none_of_its_columns_text(two, fill, fast_amazon):
+    """Its days come first, and the odd value stands in an older one."""
+    first, second = two(start="today-9")
+    fill(first)
+    widest = max(Answer.objects.all(), key=lambda answer: answer.last_day - answer.first_day)
+    document = widest.folder / "document"
+    lines = b"".join(documents.open_bytes(document)).decode().splitlines()
+    titles = lines[0].split("\t")
+    oldest = min(lines[1:], key=lambda line: line.split("\t")[titles.index("purchase-date")])
+    cells = oldest.split("\t")
+    cells[titles.index("quantity")] = "a dozen"
+    document.write_text("\n".join("\t".join(cells) if line is oldest else line for line in lines) + "\n")
+    parsed.forget(widest.folder)
+    second.start = (widest.first_day + timedelta(days=1)).isoformat()
+    second.save()
+
+    assert fill(second).state == "succeeded"
+
+    assert widest in {request.answer for request in second.requests.all()}
+    types = {column["name"]: column["type"] for column in second.columns}
+    assert types["quantity"] == "bigint"
+
+
+def test_two_workers_that_fetch_the_same_document_again_fetch_it_once(two, fill, simulator):
+    first, second = two(start="yesterday")
+    fill(first)
+    fill(second)
+    answer = Answer.objects.get()
+    run = runs.start(second, Run.Trigger.MANUAL, now=database_now())
+    request = second.requests.get()
+    request.keep(state="ready")
+    Day.objects.filter(dataset=second).update(state="asked", request=request)
+    before = calls(simulator, "getReportDocument")
+    with parsed.alone(answer.folder):
+        for _ in range(3):
+            engine.advance(run.pk)
+            Run.objects.update(not_before=None)
+            Request.objects.update(not_before=None)
+        request.refresh_from_db()
+        assert request.state == "ready" and "fetching or reading" in request.message
+        assert calls(simulator, "getReportDocument") == before
+
+    assert finish(run).state == "succeeded"
+    assert calls(simulator, "getReportDocument") == before + 1
+
+
+def test_a_reading_never_writes_into_the_files_of_an_earlier_one(two, fill):
+    """Another dataset may have these on their way into the database."""
+    first, second = two(start="yesterday")
+    fill(first)
+    answer = Answer.objects.get()
+    (file,) = answer.folder.glob("days-*/*.copy")
+    content, at = file.read_bytes(), file.stat().st_mtime_ns
+    parsed.forget(answer.folder)
+
+    assert fill(second).state == "succeeded"
+
+    assert (file.read_bytes(), file.stat().st_mtime_ns) == (content, at)
+    assert len(list(answer.folder.glob("days-*/*.copy"))) == 2

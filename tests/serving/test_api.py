@@ -218,7 +218,7 @@ def test_days_are_listed_newest_first_and_by_state(api, account, alice):
     wrong(api.get("datasets/mine/days?from=soon"), "from")
 
 
-def test_a_day_that_failed_waits_for_its_next_try_unless_it_is_reloaded(api, account, alice):
+def test_a_day_that_failed_waits_for_its_next_try_unless_it_is_reloaded(api, account, alice, october):
     """A script that starts runs all day long asks for it no more often than the schedule would."""
     dataset = shop.make_dataset(alice, account, "mine", rows=shop.orders(60))
     days = Day.objects.filter(dataset=dataset, day="2026-09-10")
@@ -233,7 +233,7 @@ def test_a_day_that_failed_waits_for_its_next_try_unless_it_is_reloaded(api, acc
     assert days.values_list("attempts", "not_before").get() == (2, None)
 
 
-def test_a_day_that_failed_and_lies_outside_of_the_dates_promises_no_next_try(api, account, alice):
+def test_a_day_that_failed_and_lies_outside_of_the_dates_promises_no_next_try(api, account, alice, october):
     dataset = shop.make_dataset(alice, account, "mine", rows=shop.orders(60), start="2026-09-12", end="2026-09-30")
     failed = Day.objects.filter(dataset=dataset, day__in=("2026-09-10", "2026-09-14"))
     failed.update(state="failed", attempts=2, not_before="2036-09-10T12:00:00Z")

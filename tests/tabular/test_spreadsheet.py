@@ -217,6 +217,15 @@ def test_the_child_is_given_none_of_our_secrets(monkeypatch):
     assert given[0].stderr == b""
 
 
+def test_what_python_compiles_of_the_libraries_is_kept_for_the_next_child(monkeypatch, tmp_path):
+    """It took most of a job's processor time: the limits of a child, of which one is that it writes no file, came first."""
+    monkeypatch.setattr(isolated, "ENVIRONMENT", isolated.ENVIRONMENT | {"PYTHONPYCACHEPREFIX": str(tmp_path)})
+
+    read(b"sku\nA\n")
+
+    assert any(tmp_path.rglob("pandas/core/frame*.pyc"))
+
+
 def test_a_table_becomes_lines_as_amazon_writes_them():
     packed = read(b'sku,title\nA,12" pan\nB,"two\nlines"\n').content
 

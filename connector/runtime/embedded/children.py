@@ -142,7 +142,7 @@ def reclaim(find: Callable[[], Collection[int]], steps: Steps) -> bool:
             time.sleep(0.02)
         else:
             return True
-    return not find()
+    return not find() and all(map(is_gone, ending))
 
 
 def last_lines(log: Path, count: int = 12) -> str:

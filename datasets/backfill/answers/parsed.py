@@ -6,34 +6,49 @@ columns with the same types. Each file is held against its checksum before it is
 
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import orjson
 
-from datasets.backfill.answers.raw import Columns, Raw, Split
+from connector import catalogue, spapi
+from datasets import storage
+from datasets.backfill.answers.raw import DAYS, Columns, Raw, Split
 from datasets.storage import stage
 
-_MANIFEST, _FOLDER, _LOCK = "parsed-", "days-", "reading.lock"
+log = logging.getLogger(__name__)
+
+_MANIFEST, _LOCK = "parsed-", "lock"
 
 
-class BeingRead(Exception):
-    """Another worker on this machine reads the answer at this moment."""
+class InUse(Exception):
+    """Another worker fetches, reads or removes the answer at this moment."""
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Nobody else on this machine reads the answer in this folder meanwhile. Raises BeingRead; a worker that dies lets go."""
-    with (folder / _LOCK).open("w") as lock:
+    """Nobody else fetches, reads or removes the answer in this folder meanwhile. Raises InUse; a worker that dies lets go.
+
+    Where the file system has no locks it is fetched and read more often than need be.
+    """
+    try:
+        lock = (folder / _LOCK).open("w")
+    except FileNotFoundError:  # it was removed this moment
+        raise InUse from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BeingRead from None
+        except BlockingIOError:
+            raise InUse from None
+        except OSError as problem:
+            log.warning("%s: no lock can be had here (%s)", folder, problem)
         yield
 
 
@@ -56,13 +71,13 @@ def find(raw: Raw, days: Collection[date]) -> Split | None:
     """What was made of this answer before, as far as these days need it; None where it has to be read."""
     try:
         kept = orjson.loads(_manifest(raw).read_bytes())
-    except (FileNotFoundError, orjson.JSONDecodeError):
+    except (OSError, orjson.JSONDecodeError):
         return None
     if kept["types"] != _of(kept["columns"], raw.take_columns(kept["columns"])):
         return None  # the rows would be other ones for such a table
     staged = {
         date.fromisoformat(day): stage.Staged(
-            raw.folder / file["path"], file["rows"], file["checksum"], file["has_extra"]
+            raw.folder / file["path"], file["rows"], file["checksum"], file["has_extra"], frozenset(file["unfit"])
         )
         for day, file in kept["staged"].items()
     }
@@ -73,7 +88,6 @@ def find(raw: Raw, days: Collection[date]) -> Split | None:
         null=kept["null"],
         staged=staged,
         note=kept["note"],
-        unfit=frozenset(kept["unfit"]),
         doubt=kept["doubt"],
         out_of_window=kept["out_of_window"],
     )
@@ -92,11 +106,11 @@ def keep(raw: Raw, taken: Taken, split: Split) -> None:
                 "rows": staged.rows,
                 "checksum": staged.checksum,
                 "has_extra": staged.has_extra,
+                "unfit": sorted(staged.unfit),
             }
             for day, staged in split.staged.items()
         },
         "note": split.note,
-        "unfit": sorted(split.unfit),
         "doubt": split.doubt,
         "out_of_window": split.out_of_window,
     }
@@ -108,7 +122,7 @@ def keep(raw: Raw, taken: Taken, split: Split) -> None:
 
 def is_kept(folder: Path) -> bool:
     """Whether something was made of the answer in this folder."""
-    return any(folder.glob(f"{_MANIFEST}*")) or any(folder.glob(f"{_FOLDER}*"))
+    return any(folder.glob(f"{_MANIFEST}*")) or any(folder.glob(f"{DAYS}*"))
 
 
 def forget(folder: Path) -> None:
@@ -120,13 +134,24 @@ def forget(folder: Path) -> None:
 def drop(folder: Path) -> None:
     """Removes what was made of the answer in this folder; the answer itself stays."""
     forget(folder)  # first, so that no manifest speaks of files that are gone
-    for days in folder.glob(f"{_FOLDER}*"):
+    for days in folder.glob(f"{DAYS}*"):
         shutil.rmtree(days, ignore_errors=True)
 
 
 def _of(columns: Columns, types: Mapping[str, str]) -> dict[str, str]:
     """The types of these columns; those that the table has no room for are left out."""
     return {column["name"]: types[column["name"]] for column in columns if column["name"] in types}
+
+
+@cache
+def _code() -> str:
+    """What reads answers, as it is installed: another version of it may read the same answer in another way."""
+    found = hashlib.sha256()
+    for package in (Path(__file__).parent, *(Path(each.__path__[0]) for each in (catalogue, spapi, storage))):
+        for file in sorted(package.rglob("*.*")):
+            if file.suffix in (".py", ".txt"):
+                found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 def _manifest(raw: Raw) -> Path:

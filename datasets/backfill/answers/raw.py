@@ -1,6 +1,6 @@
 """What a reader is given, and what it answers: the seam between those who fetch an answer of Amazon's and those who land it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from connector.spapi.charsets import Choice
 from datasets.retries import LATER
 from datasets.storage import stage
 
+DAYS = "days-"  # what the names of folders with the files of days begin with, beside the raw answer
 Columns = list[dict[str, str]]  # [{"name", "title", "type"}], as datasets.storage has them
 
 
@@ -58,17 +59,20 @@ class Raw:
 class Split:
     """An answer, split into a file for each of its days that has rows.
 
-    `names` are the columns of each row, `null` is how the files write a value that is missing. `note` is told of each day.
-    `unfit` are the columns that have to become text before the days can land. `doubt` says why a day without rows cannot be
-    called empty; it is empty where nothing speaks against it. `out_of_window` counts rows from outside of the days that were asked for.
-    `charset` is what a document was read as; None for pages.
+        `names` are the columns of each row, `null` is how the files write a value that is missing. `note` is told of each day.
+    `doubt` says why a day without rows cannot be
+        called empty; it is empty where nothing speaks against it. `out_of_window` counts rows from outside of the days that were asked for.
+        `charset` is what a document was read as; None for pages.
     """
 
     names: list[str] = field(default_factory=list)
     null: str = stage.NULL
     staged: Mapping[date, stage.Staged] = field(default_factory=dict)
     note: str = ""
-    unfit: frozenset[str] = frozenset()
     doubt: str = ""
     out_of_window: int = 0
     charset: Choice | None = None
+
+    def of(self, days: Collection[date]) -> dict[date, stage.Staged]:
+        """Those of these days that have rows."""
+        return {day: self.staged[day] for day in days if day in self.staged}

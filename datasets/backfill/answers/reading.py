@@ -4,6 +4,7 @@ Which reader takes an answer is its source's to say: pages (`pages.py`), a flat 
 XML (`records.py`).
 """
 
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -16,7 +17,7 @@ from connector.spapi import errors, marketplaces
 from connector.spapi.charsets import Choice
 from datasets.backfill.answers import notes
 from datasets.backfill.answers.placing import Placing, quoted
-from datasets.backfill.answers.raw import Raw, Split
+from datasets.backfill.answers.raw import DAYS, Raw, Split
 from datasets.storage import stage
 from datasets.storage.table import ROW_ROOM, SURE_COLUMNS, WIDEST_CELL
 
@@ -37,6 +38,7 @@ class RawReading:
         self.loose: list[tuple[int, str]] = []
         self.beside = 0
         self.left_out = 0  # rows of sales channels that nobody chose
+        self._staging: str | None = None
 
     def _other_channels(self) -> frozenset[str]:
         """Sales channels that nobody chose: Amazon answers for the whole region, whatever marketplaces it is asked for.
@@ -149,8 +151,11 @@ class RawReading:
         return self.placing is not None and bool(self.placing.out_of_window or self.placing.undated)
 
     def files(self, names: Sequence[str], types: Mapping[str, str], **more: Any) -> stage.DayFiles:
-        """Files for the days, of these columns and types."""
-        return stage.DayFiles(self.folder / f"days-{self.raw.mark}", names, types=types, **more)
+        """Files for the days, of these columns and types, in a folder that no other reading writes to: days of an earlier one may
+        be on their way into the database."""
+        if self._staging is None:
+            self._staging = tempfile.mkdtemp(prefix=f"{DAYS}{self.raw.mark}-", dir=self.folder)
+        return stage.DayFiles(self._staging, names, types=types, **more)
 
     def split_of(self, files: stage.DayFiles) -> Split:
         """What came of it, once every row is in its file."""
@@ -176,7 +181,6 @@ class RawReading:
             null=files.null,
             staged=staged,
             note=" ".join(self.notes),
-            unfit=frozenset(files.unfit),
             doubt=placing.doubt(self.set_aside, bool(staged)),
             out_of_window=placing.out_of_window,
             charset=self.charset,

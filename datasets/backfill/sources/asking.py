@@ -49,7 +49,7 @@ class Asking:
 
     def countries_of(self, request: Request) -> list[str]:
         """The countries that the request's question names."""
-        return request.answer.marketplaces or self.countries(request.answer.lacking)
+        return request.answer.marketplaces or self.countries(request.lacking)
 
     def zone_of(self, request: Request) -> str:
         """The zone in which the request's days are counted."""

@@ -253,11 +253,17 @@ class BuiltReport(Source):
             self.nothing(request, "Amazon has no data for this day.")
 
     def fetch(self, asking: Asking, request: Request) -> None:
-        """Ready → collected: the document lies on this machine."""
+        """Ready → collected: the document lies on this machine. Raises parsed.InUse while somebody else has it in hand."""
         answer = request.answer
+        document = answer.folder / "document"
         answer.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = reports.fetch_document(asking.client, answer.document_id, answer.folder / "document", MAX_BYTES)
-        parsed.forget(answer.folder)
+        with parsed.alone(answer.folder):
+            collected_at = Answer.objects.values_list("collected_at", flat=True).get(pk=answer.pk)
+            if collected_at != answer.collected_at and document.exists():  # somebody else has fetched it meanwhile
+                request.advance(state=Request.State.COLLECTED)
+                return
+            found = reports.fetch_document(asking.client, answer.document_id, document, MAX_BYTES)
+            parsed.forget(answer.folder)
         request.collect(Building(content_type=found.content_type or "").stored(), answered_at=Now())
 
     def _reason(self, asking: Asking, request: Request, problem: errors.ReportFailed) -> str:

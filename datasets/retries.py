@@ -1,4 +1,4 @@
-"""When what has failed is tried again: the one table of waits. Pure, in Amazon's real time; callers scale it.
+"""When days and requests that have failed are tried again. Pure, in Amazon's real time; callers scale it.
 
 A day that could not be had keeps a count of its failures in the ledger. Each failure puts the next try farther away, whoever
 starts the runs in between, so a day that Amazon cannot give costs a few requests a week and not a few in every run.

@@ -100,9 +100,7 @@ class Option:
             raise ValueError(f"{self.label}: a list of words is needed, not {_kind_of(value)}.{self._allowed()}")
         words = [word.strip() for word in value if word.strip()]
         if self.most and len(words) > self.most:
-            raise ValueError(
-                f"{self.label}: at most {self.most} can be chosen, and these are {len(words)}. Remove some."
-            )
+            raise ValueError(f"{self.label}: at most {self.most} can be chosen, not {len(words)}. Remove some.")
         return words
 
     def _known(self, word: str) -> str:

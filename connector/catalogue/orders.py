@@ -63,7 +63,6 @@ _ORDERS = Pages(
     before="createdBefore",
     marketplaces="marketplaceIds",
     answers={SELECT_STATUSES.name: "fulfillmentStatuses"},
-    burst=20,
 )
 
 

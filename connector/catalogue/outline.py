@@ -17,7 +17,7 @@ in double quotes. Behind path or title come the type (text where none is named) 
 
     as NAME           the column's name; else it is made of the title, or of the path's last step
     key               part of what makes a row unique
-    personal personal data of a buyer; behind an object's colon it is said of all that is below
+    personal          personal data of a buyer; after an object's colon it applies to every line below it
     by FUNCTION       the value is what the function makes of Amazon's
     titled "TITLE"    how people read it; a flat file's own title needs no saying
     also "TITLE"      a title in another language; may be repeated

@@ -35,11 +35,13 @@ class Pages:
     marketplaces: str = ""
     answers: Mapping = field(default_factory=dict)
     page_rows: int = 100
-    burst: int = 1
 
     kind = "pages"
     is_flat_file = False
     may_mix = True  # rows of one variant of the report may stand beside those of another
+
+    def __post_init__(self) -> None:
+        _ = self.rows  # made now, so that a shape which pages cannot have is refused when the catalogue is read
 
     @property
     def call(self) -> str:

@@ -6,7 +6,7 @@ from connector.catalogue.report import Pages, Report
 MARKETPLACE_PARTICIPATIONS = Report(
     key="marketplace_participations", title="Marketplace Participations", group="Account", audience=("seller",),
     summary="The marketplaces that the account can sell in, and its status in each.",
-    source=Pages("getMarketplaceParticipations", outline.read("marketplace_participations"), burst=15),
+    source=Pages("getMarketplaceParticipations", outline.read("marketplace_participations")),
     modes=("replace",), regional=True,
 )  # fmt: skip
 

@@ -39,7 +39,7 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def _no_number(word: str) -> NoReturn:
-    raise _broken(f"holds {word}, which is no JSON")
+    raise _broken(f"contains {word}, which is not valid JSON")
 
 
 _DECODE = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_no_number, strict=False).raw_decode
@@ -96,7 +96,7 @@ class _Json:
                 yield value
             return
         if self.peek() not in ("{", ""):
-            raise _broken("is not made as a report is")
+            raise _broken("does not have a report's structure")
         for name in self.members():
             if name == steps[0]:
                 yield from self.at(steps[1:])
@@ -168,7 +168,7 @@ class _Json:
     def end(self) -> None:
         """Nothing may follow."""
         if self.peek():
-            raise _broken("goes on behind its end")
+            raise _broken("has data after its end")
 
     def peek(self) -> str:
         """The next character that is not white space; empty at the end."""

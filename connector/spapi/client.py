@@ -151,7 +151,7 @@ class Client:
 
         `path` fills the places of the operation's path, `query` and `body` go as they are. Raises the errors of
         connector.spapi.errors: Throttled where the quota is used up for longer than a second or Amazon answers
-        429, Unreachable, Forbidden, PageTokenDied, AnswerTooLarge, Redirected, else Refused; and whatever the
+        429, Unreachable, AccessDenied, PageTokenDied, AnswerTooLarge, Redirected, else AmazonRefused; and whatever the
         source of access tokens raises.
         """
         operation = OPERATIONS[name]

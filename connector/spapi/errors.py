@@ -100,7 +100,7 @@ class Doubted(ComeBackLater):
 
 
 class NotReady(ComeBackLater):
-    """Amazon is still making the report."""
+    """What was asked for is not there yet, or not to be had at this moment: it comes by itself."""
 
 
 class ReportFailed(SpapiError):

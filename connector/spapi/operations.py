@@ -42,7 +42,6 @@ class Operation:
     rate: float
     burst: int
     pager: Pager | None = None
-    restricted: bool = False
     items: str = ""
     kind: str = ""
     further: tuple[Further, ...] = ()

@@ -63,7 +63,7 @@ def status_of(dataset: Dataset, now: datetime | None = None) -> DatasetStatus:
 
 
 def statuses_of(datasets: Iterable[Dataset], now: datetime | None = None) -> dict[int, DatasetStatus]:
-    """{dataset.pk: Facts} of many datasets, in two queries however many they are. Give them with their account selected."""
+    """{dataset.pk: DatasetStatus} of many datasets, in two queries however many they are. Give them with their account selected."""
     datasets = list(datasets)
     now = now or timezone.now()
     runs = _last_runs(datasets)

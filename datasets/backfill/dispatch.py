@@ -14,7 +14,7 @@ HINT_AHEAD = timedelta(seconds=4)  # a little more than the time between two tic
 
 
 def release_dead_leases(now: datetime) -> None:
-    """Gives back the runs whose worker is gone. A request that has killed three workers in a row is parked with its days."""
+    """Gives back the runs whose worker is gone. A request that has killed three workers in a row fails with its days."""
     with transaction.atomic():
         held = list(Run.objects.select_for_update(skip_locked=True).filter(state=Run.State.RUNNING))
         if held:

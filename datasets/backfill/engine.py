@@ -1,7 +1,7 @@
-"""The life of a run: which days, which requests, one step at a time, until it is done or only waiting is left.
+"""Takes a run on, as far as it gets: the lease, a worker's turn, and what breaks one off from outside.
 
 `advance` may be called for any run, any number of times, by any worker: the lease decides who works, the fence who
-lands, and the Days are the only state kept. The work of a turn is `turn.py`'s; here stands what ends one from outside.
+lands, and all that a turn leaves stands in the ledger. The work of a turn is `turn.py`'s.
 """
 
 import logging

@@ -1,6 +1,7 @@
 """What Amazon's refusals mean for a run: for its days, for what happens next, and for the person who reads it.
 
-All messages for runs are here; connector.spapi reports what happened and knows nothing about datasets.
+What else happens to runs and requests is worded where it is decided; connector.spapi reports what happened and knows nothing
+about datasets.
 """
 
 from connector.accounts import error_texts

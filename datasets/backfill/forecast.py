@@ -39,7 +39,6 @@ def forecast(
     account: Account | None,
     first: date | None,
     last: date | None,
-    mode: str = "append",
     *,
     to_load: list[date] | None = None,
 ) -> Forecast:
@@ -102,7 +101,7 @@ def remaining(dataset: Dataset, run: Run | None, report: Report) -> float | None
 def _quota_seconds(
     account: Account | None, operation: str, calls: int, kind: str = "", *, run: Run | None = None
 ) -> float:
-    """Until the last of so many calls may go out, with one of somebody else's after each while others stand in line too."""
+    """Seconds until the last of these calls may go out, if each run that queues for the quota gets one call after each of ours."""
     if account is None or account.pk is None:
         declared = OPERATIONS[operation]
         limits: list[Operation | Further] = [declared, *declared.further_for(kind)]

@@ -30,8 +30,8 @@ class Outcomes:
         self.run, self.report = asking.run, asking.report
 
     def step(self, request: Request) -> datetime | None:
-        """Answers since when the request has to wait, where it has. Raises what ends the whole run: errors.ConsentLost,
-        SecretRejected and Forbidden, and sealing.CannotOpen."""
+        """Returns since when the request has to wait, where it has. Raises what ends the whole run: errors.ConsentLost,
+        SecretRejected and AccessDenied, and sealing.CannotOpen."""
         try:
             fetch.step(self.asking, request)
         except errors.ComeBackLater as later:

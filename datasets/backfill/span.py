@@ -60,8 +60,8 @@ def span_of(dataset: Dataset, report: Report, now: datetime) -> Span:
 def asked_for(dataset: Dataset, now: datetime) -> Callable[[Day], bool]:
     """Whether a run that begins now asks Amazon for a day of this dataset's ledger that is not in, or is to be read once more.
 
-    That are the days that the dataset is to hold, and where its dates have moved on since, those outside of them that are in and to be
-    read once more, as far as Amazon reaches. A failed day outside of them is never tried again.
+    These are the days in the dataset's range and, if the range has moved, loaded days outside of it that are marked to be read again, as
+    far as Amazon reaches. A failed day outside of them is never tried again.
     """
     report = dataset.effective_report
     if report is None:

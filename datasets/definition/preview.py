@@ -24,13 +24,13 @@ def preview(
     if report is None or account is None or (report.has_dates and span is None):
         return None
     if span is None:
-        return forecast(report, account, None, None, proposal.mode or report.modes[0])
+        return forecast(report, account, None, None)
     if report.dated_window.completed_only:
         newest = calendar.today(now - report.lag, window.zone_of(report, account))
         span = completed_periods(Span(span.first, min(span.last, newest)), report.dated_window, newest=newest)
     mode = proposal.mode or report.modes[0]
     to_load = days_to_load(dataset, report, span, now) if dataset and _asks_the_same(dataset, proposal, mode) else None
-    return forecast(report, account, span.first, span.last, mode, to_load=to_load)
+    return forecast(report, account, span.first, span.last, to_load=to_load)
 
 
 def _asks_the_same(dataset: Dataset, proposal: Proposal, mode: str) -> bool:

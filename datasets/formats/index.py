@@ -23,7 +23,6 @@ FORMATS = {
 }
 OF_PAGES = {name: each for name, each in FORMATS.items() if each.in_pages}
 IN_MENUS = tuple(each for each in FORMATS.values() if each.in_menus)
-BY_MEDIA_TYPE = {each.media_type: each for each in FORMATS.values()}
 
 
 def understanding(option: str) -> str:

@@ -1,4 +1,7 @@
-"""Our rows' ledger: datasets, runs, days, requests and their answers. Only this file changes a state."""
+"""Our rows' ledger: datasets, runs, days, requests and their answers, and how one of them changes its state.
+
+What changes many days or runs in one statement stands where it is decided: the beginning of a run, its schedule, the lease, clearing.
+"""
 
 from __future__ import annotations
 
@@ -598,7 +601,7 @@ class Request(models.Model):
 
         Unless it is told otherwise each day waits for its next try, the longer the more often it has failed (`retries`). The
         days of a file have none: no run can load them again before a person loads a file again.
-        `unanswered`: since it never got an answer, not for what the answer was.
+        `unanswered`: it failed because no answer came.
         """
         since = self.failing_since if unanswered else None
         self.keep(state=self.State.FAILED, message=message, in_hand=False, is_parked=False, failing_since=since)

@@ -90,7 +90,7 @@ class Rule:
 
     @property
     def hides_rows(self) -> bool:
-        """Whether there may be rows that it does not leave."""
+        """Whether it can hide rows."""
         return self.rows is not None or self.limit is not None
 
     @property

@@ -96,7 +96,7 @@ def condition(wanted: Filter, parameters: Parameters) -> sql.Composable:
 
 
 def _compound(op: str, value: Any, parameters: Parameters) -> sql.Composable:
-    """Conditions made of conditions. What neither holds nor does not (a comparison with no value) is untrue, but not `not`."""
+    """Conditions made of conditions. A comparison with NULL is neither true nor false: `untrue` matches it, `not` does not."""
     if op in ("always", "never"):
         return sql.SQL("TRUE" if op == "always" else "FALSE")
     if op in ("all", "any"):

@@ -37,7 +37,8 @@ def facts(report):
         value = getattr(report, name)
         yield f"{name}: {', '.join(value) if isinstance(value, tuple) else value}"
     request = report.request(FROM, UNTIL, ("M1", "M2"), {option.name: option.default for option in report.options})
-    yield f"source: {report.source.kind} burst={report.source.burst} page_rows={report.source.page_rows} {request}"
+    burst = f" burst={report.source.burst}" if report.source.kind == "report" else ""
+    yield f"source: {report.source.kind}{burst} page_rows={report.source.page_rows} {request}"
     if report.source.kind == "report":
         yield f"reading: {report.source.reader} {report.source.reading({})} {report.source.format_in('DE')}"
     for option in report.options:

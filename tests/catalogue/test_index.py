@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connector.catalogue import index
+from connector.catalogue import index, outline
 from connector.catalogue.names import safe_name
-from connector.catalogue.report import MODES, Aligned, Days, moment
+from connector.catalogue.report import MODES, Aligned, Days, Pages, moment
 from connector.catalogue.shape import TYPES
 from connector.spapi.operations import OPERATIONS
 
@@ -86,10 +86,10 @@ def test_a_report_describes_itself_as_json(report):
 
 
 @each_report
-def test_operations_are_known_and_their_burst_is_the_published_one(report):
-    name = report.source.call
+def test_operations_are_known_and_the_burst_of_a_report_is_the_published_one(report):
+    operation = OPERATIONS[report.source.call]
 
-    assert OPERATIONS[name].burst == report.source.burst
+    assert operation.burst == getattr(report.source, "burst", operation.burst)
 
 
 def test_an_answer_may_change_only_what_a_report_has():
@@ -244,3 +244,9 @@ def test_report_options_are_amazons_and_one_marketplace_is_asked_for():
 
     assert sent["options"] == {"dateGranularity": "DAY", "asinGranularity": "SKU"}
     assert sent["marketplace_ids"] == ["M1"]
+
+
+def test_a_shape_that_pages_cannot_have_is_refused_when_it_is_declared():
+    """And not by a worker, on the first page that Amazon sends."""
+    with pytest.raises(ValueError, match="Pages have no values outside of their records"):
+        Pages("searchOrders", outline.parse("asOf  date\norders[]:\n    orderId"))

@@ -113,14 +113,14 @@ class TestJson:
         [
             ("", "cut off"),
             ('{"other": []}', "has no rows"),
-            ("[]", "not made as a report is"),
-            ('{"rows": [{"a": 1}]} {}', "goes on behind its end"),
+            ("[]", "does not have a report's structure"),
+            ('{"rows": [{"a": 1}]} {}', "has data after its end"),
             ('{"rows": [{"a": 1},]}', "cut off or damaged"),
             ('{"rows": [{"a" 1}]}', "cut off or damaged"),
             ('{"rows": [{"a": NaN}]}', "NaN"),
             ('{"rows": [{"a": 1}}', "cut off or damaged"),
             ('{"rows": ' + "[" * 100_000 + "]}", "nested too deeply|damaged"),
-            ("<html>Service Unavailable</html>", "not made as a report is"),
+            ("<html>Service Unavailable</html>", "does not have a report's structure"),
         ],
     )
     def test_what_is_broken_is_refused_with_a_sentence(self, content, word):

@@ -199,7 +199,7 @@ def test_show_its_questions_keeps_the_answers(page, answers):
 def test_preview_says_what_will_be_loaded(page, answers):
     shown = text(page.post(NEW, answers | {"go": "preview"}, follow=True))
 
-    assert "30 days with" in shown and "Estimated with 50 orders a day" in shown
+    assert "30 days with" in shown and "Estimated with 50 rows a day" in shown
 
 
 def test_the_page_says_why_nothing_can_be_loaded_while_the_only_account_is_not_named_yet(page):

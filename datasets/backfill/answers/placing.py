@@ -63,7 +63,7 @@ class Placing:
                 )
             else:
                 found.append(
-                    f"{some} of days outside this request{first} and left out: those days are loaded by their own requests."
+                    f"{some} of days outside this request{first} and were left out: those days are loaded by their own requests."
                 )
         if self.undated:
             belong = (

@@ -34,7 +34,7 @@ class RawReading:
         self.other_channels = self._other_channels()
         self.kept: list[int] = []  # places of the file's columns in the table
         self.spare: list[tuple[int, str]] = []  # (place, title) of those without room in it
-        # (place in the row, title) of the values that go beside the table where a row is too wide for it
+        # (place in the row, title) of the values that go into _extra where a row is too wide for the table
         self.loose: list[tuple[int, str]] = []
         self.beside = 0
         self.left_out = 0  # rows of sales channels that nobody chose

@@ -45,7 +45,7 @@ def _pass(
     path, country = reading.folder / "document", reading.raw.country
     rows = RecordFlattener(source.shape, titles, MAX_COLUMNS + 1)
     replaced = []
-    with documents.open_text(path, _content_type(path, source, content_type, country), country) as text:
+    with documents.open_text(path, _content_type(path, source, content_type), country) as text:
         try:
             _refuse_another_answer(reading, text, asked)
         except Broken as problem:
@@ -100,7 +100,7 @@ def _refuse_another_answer(reading: RawReading, text: TextIO, asked: Asked) -> N
         )
 
 
-def _content_type(path: Path, source: Document, content_type: str, country: str) -> str:
+def _content_type(path: Path, source: Document, content_type: str) -> str:
     """The document's label, or for XML without a charset in it the one that its own first line names."""
     if source.reader != "xml" or "charset" in (content_type or "").lower():
         return content_type

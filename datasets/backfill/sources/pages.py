@@ -81,7 +81,7 @@ class PageChain(Source):
         if per_day is None:
             per_day = GUESSED_ROWS_PER_DAY
             notes.append(
-                f"Estimated with {GUESSED_ROWS_PER_DAY} orders a day, because nothing has been loaded for this "
+                f"Estimated with {GUESSED_ROWS_PER_DAY} rows a day, because nothing has been loaded for this "
                 "account yet."
             )
         page_rows = self.declared.page_rows

@@ -110,7 +110,7 @@ class Source(ABC):
 
     @abstractmethod
     def ask(self, asking: Asking, request: Request) -> None:
-        """Planned and intended → asked: sends the question. Raises spapi.errors."""
+        """Planned and intended → asked: sends the question, where that is a step of its own. Raises spapi.errors."""
 
     @abstractmethod
     def collect(self, asking: Asking, request: Request) -> None:

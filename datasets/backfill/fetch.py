@@ -57,7 +57,7 @@ def _intend(asking: Asking, source: Source, request: Request) -> bool:
     if question != request.answer.question:
         request.keep(told=question)  # the account has changed since it was planned
     with transaction.atomic():
-        sharing.one_asks(request.answer.source)
+        sharing.one_asks(request.answer.fingerprint)
         now = database_now()
         if request.answer.asked_at is None and _share(asking, request, now):
             return False
@@ -68,7 +68,7 @@ def _intend(asking: Asking, source: Source, request: Request) -> bool:
 
 def _share(asking: Asking, request: Request, now: datetime) -> bool:
     """Uses another dataset's answer to the same question, where there is one. What is reloaded is sent again."""
-    if asking.run.trigger == Run.Trigger.RELOAD or not request.answer.source:
+    if asking.run.trigger == Run.Trigger.RELOAD or not request.answer.fingerprint:
         return False
     other = sharing.find(request, asking.report, zone=asking.zone_of(request), now=now)
     if other is None:

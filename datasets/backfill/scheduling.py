@@ -117,7 +117,7 @@ class Schedule:
         found = sharing.window_of(
             self.run.dataset,
             self.run.generation,
-            self._question(self._lacking())["source"],
+            self._question(self._lacking())["fingerprint"],
             newest,
             zone=self.asking.zone,
             now=now,

@@ -28,7 +28,7 @@ UNDER_WAY = (Request.State.PLANNED, Request.State.ASKED, Request.State.READY)  #
 THERE = (Request.State.COLLECTED, Request.State.DONE)
 
 
-def source(
+def fingerprint(
     account: Account, report: Report, marketplace_ids: Sequence[str], options: Mapping[str, Any], zone: str
 ) -> str:
     """What is asked, whatever the dates: equal for datasets that can share."""
@@ -42,28 +42,28 @@ def source(
 
 
 def question(asking: Asking, lacking: Iterable[str], countries: list[str] | None = None) -> Question:
-    """What is asked, whatever the dates: `source` as equal ones have it, the marketplaces that are named, and the zone of its days.
+    """What is asked, whatever the dates: its `fingerprint`, which equal questions share, the marketplaces that are named, and the zone of its days.
     Where no `countries` are given, all of the account as it is now but those that are `lacking`."""
     named = asking.countries(lacking) if countries is None else countries
     return {
-        "source": source(asking.account, asking.report, marketplace_ids(named), asking.options, asking.zone),
+        "fingerprint": fingerprint(asking.account, asking.report, marketplace_ids(named), asking.options, asking.zone),
         "marketplaces": named,
         "zone": asking.zone,
     }
 
 
-def one_asks(source: str) -> None:
+def one_asks(fingerprint: str) -> None:
     """Until the transaction ends nobody else makes up their mind whether to ask this: so only one of two does."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 1)", [f"source {source}"])
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 1)", [f"question {fingerprint}"])
 
 
 def window_of(
-    dataset: Dataset, generation: int, source: str, day: date, *, zone: str, now: datetime, settling_days: int
+    dataset: Dataset, generation: int, fingerprint: str, day: date, *, zone: str, now: datetime, settling_days: int
 ) -> tuple[date, date] | None:
     """(first, last) of another dataset's request whose answer covers the day, or None."""
     read_at = _read_at(Day.objects.filter(dataset=dataset, generation=generation, day=day))
-    for other in _candidates(dataset, source, day, day):
+    for other in _candidates(dataset, fingerprint, day, day):
         if _usable(other, zone, now, settling_days, read_at):
             return other.answer.first_day, other.answer.last_day
     return None
@@ -74,7 +74,7 @@ def find(request: Request, report: Report, *, zone: str, now: datetime) -> Reque
     read_at = _read_at(request.days.all())
     usable = [
         other
-        for other in _candidates(request.dataset, request.answer.source, request.first_day, request.last_day)
+        for other in _candidates(request.dataset, request.answer.fingerprint, request.first_day, request.last_day)
         if _usable(other, zone, now, report.settling_days, read_at)
     ]
     if report.day_column is None:  # rows without a date stand for all of the window, and on its first day
@@ -97,11 +97,11 @@ def drop_parsed(answer: Answer) -> None:
             parsed.drop(answer.folder)
 
 
-def _candidates(dataset: Dataset, source: str, first: date, last: date) -> QuerySet[Request]:
+def _candidates(dataset: Dataset, fingerprint: str, first: date, last: date) -> QuerySet[Request]:
     """Requests of other datasets that ask, or have asked, this for all of these days; the newest first."""
     return (
         Request.objects.filter(state__in=[*UNDER_WAY, *THERE], is_parked=False)
-        .filter(answer__source=source, answer__first_day__lte=first, answer__last_day__gte=last)
+        .filter(answer__fingerprint=fingerprint, answer__first_day__lte=first, answer__last_day__gte=last)
         .filter(answer__asked_at__isnull=False)
         .exclude(dataset=dataset)
         .select_related("answer", "dataset")

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 # Each request has had an answer of its own so far. Its raw files stay where they are.
 ANSWERS_OF_REQUESTS = """
-INSERT INTO datasets_answer (id, account_id, kind, source, marketplaces, zone, first_day, last_day, asked_at,
+INSERT INTO datasets_answer (id, account_id, kind, fingerprint, marketplaces, zone, first_day, last_day, asked_at,
     from_at, until_at, amazon_id, document_id, collected_at, progress, place, created_at)
 SELECT request.id, dataset.account_id, request.kind, request.source, request.marketplaces, request.zone,
     request.first_day, request.last_day, request.asked_at, request.from_at, request.until_at, request.amazon_id,
@@ -17,7 +17,7 @@ FROM datasets_answer;
 SET CONSTRAINTS ALL IMMEDIATE;
 """
 REQUESTS_OF_ANSWERS = """
-UPDATE datasets_request request SET kind = answer.kind, source = answer.source, marketplaces = answer.marketplaces, zone = answer.zone, asked_at = answer.asked_at, from_at = answer.from_at,
+UPDATE datasets_request request SET kind = answer.kind, source = answer.fingerprint, marketplaces = answer.marketplaces, zone = answer.zone, asked_at = answer.asked_at, from_at = answer.from_at,
     until_at = answer.until_at, amazon_id = answer.amazon_id, document_id = answer.document_id, cursor = answer.progress,
     spool = CASE WHEN request.state IN ('collected', 'done') THEN answer.place ELSE '' END
 FROM datasets_answer answer WHERE answer.id = request.answer_id;
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.account')),
                 ('kind', models.CharField(max_length=10)),
-                ('source', models.CharField(blank=True, max_length=64)),
+                ('fingerprint', models.CharField(blank=True, max_length=64)),
                 ('marketplaces', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=2), default=list, size=None)),
                 ('zone', models.CharField(blank=True, max_length=64)),
                 ('first_day', models.DateField()),
@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('source', ''), _negated=True), fields=['source', 'last_day'], name='answer_by_source')],
+                'indexes': [models.Index(condition=models.Q(('fingerprint', ''), _negated=True), fields=['fingerprint', 'last_day'], name='answer_by_fingerprint')],
             },
         ),
         migrations.AddField(

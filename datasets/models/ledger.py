@@ -329,7 +329,7 @@ class Run(models.Model):
 class Question(TypedDict):
     """What is asked, whatever the dates, as fields of an Answer."""
 
-    source: str
+    fingerprint: str
     marketplaces: list[str]
     zone: str
 
@@ -346,7 +346,7 @@ class Answer(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=10)  # pages, report, or the file that a person uploaded
-    source = models.CharField(
+    fingerprint = models.CharField(
         max_length=64, blank=True
     )  # what is asked, whatever the dates: requests with equal ones can share
     marketplaces = ArrayField(
@@ -366,7 +366,9 @@ class Answer(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes = [models.Index(fields=["source", "last_day"], name="answer_by_source", condition=~Q(source=""))]
+        indexes = [
+            models.Index(fields=["fingerprint", "last_day"], name="answer_by_fingerprint", condition=~Q(fingerprint=""))
+        ]
 
     @property
     def folder(self) -> Path:

@@ -139,7 +139,7 @@ def test_a_request_that_was_only_planned_asks_as_the_account_is_now(account, mak
 
     planned, asked = planned.answer, Request.objects.get(pk=planned.pk).answer
     assert (planned.marketplaces, asked.marketplaces) == (["US"], ["US", "CA", "MX"])
-    assert asked.source != planned.source
+    assert asked.fingerprint != planned.fingerprint
     check(dataset).assert_orders_equal_truth(day_before(2), day_before(1), marketplaces="US,CA,MX")
 
 

@@ -8,7 +8,7 @@ from django.db.models import Max, Min, Q, QuerySet
 from connector.accounts import clocks
 from connector.database.clock import database_now
 from datasets import calendar
-from datasets.backfill import days as ledger
+from datasets.backfill import days as day_rules
 from datasets.backfill import land, tracing
 from datasets.backfill.sources.asking import Asking
 from datasets.backfill.span import Span, span_of
@@ -47,12 +47,12 @@ def begin(asking: Asking) -> None:
         ours.filter(stale, state=Day.State.ASKED).update(state=Day.State.WANTED, request=None)
         ours.filter(~Q(request__state__in=Request.OPEN), again=True).update(request=None)
         known = [
-            ledger.Known(day.day, day.read_until, day.landed_at)
+            day_rules.Known(day.day, day.read_until, day.landed_at)
             for day in ours.filter(state__in=Day.IN, again=False).only("day", "read_until", "landed_at")
         ]
-        repeated = ledger.again(known, zone=asking.zone, now=now, settling_days=report.settling_days)
+        repeated = day_rules.again(known, zone=asking.zone, now=now, settling_days=report.settling_days)
         if report.has_dates:
-            repeated = ledger.whole_periods(repeated, report.dated_window)
+            repeated = day_rules.whole_periods(repeated, report.dated_window)
         ours.filter(day__in=repeated, state__in=Day.IN).update(again=True)
         tracing.want_again(run.dataset, run.generation, span, report, asking.account)
         # Days that wait for their next try are counted among this run's, as those that it has not brought in.

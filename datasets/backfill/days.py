@@ -17,6 +17,11 @@ class Known:
     landed_at: datetime | None
 
 
+def settles_on(day: date, settling_days: int) -> date:
+    """The date from which on a reading of the day is its last one: Amazon restates it no more."""
+    return day + timedelta(days=settling_days)
+
+
 def again(known: Iterable[Known], *, zone: str, now: datetime, settling_days: int) -> list[date]:
     """Of the days that are in, those to read once more, newest first.
 
@@ -29,8 +34,7 @@ def again(known: Iterable[Known], *, zone: str, now: datetime, settling_days: in
         _, end = calendar.bounds(day.day, zone)
         still_open = day.read_until is not None and day.read_until < end
         read_on = calendar.today(day.landed_at, zone) if day.landed_at else today
-        settles_on = day.day + timedelta(days=settling_days)
-        if still_open or read_on < min(settles_on, today):
+        if still_open or read_on < min(settles_on(day.day, settling_days), today):
             wanted.append(day.day)
     return sorted(wanted, reverse=True)
 

@@ -10,7 +10,7 @@ from connector.accounts.models import Account
 from connector.catalogue.report import NoWindow, Report
 from connector.spapi.operations import OPERATIONS, Further, Operation
 from datasets import calendar
-from datasets.backfill import days as ledger
+from datasets.backfill import days as day_rules
 from datasets.backfill import runs, window
 from datasets.backfill.sources import index
 from datasets.backfill.sources.waits import scaled
@@ -76,11 +76,11 @@ def days_to_load(dataset: Dataset, report: Report, span: Span, now: datetime) ->
         return wanted
     found = Day.objects.filter(dataset=dataset, generation=dataset.generation, state__in=Day.IN, again=False)
     found = found.filter(day__range=(span.first, span.last)).only("day", "read_until", "landed_at")
-    known = {day.day: ledger.Known(day.day, day.read_until, day.landed_at) for day in found}
+    known = {day.day: day_rules.Known(day.day, day.read_until, day.landed_at) for day in found}
     zone = window.zone_of(report, dataset.account)
-    repeated = ledger.again(known.values(), zone=zone, now=now, settling_days=report.settling_days)
+    repeated = day_rules.again(known.values(), zone=zone, now=now, settling_days=report.settling_days)
     missing = {day for day in wanted if day not in known} | set(repeated)
-    return ledger.whole_periods(missing, report.dated_window)
+    return day_rules.whole_periods(missing, report.dated_window)
 
 
 def remaining(dataset: Dataset, run: Run | None, report: Report) -> float | None:

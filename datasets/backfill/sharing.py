@@ -19,6 +19,7 @@ from connector.accounts.models import Account
 from connector.catalogue.report import Report
 from datasets import calendar
 from datasets.backfill.answers import parsed
+from datasets.backfill.days import settles_on
 from datasets.backfill.sources.asking import Asking, marketplace_ids
 from datasets.backfill.sources.progress import Progress
 from datasets.models import Answer, Dataset, Day, Question, Request, Run
@@ -117,9 +118,8 @@ def _read_at(days: QuerySet[Day]) -> datetime | None:
 def _usable(other: Request, zone: str, now: datetime, settling_days: int, read_at: datetime | None) -> bool:
     answer = other.answer
     asked_at = cast(datetime, answer.asked_at)  # every candidate was asked
-    settled_by = answer.last_day + timedelta(days=settling_days + 1)
     is_whole = answer.until_at is None or answer.until_at >= calendar.bounds(answer.last_day, zone)[1]
-    is_settled = is_whole and calendar.today(asked_at, zone) >= settled_by
+    is_settled = is_whole and calendar.today(asked_at, zone) >= settles_on(answer.last_day, settling_days)
     if not is_settled and (now - asked_at > FRESH or (read_at and asked_at <= read_at)):
         return False
     if other.state in UNDER_WAY:

@@ -56,14 +56,15 @@ class DayFiles:
 
     def add(self, day: date, values: Sequence[Any]) -> None:
         """A row of that day, its values in the order of the names."""
-        self._file(day).fit.look(values)
+        file = self._days.get(day) or self._open(day)
+        file.fit.look(values)
         row = text_line(values) if self.null == "" else line(values, self.null)
         if len(row) > MAX_CELL and any(len(value) > MAX_CELL for value in values if type(value) is str):
             values = [self._short(value) for value in values]
             row = text_line(values) if self.null == "" else line(values, self.null)
         self.add_line(day, row.encode())
         if self._keeps_extra and values[-1]:
-            self._days[day].has_extra = True
+            file.has_extra = True
 
     def _short(self, value: Any) -> Any:
         if type(value) is not str or len(value) <= MAX_CELL:
@@ -73,16 +74,14 @@ class DayFiles:
 
     def add_line(self, day: date, row: bytes) -> None:
         """A row that is in COPY's text format already, as bytes without a line feed."""
-        file = self._file(day)
+        file = self._days.get(day) or self._open(day)
         file.lines.append(row)
         if len(file.lines) >= FLUSH_LINES:
             self._flush(file)
 
-    def _file(self, day: date) -> _DayFile:
-        file = self._days.get(day)
-        if file is None:
-            fit = Fit(self.names, self._types)
-            file = self._days[day] = _DayFile(self.folder / f"{day.isoformat()}.copy", self.names, fit)
+    def _open(self, day: date) -> _DayFile:
+        fit = Fit(self.names, self._types)
+        file = self._days[day] = _DayFile(self.folder / f"{day.isoformat()}.copy", self.names, fit)
         return file
 
     def _flush(self, file: _DayFile) -> None:

@@ -274,6 +274,19 @@ def test_what_was_made_of_an_answer_and_is_damaged_is_made_again(two, fill):
     assert rows_of(first, "amazon_order_id", "sku") == rows_of(second, "amazon_order_id", "sku") != []
 
 
+def test_what_another_version_of_the_program_has_made_of_an_answer_is_made_again(two, fill, monkeypatch):
+    """Its reader may have been mended since."""
+    first, second = two(days=1)
+    fill(first)
+    (manifest,) = Answer.objects.get().folder.glob("parsed-*.json")
+    manifest.write_bytes(orjson.dumps(orjson.loads(manifest.read_bytes()) | {"staged": {}}))
+    monkeypatch.setattr(parsed, "_code", lambda: "of the next version")
+
+    assert fill(second).state == "succeeded"
+
+    assert rows_of(first, "amazon_order_id", "sku") == rows_of(second, "amazon_order_id", "sku") != []
+
+
 def test_an_answer_that_another_worker_reads_at_this_moment_is_waited_for(two, fill):
     first, second = two()
     fill(first)

@@ -158,15 +158,8 @@ def _manifest(raw: Raw) -> Path:
     """One for each way in which the answer can be read, whatever the table."""
     report = raw.report
     told = [
-        *(
-            report.key,
-            report.day_column,
-            report.channel_column,
-            report.key_columns,
-            report.version_column,
-            raw.declared,
-        ),
-        *(raw.options, raw.country, raw.zone, raw.first_day, raw.last_day, raw.until_at),
+        *(_code(), report.key, report.key_columns, report.version_column, report.day_column, report.channel_column),
+        *(raw.declared, raw.options, raw.country, raw.zone, raw.first_day, raw.last_day, raw.until_at),
     ]
     way = hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
     return raw.folder / f"{_MANIFEST}{way}.json"

@@ -194,10 +194,10 @@ class Simulator:
     def __str__(self):
         return self.url
 
-    def control(self, path, body=None):
+    def control(self, path, body=None, method=None):
         """Asks the simulator's own control room (faults, truth, reset); returns its JSON."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, headers={"Content-Type": "application/json"})
+        data, headers = None if body is None else json.dumps(body).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             content = answer.read()
         return json.loads(content) if content else None

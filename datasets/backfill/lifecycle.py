@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from connector.accounts.models import User
 from datasets import schedule
 from datasets.backfill import runs
+from datasets.backfill.sources import index
 from datasets.backfill.sources.progress import Progress
 from datasets.models import Dataset, Day, Request, Run
 
@@ -61,7 +62,7 @@ def replay(dataset: Dataset, first: date, last: date, by: User | None = None, *,
     if dataset.mode == Dataset.Mode.REPLACE:
         raise NothingToReplay("A replace loads its whole range again with each run. Press Run now instead.")
     with transaction.atomic():
-        run = runs.start(dataset, Run.Trigger.REPLAY, by, now=now)
+        run, report = runs.start(dataset, Run.Trigger.REPLAY, by, now=now), dataset.effective_report
         answers = Request.objects.filter(
             dataset=dataset,
             generation=run.generation,
@@ -80,7 +81,7 @@ def replay(dataset: Dataset, first: date, last: date, by: User | None = None, *,
             covered = days.filter(day__range=(request.first_day, request.last_day)).exclude(day__in=newer)
             # A failed request may have landed some of its days before; of Amazon's word that there is nothing no rows can come.
             is_done = request.state == Request.State.DONE and Progress.of(request.answer).nothing is None
-            if not is_done or not request.answer.folder.is_dir():
+            if not is_done or report is None or not index.of_request(request, report).is_here(request.answer):
                 newer.update(covered.values_list("day", flat=True))  # an older answer would overwrite newer rows
             elif taken := covered.update(again=True, request=request, checksum=""):
                 request.reopen()

@@ -46,6 +46,18 @@ class Outcomes:
                 message=busy.words(problem),
                 attempts=attempts,
             )
+        except OSError as problem:
+            if self.asking.lost.is_set():  # the files are another worker's by now
+                raise
+            attempts = request.attempts + 1
+            where = f": {problem.filename}" if problem.filename else ""
+            request.wait(
+                database_now() + timedelta(seconds=backoff(attempts)),
+                message="The folder of Amazon's raw answers cannot be used on this machine "
+                f"({problem.strerror or problem}{where}). Nothing was lost; it is tried again. If it stays so, tell the "
+                "people who run this installation.",
+                attempts=attempts,
+            )
         except errors.PageTokenDied:
             self._halve(request)
         except errors.AccessDenied as problem:

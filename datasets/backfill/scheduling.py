@@ -118,10 +118,10 @@ class Schedule:
             self.run.dataset,
             self.run.generation,
             self._question(self._lacking())["fingerprint"],
+            self.report,
             newest,
             zone=self.asking.zone,
             now=now,
-            settling_days=self.report.settling_days,
         )
         begun_on = cast(date, self.run.first_day)  # it has begun
         return (max(found[0], begun_on), newest) if found else None

@@ -20,6 +20,7 @@ from connector.catalogue.report import Report
 from datasets import calendar
 from datasets.backfill.answers import parsed
 from datasets.backfill.days import settles_on
+from datasets.backfill.sources import index
 from datasets.backfill.sources.asking import Asking, marketplace_ids
 from datasets.backfill.sources.progress import Progress
 from datasets.models import Answer, Dataset, Day, Question, Request, Run
@@ -60,12 +61,12 @@ def one_asks(fingerprint: str) -> None:
 
 
 def window_of(
-    dataset: Dataset, generation: int, fingerprint: str, day: date, *, zone: str, now: datetime, settling_days: int
+    dataset: Dataset, generation: int, fingerprint: str, report: Report, day: date, *, zone: str, now: datetime
 ) -> tuple[date, date] | None:
     """(first, last) of another dataset's request whose answer covers the day, or None."""
     read_at = _read_at(Day.objects.filter(dataset=dataset, generation=generation, day=day))
     for other in _candidates(dataset, fingerprint, day, day):
-        if _usable(other, zone, now, settling_days, read_at):
+        if _usable(other, report, zone, now, read_at):
             return other.answer.first_day, other.answer.last_day
     return None
 
@@ -76,7 +77,7 @@ def find(request: Request, report: Report, *, zone: str, now: datetime) -> Reque
     usable = [
         other
         for other in _candidates(request.dataset, request.answer.fingerprint, request.first_day, request.last_day)
-        if _usable(other, zone, now, report.settling_days, read_at)
+        if _usable(other, report, zone, now, read_at)
     ]
     if report.day_column is None:  # rows without a date stand for all of the window, and on its first day
         same = request.first_day, request.last_day
@@ -115,13 +116,13 @@ def _read_at(days: QuerySet[Day]) -> datetime | None:
     return days.filter(state__in=Day.IN).aggregate(newest=Max("landed_at"))["newest"]
 
 
-def _usable(other: Request, zone: str, now: datetime, settling_days: int, read_at: datetime | None) -> bool:
+def _usable(other: Request, report: Report, zone: str, now: datetime, read_at: datetime | None) -> bool:
     answer = other.answer
     asked_at = cast(datetime, answer.asked_at)  # every candidate was asked
     is_whole = answer.until_at is None or answer.until_at >= calendar.bounds(answer.last_day, zone)[1]
-    is_settled = is_whole and calendar.today(asked_at, zone) >= settles_on(answer.last_day, settling_days)
+    is_settled = is_whole and calendar.today(asked_at, zone) >= settles_on(answer.last_day, report.settling_days)
     if not is_settled and (now - asked_at > FRESH or (read_at and asked_at <= read_at)):
         return False
     if other.state in UNDER_WAY:
         return Run.objects.filter(dataset=other.dataset_id).open().exists()
-    return Progress.of(answer).nothing is not None or answer.folder.is_dir()
+    return Progress.of(answer).nothing is not None or index.of_request(other, report).is_here(answer)

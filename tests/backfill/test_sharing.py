@@ -1,5 +1,6 @@
 """An answer of Amazon's that serves several datasets: it is asked for once, fetched once, and read once."""
 
+import shutil
 import threading
 from contextlib import ExitStack
 from datetime import date, timedelta
@@ -15,6 +16,7 @@ from connector.database.clock import database_now
 from connector.spapi import documents
 from datasets.backfill import engine, housekeeping, land, lifecycle, runs
 from datasets.backfill.answers import parsed
+from datasets.backfill.answers.placing import day_finder
 from datasets.models import Answer, Day, Request, Run
 from datasets.raw_files import raw_folder
 from datasets.storage import columns
@@ -474,7 +476,8 @@ def test_a_value_of_a_day_that_a_dataset_does_not_want_makes_none_of_its_columns
     cells[titles.index("quantity")] = "a dozen"
     document.write_text("\n".join("\t".join(cells) if line is oldest else line for line in lines) + "\n")
     parsed.forget(widest.folder)
-    second.start = (widest.first_day + timedelta(days=1)).isoformat()
+    find = day_finder(widest.first_day, widest.last_day, widest.zone)
+    second.start = (find(cells[titles.index("purchase-date")]) + timedelta(days=1)).isoformat()
     second.save()
 
     assert fill(second).state == "succeeded"
@@ -520,3 +523,78 @@ def test_a_reading_never_writes_into_the_files_of_an_earlier_one(two, fill):
 
     assert (file.read_bytes(), file.stat().st_mtime_ns) == (content, at)
     assert len(list(answer.folder.glob("days-*/*.copy"))) == 2
+
+
+# Files that are gone, or that are none of ours
+
+
+@pytest.mark.parametrize("report", ["order_details", "create_and_download_report"])
+def test_an_answer_whose_files_are_gone_is_asked_for_again(two, fill, simulator, report):
+    """Somebody has tidied up: the folders are there, and empty."""
+    first, second = two(report)
+    fill(first)
+    for answer in Answer.objects.all():
+        for file in answer.folder.iterdir() if answer.folder.is_dir() else ():
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+    simulator.control("/simulator/reports", method="DELETE")  # nor does Amazon have its documents any more
+
+    run = fill(second)
+
+    assert run.state == "succeeded", run.message
+    assert dict(second.days.values_list("day", "rows")) == dict(first.days.values_list("day", "rows"))
+    assert sum(sum(request.failures_by.values()) for request in second.requests.all()) == 0
+    with pytest.raises(lifecycle.NothingToReplay, match="not stored on this machine"):
+        lifecycle.replay(first, day_before(9), day_before(1), now=database_now())
+
+
+def test_a_document_that_goes_after_the_answer_was_taken_and_amazon_no_longer_knows_is_asked_for_again(
+    two, fill, simulator
+):
+    first, second = two(days=1)
+    fill(first)
+    run = runs.start(second, Run.Trigger.MANUAL, now=database_now())
+    with parsed.alone(Answer.objects.get().folder):
+        while not second.requests.filter(state="collected").exists():
+            engine.advance(run.pk)
+            Run.objects.update(not_before=None)
+            Request.objects.update(not_before=None)
+    shared = Answer.objects.get()
+    parsed.drop(shared.folder)
+    (shared.folder / "document").unlink()
+    simulator.control("/simulator/reports", method="DELETE")
+
+    assert finish(run).state == "succeeded", run.message
+
+    assert second.requests.get().answer != shared
+    assert second.days.get().rows == first.days.get().rows > 0
+
+
+@pytest.mark.parametrize("odd", [b"{}", b"[]", b"", b'{"types": 1, "columns": 2}'])
+def test_a_manifest_that_is_none_of_ours_counts_as_none(two, fill, odd):
+    first, second = two(days=1)
+    fill(first)
+    for manifest in Answer.objects.get().folder.glob("parsed-*.json"):
+        manifest.write_bytes(odd)
+
+    assert fill(second).state == "succeeded"
+
+
+def test_a_folder_that_cannot_be_used_is_waited_for_and_named(two, fill, settings):
+    first, _ = two(days=1)
+    run = runs.start(first, Run.Trigger.MANUAL, now=database_now())
+    while not Answer.objects.exclude(amazon_id="").exists():
+        engine.advance(run.pk)
+        Run.objects.update(not_before=None)
+    folder = Answer.objects.get().folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_bytes(b"in the way")
+    while "cannot be used on this machine" not in (first.requests.get().message or ""):
+        engine.advance(run.pk)
+        Run.objects.update(not_before=None)
+        Request.objects.update(not_before=None)
+    run.refresh_from_db()
+    assert run.state == "waiting" and str(folder) in first.requests.get().message
+    folder.unlink()
+
+    assert finish(run).state == "succeeded"
+    assert (first.requests.get().failures, first.requests.get().interruptions) == (0, 0)

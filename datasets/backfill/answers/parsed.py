@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -70,9 +71,12 @@ class Taken:
 def find(raw: Raw, days: Collection[date]) -> Split | None:
     """What was made of this answer before, as far as these days need it; None where it has to be read."""
     try:
-        kept = orjson.loads(_manifest(raw).read_bytes())
-    except (OSError, orjson.JSONDecodeError):
+        return _found(raw, days, orjson.loads(_manifest(raw).read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError):  # there is none, or it is not one of ours
         return None
+
+
+def _found(raw: Raw, days: Collection[date], kept: Mapping[str, Any]) -> Split | None:
     if kept["types"] != _of(kept["columns"], raw.take_columns(kept["columns"])):
         return None  # the rows would be other ones for such a table
     staged = {

@@ -22,7 +22,7 @@ from datasets.backfill.sources.asking import Asking
 from datasets.backfill.sources.plan import Window
 from datasets.backfill.sources.progress import Progress
 from datasets.backfill.sources.source import Estimate, Phase, Quota, Source
-from datasets.models import Day, LeaseLost, Request
+from datasets.models import Answer, Day, LeaseLost, Request
 
 MAX_PASSED_ON = 20  # times that a page chain is left to the machine that has its pages
 ONE_ANSWER_SECONDS = 5
@@ -112,7 +112,7 @@ class PageChain(Source):
     def collect(self, asking: Asking, request: Request) -> None:
         """Reads on, page by page, until the last one is here."""
         folder, progress = request.answer.folder, self.progress(request)
-        if progress.pages and not self._is_here(folder, progress):
+        if progress.pages and not self.is_here(request.answer):
             self._leave_to_another_machine(request, progress)
             return
         if not progress.pages:
@@ -150,16 +150,14 @@ class PageChain(Source):
                 request.advance(told={"progress": now.stored()}, answered_at=Now(), in_hand=True)
             aside.replace(whole)
 
-    def has_raw(self, asking: Asking, request: Request) -> bool:
-        progress = self.progress(request)
-        if self._is_here(request.answer.folder, progress):
-            return True
-        self._leave_to_another_machine(request, progress)
-        return False
+    def is_here(self, answer: Answer) -> bool:
+        return all(page_file(answer.folder, number).exists() for number in range(Chain.of(answer).pages))
 
-    @staticmethod
-    def _is_here(folder: Path, progress: Chain) -> bool:
-        return all(page_file(folder, number).exists() for number in range(progress.pages))
+    def has_raw(self, asking: Asking, request: Request) -> bool:
+        if self.is_here(request.answer):
+            return True
+        self._leave_to_another_machine(request, self.progress(request))
+        return False
 
     @staticmethod
     def _leave_to_another_machine(request: Request, progress: Chain) -> None:

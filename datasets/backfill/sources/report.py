@@ -262,7 +262,13 @@ class BuiltReport(Source):
             if collected_at != answer.collected_at and document.exists():  # somebody else has fetched it meanwhile
                 request.advance(state=Request.State.COLLECTED)
                 return
-            found = reports.fetch_document(asking.client, answer.document_id, document, MAX_BYTES)
+            try:
+                found = reports.fetch_document(asking.client, answer.document_id, document, MAX_BYTES)
+            except errors.AmazonRefused as problem:
+                if problem.status != 404:
+                    raise
+                self._lost(request, problem)
+                return
             parsed.forget(answer.folder)
         request.collect(Building(content_type=found.content_type or "").stored(), answered_at=Now())
 
@@ -292,8 +298,11 @@ class BuiltReport(Source):
 
     # Reading
 
+    def is_here(self, answer: Answer) -> bool:
+        return (answer.folder / "document").exists()
+
     def has_raw(self, asking: Asking, request: Request) -> bool:
-        if (request.answer.folder / "document").exists():
+        if self.is_here(request.answer):
             return True
         request.advance(state=Request.State.READY)
         return False

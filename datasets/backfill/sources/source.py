@@ -19,7 +19,7 @@ from datasets.backfill.answers.raw import Raw, Split
 from datasets.backfill.sources.asking import Asking, marketplace_ids
 from datasets.backfill.sources.plan import Window
 from datasets.backfill.sources.progress import Progress
-from datasets.models import Day, Request
+from datasets.models import Answer, Day, Request
 
 Quota = Callable[[str, int, str], float]  # (operation, calls, report type or "") → seconds until the last may go out
 
@@ -118,6 +118,10 @@ class Source(ABC):
 
         It goes as far as it gets without waiting. Raises spapi.errors, of which ComeBackLater is the ordinary one.
         """
+
+    @abstractmethod
+    def is_here(self, answer: Answer) -> bool:
+        """Whether all of the raw answer, which was collected, lies on this machine."""
 
     @abstractmethod
     def has_raw(self, asking: Asking, request: Request) -> bool:

@@ -41,11 +41,6 @@ def advance(run_id: int) -> float | None:
         except lease.LeaseLost:
             _fenced_off(run_id)
             return None
-        except FileNotFoundError:  # whoever takes over a run deletes the files the previous worker was writing
-            if lease.is_held(run_id, fence):
-                raise
-            _fenced_off(run_id)
-            return None
         except SoftTimeLimitExceeded:
             return _took_too_long(run, fence)
         except AWAY as problem:

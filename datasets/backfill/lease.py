@@ -89,13 +89,6 @@ def limit_standstill(*, within: bool = False) -> None:
         )
 
 
-def is_held(run_id: int, fence: int) -> bool:
-    """Whether the lease of this fence is still the run's."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM datasets_run WHERE id = %s AND fence = %s AND state = 'running'", [run_id, fence])
-        return cursor.fetchone() is not None
-
-
 @contextmanager
 def heartbeat(run_id: int, fence: int) -> Iterator[threading.Event]:
     """Prolongs the lease from a thread with a connection of its own; yields an Event that is set once the lease is lost."""

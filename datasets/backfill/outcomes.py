@@ -47,8 +47,6 @@ class Outcomes:
                 attempts=attempts,
             )
         except OSError as problem:
-            if self.asking.lost.is_set():  # the files are another worker's by now
-                raise
             attempts = request.attempts + 1
             where = f": {problem.filename}" if problem.filename else ""
             request.wait(

@@ -104,6 +104,6 @@ def _listed(folder: Path) -> list[Path]:
 
 def _drop_raw(answer: Answer) -> None:
     """Its files, unless a request has taken the answer since."""
-    with suppress(parsed.InUse), parsed.alone(answer.folder):
+    with suppress(parsed.InUse), parsed.alone(answer.folder, "housekeeping"):
         if not answer.requests.filter(state__in=Request.OPEN).exists():
             shutil.rmtree(answer.folder, ignore_errors=True)

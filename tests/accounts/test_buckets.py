@@ -225,7 +225,7 @@ def test_many_workers_together_never_overdraw(quota, bucket, rate, burst, thread
 
 def test_two_first_takers_of_one_token_are_one_too_many(quota, bucket):
     for round in range(20):
-        barrier = threading.Barrier(4)
+        barrier = threading.Barrier(4, timeout=60)
 
         def take(_, round=round, barrier=barrier):
             mine = quota()

@@ -40,7 +40,7 @@ def pass_time(seconds):
 
 def together(count, work):
     """Runs it in so many threads at once, each with a database connection of its own; returns what each gave or raised."""
-    barrier, outcomes = threading.Barrier(count), []
+    barrier, outcomes = threading.Barrier(count, timeout=60), []
 
     def run():
         barrier.wait()

@@ -348,7 +348,7 @@ def test_only_a_plain_visit_completes_a_consent(browser, method, nothing_saved):
 def test_of_fifty_simultaneous_returns_one_is_taken(browser, amazon):
     state, answer = browser.state(), browser.consent()
     cookies = browser.http.cookies
-    barrier, codes = threading.Barrier(50), []
+    barrier, codes = threading.Barrier(50, timeout=60), []
 
     def come_back():
         http = Client()

@@ -168,7 +168,7 @@ def test_what_was_typed_as_a_name_is_not_kept(client, db):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_simultaneous_tries_only_five_are_checked(alice):
-    barrier, codes = threading.Barrier(20), []
+    barrier, codes = threading.Barrier(20, timeout=60), []
 
     def attempt():
         barrier.wait()
@@ -256,7 +256,7 @@ def test_links_are_kept_private(client, alice):
 @pytest.mark.django_db(transaction=True)
 def test_of_simultaneous_uses_of_a_link_one_gets_in(alice):
     path = loginlinks.issue(alice, timezone.now())
-    barrier, codes = threading.Barrier(10), []
+    barrier, codes = threading.Barrier(10, timeout=60), []
 
     def use():
         barrier.wait()
@@ -343,7 +343,7 @@ def test_a_link_for_a_person_makes_no_administrator_and_the_reverse(client, alic
 @pytest.mark.django_db(transaction=True)
 def test_two_first_administrators_at_once_become_one():
     paths = [loginlinks.issue(None, timezone.now()) for _ in range(4)]
-    barrier, codes = threading.Barrier(4), []
+    barrier, codes = threading.Barrier(4, timeout=60), []
 
     def become(number):
         barrier.wait()

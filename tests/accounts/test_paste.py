@@ -155,7 +155,7 @@ def test_a_name_is_taken_once_per_person_in_any_case(alice, bob, amazon):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_accounts_of_one_name_at_once_one_is_refused(alice, application):
-    barrier, outcomes = threading.Barrier(4), []
+    barrier, outcomes = threading.Barrier(4, timeout=60), []
 
     def make():
         barrier.wait()

@@ -72,7 +72,7 @@ def test_datasets_that_begin_at_the_same_moment_ask_once(make_dataset, simulator
         for _ in range(2)
     ]
     started = [runs.start(dataset, Run.Trigger.MANUAL, now=database_now()) for dataset in made]
-    both = threading.Barrier(2)
+    both = threading.Barrier(2, timeout=60)
 
     def work(run):
         try:

@@ -32,7 +32,7 @@ class Lanes:
     """Threads, each with a connection of its own, that do the same thing at the same moment, again and again."""
 
     def __init__(self, count):
-        self.barrier = threading.Barrier(count + 1)
+        self.barrier = threading.Barrier(count + 1, timeout=60)
         self.what, self.answers = None, []
         self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
 

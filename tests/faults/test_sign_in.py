@@ -176,7 +176,7 @@ def test_a_sign_in_service_that_says_no_for_another_reason_stops_the_run(make_da
 def test_ten_workers_renew_an_access_token_once(account, amazon, without_token):
     """E4."""
     amazon.heal()
-    found, barrier = [], threading.Barrier(10)
+    found, barrier = [], threading.Barrier(10, timeout=60)
 
     def work():
         barrier.wait()

@@ -345,10 +345,10 @@ def test_only_a_plain_visit_completes_a_consent(browser, method, nothing_saved):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_fifty_simultaneous_returns_one_is_taken(browser, amazon):
+def test_of_thirty_simultaneous_returns_one_is_taken(browser, amazon):
     state, answer = browser.state(), browser.consent()
     cookies = browser.http.cookies
-    barrier, codes = threading.Barrier(50, timeout=60), []
+    barrier, codes = threading.Barrier(30, timeout=60), []  # a server takes a hundred from all tests
 
     def come_back():
         http = Client()
@@ -359,13 +359,13 @@ def test_of_fifty_simultaneous_returns_one_is_taken(browser, amazon):
         finally:
             connections.close_all()
 
-    threads = [threading.Thread(target=come_back) for _ in range(50)]
+    threads = [threading.Thread(target=come_back) for _ in range(30)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert sorted(codes) == [302] + [400] * 49
+    assert sorted(codes) == [302] + [400] * 29
     assert calls(amazon) == 1
     assert Account.objects.count() == 1
 

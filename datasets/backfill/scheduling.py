@@ -69,12 +69,13 @@ class Schedule:
         wanted = list(unasked.values_list("day", flat=True))
         if not wanted:
             return None
+        lacking = tracing.lacking(self.report, self.asking.account, self.asking.options)
+        question = sharing.question(self.asking, lacking)
         if isinstance(self.report.window, NoWindow):
             first, last = max(wanted), max(wanted)
         else:
             first, last = self._newest_window(wanted)
-            first, last = self._as_others_asked(last, now) or (first, last)
-        lacking = self._lacking()
+            first, last = self._as_others_asked(question, last, now) or (first, last)
         with transaction.atomic():
             self.run.hold(self.asking.fence)
             request = Request.plan(
@@ -83,7 +84,7 @@ class Schedule:
                 first,
                 last,
                 kind=self.source.kind,
-                asked=self._question(lacking),
+                asked=question,
                 lacking=lacking,
             )
             days = unasked.filter(day__range=(first, last))
@@ -110,14 +111,14 @@ class Schedule:
         )
         return new.filter(day__gt=failed) if failed else new
 
-    def _as_others_asked(self, newest: date, now: datetime) -> tuple[date, date] | None:
+    def _as_others_asked(self, question: Question, newest: date, now: datetime) -> tuple[date, date] | None:
         """The window of another dataset's request that answers the newest wanted day too: then nothing has to be asked."""
         if self.run.trigger == Run.Trigger.RELOAD:
             return None
         found = sharing.window_of(
             self.run.dataset,
             self.run.generation,
-            self._question(self._lacking())["fingerprint"],
+            question["fingerprint"],
             self.report,
             newest,
             zone=self.asking.zone,
@@ -125,12 +126,6 @@ class Schedule:
         )
         begun_on = cast(date, self.run.first_day)  # it has begun
         return (max(found[0], begun_on), newest) if found else None
-
-    def _lacking(self) -> list[str]:
-        return tracing.lacking(self.report, self.asking.account, self.asking.options)
-
-    def _question(self, lacking: list[str]) -> Question:
-        return sharing.question(self.asking, lacking)
 
     def _newest_window(self, wanted: Collection[date]) -> tuple[date, date]:
         days_in = Day.objects.of_run(self.run).filter(state__in=Day.IN)

@@ -1,7 +1,7 @@
 """What a reader has made of an answer, kept beside it: the files of its days and a manifest, so that it is read only once.
 
-Another dataset takes them over where it would read the very same: the same report and options, and a table that takes the same
-columns with the same types. Each file is held against its checksum before it is used.
+Another dataset takes them over where it would read the very same: the same report, options and program, and a table that takes
+the same columns with the same types. Each file is held against its checksum before it is used.
 """
 
 import fcntl
